@@ -1,0 +1,116 @@
+"""Backing up a training run at any step, and resuming it exactly."""
+
+import pathlib
+
+import h5py
+import keras
+from absl import logging
+
+from keras_gans.files import remove_leftovers, replacing
+from keras_gans.training import backend
+
+_GROUP = "keras_gans_progress"
+
+
+class BackupAndRestore(keras.callbacks.BackupAndRestore):
+    """`keras.callbacks.BackupAndRestore` that is exact at any step and survives any interruption.
+
+    Keras's own restarts the interrupted epoch from its first batch on mid-epoch weights, and writes
+    in place. Here weights, averages, every optimizer, random states, running metrics, epoch and
+    step are one file, which replaces the previous one in a single move once it is on the disk: a
+    process killed at any moment, or a full disk, leaves the previous backup whole.
+
+    A run repeated with the same arguments continues behind the backed-up step. The weights at its
+    end are those of a run that was never interrupted where the order of the data depends on the
+    epoch only: data of `keras_gans.data`, arrays passed to `fit`, or any deterministic source.
+
+    Args:
+        backup_dir: folder for `latest.weights.h5`.
+        save_freq: "epoch", or an integer, the number of train steps between backups.
+        delete_checkpoint: bool, whether a finished run removes its backup.
+
+    Raises:
+        OSError: when a backup cannot be written, in one line; the previous one is kept.
+        ValueError: a backup of another model, or a damaged file.
+
+    Example:
+
+    >>> backup = keras_gans.callbacks.BackupAndRestore("runs/digits/backup", save_freq=100)
+    """
+
+    def __init__(self, backup_dir, save_freq="epoch", delete_checkpoint=True):
+        super().__init__(str(backup_dir), save_freq, delete_checkpoint=delete_checkpoint)
+        self._path = pathlib.Path(backup_dir) / "latest.weights.h5"
+        self._epoch = 0
+        self._saved_at = 0
+
+    def on_train_begin(self, logs=None):
+        remove_leftovers(self._path)
+        self._resume = self.restore() if self._path.exists() else None
+        if self._resume:
+            self.model._initial_epoch = self._resume[0]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+        self._saved_at = 0
+        if self._resume:
+            _, step, metrics = self._resume
+            self._resume = None
+            if step:
+                # Keras has just reset the metrics, whose means run over the whole epoch.
+                for variable, value in zip(self.model.metrics_variables, metrics, strict=True):
+                    variable.assign(value)
+                self.model.skip_steps(step)
+                self._saved_at = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        done = batch + 1
+        # `self.model` would move the whole state on JAX at every step: `_model` does not.
+        if self.save_freq == "epoch" or self._model.skipping:
+            return
+        if done - self._saved_at >= self.save_freq:
+            self._saved_at = done
+            self.save(self._epoch, done)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.save(epoch + 1, 0)
+
+    def on_train_end(self, logs=None):
+        if self.delete_checkpoint:
+            self._path.unlink(missing_ok=True)
+
+    def restore(self):
+        """Load the backup into the model; returns (epoch, step, values of the metrics)."""
+        try:
+            with h5py.File(self._path, "r") as f:
+                group = f[_GROUP]
+                epoch, step = int(group.attrs["epoch"]), int(group.attrs["step"])
+                metrics = [group[str(i)][()] for i in range(len(group))]
+            self.model.load_weights(self._path)
+        except (OSError, KeyError, RuntimeError) as error:
+            raise ValueError(
+                f"The backup {self._path} is damaged ({str(error).splitlines()[0]}): delete it to "
+                "start the run again."
+            ) from error
+        except ValueError as error:
+            raise ValueError(
+                f"The backup {self._path} belongs to another model: use another folder, or the "
+                "networks and optimizers it was written with."
+            ) from error
+        logging.info("Resuming behind step %d of epoch %d.", step, epoch + 1)
+        return epoch, step, metrics
+
+    def save(self, epoch, step):
+        """Write the backup: `step` steps of `epoch` are done."""
+        if backend.replica()[0] != 0:
+            return  # of several processes, the first one writes
+        backend.sync(self.model)
+        progress = {"epoch": epoch, "step": step}
+        metrics = [keras.ops.convert_to_numpy(v) for v in self.model.metrics_variables]
+        with replacing(self._path, suffix=".weights.h5") as temporary:
+            self.model.save_weights(temporary, overwrite=True)
+            with h5py.File(temporary, "r+") as f:
+                group = f.create_group(_GROUP)
+                group.attrs.update(progress)
+                for i, value in enumerate(metrics):
+                    group[str(i)] = value

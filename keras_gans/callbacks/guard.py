@@ -1,0 +1,225 @@
+"""Stops a training run that cannot recover, and says what to try."""
+
+import math
+
+import numpy as np
+from absl import logging
+
+from keras_gans.callbacks.sample_grid import (
+    PeriodicCallback,
+    check_freq,
+    check_generate,
+    fixed_samples,
+    numbers,
+)
+
+NAN_HINT = (
+    "lower the learning rates, clip the gradients, add a penalty or spectral normalization to the "
+    "discriminator, try another objective (hinge), and check that the images are finite, in [-1, 1]"
+)
+COLLAPSE_HINT = (
+    "lower the learning rates, add a gradient penalty or spectral normalization to the "
+    "discriminator, or try another objective (hinge, wasserstein)"
+)
+WON_HINT = (
+    "lower the discriminator's learning rate or its d_steps, add a penalty or spectral "
+    "normalization to it, try another objective (hinge, wasserstein), and check that real images "
+    "and samples have the same range, [-1, 1]"
+)
+# A score gap that no discriminator with a loss near zero stays under: least squares at its optimum
+# has 1, hinge 2, the logistic losses more. With Wasserstein a loss near zero means a gap near zero.
+_WON_GAP = 0.5
+
+
+def mean_pairwise_distance(images, labels=None):
+    """The mean over pairs of images of their root-mean-square pixel difference.
+
+    Args:
+        images: array of shape (n, H, W, C), n >= 2.
+        labels: ints of shape (n,); where given, only pairs with equal labels count.
+
+    Returns:
+        A float, in the unit of the pixels: 0 for identical images, at most 2 for [-1, 1].
+
+    Raises:
+        ValueError: there is no pair to compare.
+
+    Example:
+
+    ```python
+    mean_pairwise_distance(np.stack([np.zeros((8, 8, 1)), np.ones((8, 8, 1))]))   # 1.0
+    ```
+    """
+    x = np.asarray(images, "float32").reshape(len(images), -1)
+    # Centred, so that nearly equal images do not lose their difference to rounding below.
+    x = x - x.mean(axis=0)
+    squares = np.sum(x * x, axis=1)
+    squared = (squares[:, None] + squares[None, :] - 2 * x @ x.T) / x.shape[1]
+    pairs = ~np.eye(len(x), dtype=bool)
+    if labels is not None:
+        pairs &= np.equal.outer(labels, labels)
+    if not pairs.any():
+        raise ValueError(f"Needs two images to compare (of one label), got {len(x)} image(s).")
+    return float(np.sqrt(np.maximum(squared[pairs], 0)).mean())
+
+
+class TerminateOnCollapse(PeriodicCallback):
+    """Stops training when a loss is NaN or Inf, the samples collapse, or D has won.
+
+    Like `keras.callbacks.TerminateOnNaN`, it sets `model.stop_training`; it also logs one warning
+    that says what happened at which step and what to try, and keeps it in `reason`.
+
+    - *NaN or Inf*, looked for after every step, in the logs `loss` and `*_loss` only. These are
+      means over the epoch so far, so a NaN stays visible to its end.
+    - *Collapsed samples*, looked for every `freq`: `n` samples of fixed noise are drawn, and their
+      mean pairwise distance (root-mean-square over pixels; within a label, if the model has
+      labels) is below `min_diversity` times the reference for `patience` checks in a row. The
+      reference is the distance of the `real` images, or, without them, the largest that these
+      samples ever had in this fit: an untrained generator, whose samples differ little, is then no
+      alarm, but neither is one that never learns to vary. NaN in the samples stops at once. A
+      generator that has lost some modes and kept others is no collapse here: watch recall or
+      coverage for that.
+    - *D has won*, looked for every `freq` where the logs have `d_loss`, `real_score` and
+      `fake_score`: |d_loss| below `min_d_loss` while the mean scores of real and fake images are
+      more than 0.5 apart, for `patience` checks in a row. A Wasserstein loss near zero has no such
+      gap, and is no alarm.
+
+    Args:
+        freq: "epoch" or a number of train steps: when the samples and D are looked at.
+        patience: number of bad checks in a row that stop the run.
+        n: number of samples drawn for a check.
+        min_diversity: in (0, 1), the fraction of the reference; None to draw no samples.
+        min_d_loss: what D's loss must stay above; None for no such check.
+        real: float32 images (N, H, W, C) in [-1, 1], some dozens, for the reference, or None.
+        seed: int, the seed of the noise.
+        raise_error: raise instead of stopping gracefully. No other callback is called then:
+            stand before `BackupAndRestore`, and the last good backup stays as it is.
+
+    Attributes:
+        reason: None, or the line that says why the run was stopped.
+        step: the train step of the last look.
+        diversity: the last mean pairwise distance, or None.
+
+    Raises:
+        ValueError: a bad argument, or a model without `generate` while `min_diversity` is set.
+        RuntimeError: the run was stopped and `raise_error` is True.
+
+    Example:
+
+    ```python
+    guard = keras_gans.callbacks.TerminateOnCollapse(patience=3)
+    model.fit(ds, epochs=50, callbacks=[guard])
+    print(guard.reason)      # None, or what happened and what to try
+    ```
+    """
+
+    def __init__(
+        self,
+        freq="epoch",
+        patience=3,
+        n=32,
+        min_diversity=0.1,
+        min_d_loss=0.01,
+        real=None,
+        seed=0,
+        raise_error=False,
+    ):
+        super().__init__()
+        self.freq = check_freq(freq, "freq")
+        self.patience = patience
+        self.n = n
+        self.min_diversity = min_diversity
+        self.min_d_loss = min_d_loss
+        self.seed = seed
+        self.raise_error = raise_error
+        self.reason = None
+        self.diversity = None
+        if patience < 1:
+            raise ValueError(f"patience must be 1 or more, got {patience!r}.")
+        if n < 2:
+            raise ValueError(f"n must be 2 or more samples, got {n!r}.")
+        if min_diversity is not None and not 0 < min_diversity < 1:
+            raise ValueError(f"min_diversity must be in (0, 1) or None, got {min_diversity!r}.")
+        self._real_diversity = None if real is None else mean_pairwise_distance(real)
+        self._reset()
+
+    def _reset(self):
+        self.reason = None
+        self.diversity = None
+        self._reference = self._real_diversity or 0.0
+        self._collapsed = 0
+        self._won = 0
+
+    def set_model(self, model):
+        if self.min_diversity is not None:
+            check_generate(model, "TerminateOnCollapse", "pass min_diversity=None")
+        super().set_model(model)
+
+    def on_train_begin(self, logs=None):
+        self._reset()
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        self._check_finite(logs)
+        if self.due(self.freq) and self.reason is None:
+            self._check(logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check_finite(logs)
+        if self.freq == "epoch" and self.reason is None:
+            self._check(logs)
+
+    def _check_finite(self, logs):
+        for name, value in numbers(logs).items():
+            if (name == "loss" or name.endswith("_loss")) and not math.isfinite(value):
+                self._stop(f"{name} is {value}", NAN_HINT)
+                return
+
+    def _check(self, logs):
+        if self.min_d_loss is not None:
+            self._check_scores(numbers(logs))
+        if self.min_diversity is not None:
+            self._check_samples()
+
+    def _check_scores(self, logs):
+        if not {"d_loss", "real_score", "fake_score"} <= logs.keys():
+            return
+        loss, gap = logs["d_loss"], logs["real_score"] - logs["fake_score"]
+        self._won = self._won + 1 if abs(loss) < self.min_d_loss and gap > _WON_GAP else 0
+        if self._won >= self.patience:
+            self._stop(
+                f"the discriminator has won: d_loss {loss:.2g} while real and fake scores lie "
+                f"{gap:.3g} apart, {self._won} checks in a row",
+                WON_HINT,
+            )
+
+    def _check_samples(self):
+        # Runs of 4 equal labels: samples of different classes differ even when noise does nothing.
+        images, labels = fixed_samples(self.model, self.n, self.seed, run=4)
+        if not np.isfinite(images).all():
+            self._stop("the generator's samples contain NaN or Inf", NAN_HINT)
+            return
+        self.diversity = mean_pairwise_distance(images, labels)
+        if self._real_diversity is None:
+            self._reference = max(self._reference, self.diversity)
+        bad = self.diversity <= self.min_diversity * self._reference
+        self._collapsed = self._collapsed + 1 if bad else 0
+        if self._collapsed >= self.patience:
+            self._stop(
+                f"the generator has collapsed: its samples are {self.diversity:.2g} apart, where "
+                f"{'real' if self._real_diversity else 'its earlier'} ones were "
+                f"{self._reference:.2g}, {self._collapsed} checks in a row",
+                COLLAPSE_HINT,
+            )
+
+    def _stop(self, what, hint):
+        if self.reason is not None:
+            return
+        self.reason = (
+            f"Training stopped at step {self.read_step()} (epoch {self.epoch + 1}): "
+            f"{what}. To try: {hint}."
+        )
+        if self.raise_error:
+            raise RuntimeError(self.reason)
+        logging.warning("%s", self.reason)
+        self.model.stop_training = True

@@ -1,0 +1,191 @@
+"""A fixed-noise sample grid as a PNG file, and the step counter that the callbacks share."""
+
+import os
+import pathlib
+
+import keras
+import numpy as np
+from absl import logging
+
+from keras_gans.data.images import save_grid
+
+
+def check_freq(freq, name, optional=False):
+    """Return `freq` if it is "epoch" or a positive int (or None where `optional`), else raise."""
+    is_int = isinstance(freq, (int, np.integer)) and not isinstance(freq, bool)
+    if freq == "epoch" or (is_int and freq > 0) or (optional and freq is None):
+        return freq
+    allowed = '"epoch", a positive number of train steps' + (" or None" if optional else "")
+    raise ValueError(f"{name} must be {allowed}, got {freq!r}.")
+
+
+def numbers(logs):
+    """The entries of `logs` that are numbers, as a dict of floats."""
+    is_number = (int, float, np.number)
+    return {name: float(v) for name, v in (logs or {}).items() if isinstance(v, is_number)}
+
+
+def check_generate(model, callback, remedy):
+    """Raise one line if `model` cannot draw samples."""
+    if not hasattr(model, "generate"):
+        raise ValueError(
+            f"{callback} draws samples with model.generate(n, seed=...), which "
+            f"{type(model).__name__} does not have: {remedy}."
+        )
+
+
+def fixed_samples(model, n, seed, run=1):
+    """Draw `n` images with fixed noise, as float32 of shape (n, H, W, C) in [-1, 1].
+
+    Args:
+        model: has `generate(n, seed=...)`; a conditional one has a `num_classes` too.
+        n: number of images.
+        seed: int, the seed of the noise.
+        run: number of neighbours that share a label; the labels are 0 .. num_classes - 1, repeated.
+
+    Returns:
+        A pair: the images, and their labels (an int array of shape (n,), or None).
+    """
+    num_classes = getattr(model, "num_classes", None)
+    if num_classes is None:
+        return np.asarray(model.generate(n, seed=seed)), None
+    labels = (np.arange(n) // run) % num_classes
+    return np.asarray(model.generate(n, labels=labels, seed=seed)), labels
+
+
+def drawable(model, images, step):
+    """Whether `images` can be shown; warns where they cannot, unless the run is being stopped."""
+    if np.isfinite(images).all():
+        return True
+    if not model.stop_training:
+        logging.warning("No sample grid at step %d: the samples contain NaN or Inf.", step)
+    return False
+
+
+def grid_columns(n, labels, columns=None):
+    """Columns of a grid of `n` images: one per class where every class is in it."""
+    if columns is None and labels is not None and labels.max() + 1 < n:
+        return int(labels.max()) + 1
+    return columns
+
+
+class PeriodicCallback(keras.callbacks.Callback):
+    """Counts the train steps of the whole run, over epochs and resumed fits.
+
+    The count is read from `model.optimizer.iterations` at an epoch's first batch (by then a
+    checkpoint has been restored, in whatever order the callbacks stand) and carried on from the
+    batch numbers, because on JAX reading a variable during an epoch moves the whole state.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.step = 0
+        self.epoch = 0
+        self._previous_step = 0
+        self._first_batch = 0
+        self._counting = False
+        self._skipping = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        self._counting = False
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._first_batch = batch
+        if not self._counting:
+            self._counting = True
+            self.read_step()
+        # A run that resumes within an epoch passes over its first batches without training.
+        self._skipping = getattr(self._model, "skipping", False)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._previous_step = self.step
+        if not self._skipping:
+            # One call stands for steps_per_execution steps: from the batch that began to this one.
+            self.step += batch - self._first_batch + 1
+
+    def read_step(self):
+        """Set `step` from the model: an epoch's last execution may have run fewer steps."""
+        self.step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+        return self.step
+
+    def due(self, freq):
+        """Whether a multiple of `freq` train steps has passed since the last batch."""
+        if freq is None or freq == "epoch":
+            return False
+        return self.step // freq > self._previous_step // freq
+
+
+class SampleGrid(PeriodicCallback):
+    """Writes a grid of samples from fixed noise as a PNG file while a model trains.
+
+    The noise never changes, so the files show how the same samples develop. A file appears whole or
+    not at all. Samples come from the EMA generator where the model has one. A conditional model
+    (`num_classes`) draws the labels 0 .. num_classes - 1, repeated: one column per class. Samples
+    with NaN or Inf give a warning and no file.
+
+    Args:
+        path: where to write, ending in ".png", with the optional fields `{epoch}` (counted from 1,
+            as in `keras.callbacks.ModelCheckpoint`) and `{step}` (train steps done since the model
+            was made). Without a field one file is overwritten: the latest grid.
+        n: number of samples.
+        freq: "epoch", or a number of train steps.
+        seed: int, the seed of the noise.
+        columns: columns of the grid; None for a square grid, or one column per class.
+
+    Raises:
+        ValueError: bad `path`, `n`, `freq` or `columns`, or a model without `generate`.
+        OSError: the file cannot be written; an earlier one of that name is kept.
+
+    Example:
+
+    ```python
+    grid = keras_gans.callbacks.SampleGrid("samples/epoch-{epoch:03d}.png", n=64)
+    model.fit(ds, epochs=10, callbacks=[grid])   # samples/epoch-001.png ... epoch-010.png
+    ```
+    """
+
+    def __init__(self, path, n=64, freq="epoch", seed=0, columns=None):
+        super().__init__()
+        self.path = os.fspath(path)
+        self.n = n
+        self.freq = check_freq(freq, "freq")
+        self.seed = seed
+        self.columns = columns
+        if n < 1:
+            raise ValueError(f"n must be a positive number of samples, got {n!r}.")
+        if columns is not None and columns < 1:
+            raise ValueError(f"columns must be a positive number or None, got {columns!r}.")
+        if not self._target(1, 1).lower().endswith(".png"):
+            raise ValueError(f"path must end in .png, got {self.path!r}.")
+
+    def _target(self, epoch, step):
+        try:
+            return self.path.format(epoch=epoch, step=step)
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(
+                f"path may hold the fields {{epoch}} and {{step}} only, got {self.path!r} "
+                f"({type(error).__name__}: {error})."
+            ) from None
+
+    def set_model(self, model):
+        check_generate(model, "SampleGrid", "leave it out of callbacks")
+        super().set_model(model)
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        if self.due(self.freq):
+            self.write()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.freq == "epoch":
+            self.write()
+
+    def write(self):
+        """Draw the samples, write the grid, and return its path (None where samples are NaN)."""
+        target = pathlib.Path(self._target(self.epoch + 1, self.read_step()))
+        images, labels = fixed_samples(self.model, self.n, self.seed)
+        if not drawable(self.model, images, self.step):
+            return None
+        save_grid(images, target, columns=grid_columns(self.n, labels, self.columns))
+        return target

@@ -1,0 +1,154 @@
+"""Commands: absl flags, each command with its own, and a help text for people."""
+
+import dataclasses
+import textwrap
+from collections.abc import Callable
+
+from absl import flags
+
+from keras_gans.errors import nearest
+
+_DEFINE = {
+    "string": flags.DEFINE_string,
+    "integer": flags.DEFINE_integer,
+    "float": flags.DEFINE_float,
+    "boolean": flags.DEFINE_boolean,
+}
+_VALUE = {"string": "NAME", "integer": "N", "float": "X"}
+_WANTED = {"integer": "a whole number", "float": "a number"}
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+@dataclasses.dataclass
+class Flag:
+    """One flag.
+
+    Attributes:
+        name: without dashes.
+        kind: "string", "integer", "float" or "boolean".
+        help: one line, without a full stop.
+        default: value where the flag is not given.
+        shown: what the help shows as the default, where that is not `default`.
+        key: where a value goes in a recipe, "section.key" or several of them.
+        value: how the help calls the value.
+        choices: the only values, or None.
+        group: headline in the help.
+    """
+
+    name: str
+    kind: str
+    help: str
+    default: object = None
+    shown: str | None = None
+    key: str | tuple | None = None
+    value: str | None = None
+    choices: tuple | None = None
+    group: str = "Flags"
+
+
+BACKEND = Flag(
+    "backend",
+    "string",
+    "the backend of Keras: tensorflow, jax or torch",
+    shown="KERAS_BACKEND, else your ~/.keras/keras.json, else tensorflow",
+    value="NAME",
+    choices=BACKENDS,
+    group="Everywhere",
+)
+DEBUG = Flag("debug", "boolean", "show the stack of an error", False, group="Everywhere")
+
+
+@dataclasses.dataclass
+class Command:
+    """One command.
+
+    Attributes:
+        name: as it is typed, such as "zoo list".
+        summary: one line.
+        text: what it does, in a paragraph.
+        flags: function without arguments -> list of `Flag`.
+        examples: command lines.
+        run: function of the parsed flags, the positional arguments and the whole command line ->
+            exit status.
+        positional: names of the arguments without a flag; all are needed.
+        common: the flags that several commands have.
+    """
+
+    name: str
+    summary: str
+    text: str
+    flags: Callable
+    examples: tuple
+    run: Callable
+    positional: tuple = ()
+    common: tuple = (BACKEND, DEBUG)
+
+    def parse(self, arguments):
+        """The values of the flags, and the positional arguments.
+
+        Raises:
+            ValueError: an unknown flag, with the nearest ones, a bad value, or arguments too many
+                or too few.
+        """
+        known = [*self.flags(), *self.common]
+        values = flags.FlagValues()
+        values.set_gnu_getopt(True)
+        for flag in known:
+            _DEFINE[flag.kind](flag.name, flag.default, flag.help, flag_values=values)
+        try:
+            _, *positional = values(["keras-gans", *arguments])
+        except flags.UnrecognizedFlagError as error:
+            names = [f.name for f in known]
+            hint = nearest(error.flagname, names)
+            raise ValueError(
+                f"{self.name} has no flag --{error.flagname}{hint}; see keras-gans {self.name} "
+                "--help."
+            ) from None
+        except flags.Error as error:
+            raise ValueError(self._explain(str(error), known)) from None
+        for flag in known:
+            value = values[flag.name].value
+            if flag.choices and value is not None and value not in flag.choices:
+                raise ValueError(
+                    f"--{flag.name} is {value!r}{nearest(value, flag.choices)}; choose one of "
+                    f"{', '.join(flag.choices)}."
+                )
+        if len(positional) != len(self.positional):
+            wanted = " ".join(self.positional) or "no arguments besides flags"
+            given = " ".join(positional) or "nothing"
+            raise ValueError(f"{self.name} takes {wanted}, and was given {given}.")
+        return values, positional
+
+    @staticmethod
+    def _explain(message, known):
+        for flag in known:
+            if message.startswith(f"flag --{flag.name}=") and flag.kind in _WANTED:
+                given = message[len(f"flag --{flag.name}=") :].partition(":")[0]
+                return f"--{flag.name} is {given!r}; {_WANTED[flag.kind]} is wanted."
+        return message
+
+    def help(self):
+        """The text of `--help`."""
+        usage = " ".join(["usage: keras-gans", self.name, *self.positional, "[flags]"])
+        parts = [usage, "", textwrap.fill(self.text, 88), ""]
+        groups = {}
+        for flag in [*self.flags(), *self.common]:
+            groups.setdefault(flag.group, []).append(flag)
+        for group, members in groups.items():
+            parts += [f"{group}:", *(_help_of(flag) for flag in members), ""]
+        parts += ["Examples:" if len(self.examples) > 1 else "Example:"]
+        parts += [f"  {line}" for line in self.examples]
+        return "\n".join(parts)
+
+
+def _help_of(flag):
+    value = "" if flag.kind == "boolean" else "=" + (flag.value or _VALUE[flag.kind])
+    head = f"  --{flag.name}{value}"
+    shown = flag.shown if flag.shown is not None else flag.default
+    # By identity: 0 is a default to show.
+    hidden = shown is None or shown is False
+    text = flag.help if hidden else f"{flag.help} [{shown}]"
+    body = textwrap.wrap(text, 60)
+    if len(head) >= 27:
+        return "\n".join([head, *(" " * 28 + line for line in body)])
+    return "\n".join([f"{head:<28}{body[0]}", *(" " * 28 + line for line in body[1:])])

@@ -1,0 +1,95 @@
+"""The entry point of `keras-gans`: commands, help, and errors in one line."""
+
+import os
+import sys
+import textwrap
+
+from keras_gans.cli import sample, train, zoo
+from keras_gans.errors import nearest
+from keras_gans.version import __version__
+
+COMMANDS = {c.name: c for c in (train.COMMAND, sample.COMMAND, *zoo.COMMANDS)}
+
+
+def main(argv=None):
+    """Run the command line; leaves through `SystemExit`.
+
+    Args:
+        argv: list of arguments without the program's name; by default those of the process.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of a pipe (head) has gone; nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except KeyboardInterrupt:
+        print("\nkeras-gans: interrupted.", file=sys.stderr)
+        status = 130
+    except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
+        if "--debug" in arguments:
+            raise
+        print(f"keras-gans: error: {one_line(error)}", file=sys.stderr)
+        status = 2
+    sys.exit(status)
+
+
+def run(arguments):
+    """Run one command line; returns the exit status."""
+    if not arguments or arguments[0] in ("--help", "-h", "help"):
+        print(overview())
+        return 0
+    if arguments[0] == "--version":
+        print(f"keras_gans {__version__}")
+        return 0
+    command, rest = _command(arguments)
+    if command is None:
+        print(overview("zoo "))
+        return 0
+    before_positional = rest[: rest.index("--")] if "--" in rest else rest
+    if {"--help", "-h", "-help"} & set(before_positional):
+        print(command.help())
+        return 0
+    values, positional = command.parse(rest)
+    return command.run(values, positional, arguments)
+
+
+def _command(arguments):
+    first, second = arguments[0], arguments[1] if len(arguments) > 1 else None
+    if first == "zoo" and (second is None or second in ("--help", "-h")):
+        return None, []
+    for name, rest in ((f"{first} {second}", arguments[2:]), (first, arguments[1:])):
+        if name in COMMANDS:
+            return COMMANDS[name], rest
+    wrong = f"{first} {second}" if first == "zoo" else first
+    raise ValueError(
+        f"There is no command {wrong!r}{nearest(wrong, COMMANDS)}; there are {', '.join(COMMANDS)}."
+    )
+
+
+def overview(prefix=""):
+    """The text of `keras-gans --help`."""
+    chosen = {n: c for n, c in COMMANDS.items() if n.startswith(prefix)}
+    commands = "\n".join(f"  {name:<10} {c.summary}" for name, c in chosen.items())
+    text = (
+        "Train GANs, sample from them, and use the zoo of trained ones. `keras-gans train` alone "
+        "trains on handwritten digits, with nothing to download."
+    )
+    return (
+        f"usage: keras-gans COMMAND [flags]\n\n{textwrap.fill(text, 88)}\n\nCommands:\n{commands}\n"
+        "\nkeras-gans COMMAND --help explains a command and its flags.\n"
+        "keras-gans --version prints the version."
+    )
+
+
+def one_line(error):
+    """What went wrong, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    return f"{text} (--debug shows all)" if len(lines) > 1 else text
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""The training of `keras-gans train`: callbacks, pausing, and the files a run leaves."""
+
+import contextlib
+import csv
+import math
+import pathlib
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+
+from keras_gans.callbacks import BackupAndRestore, SampleGrid, TensorBoard, TerminateOnCollapse
+from keras_gans.callbacks.sample_grid import (
+    PeriodicCallback,
+    fixed_samples,
+    grid_columns,
+    numbers,
+)
+from keras_gans.data.images import save_grid
+from keras_gans.files import replacing
+
+GRID = 64  # images in samples.png
+
+
+class Paused(Exception):
+    """Training left at a step that has been backed up."""
+
+
+class Pause(PeriodicCallback):
+    """Backs up and leaves training when time is up or a signal came; stands after the backup.
+
+    Leaving by an exception: `model.stop_training` within an epoch would run the callbacks of the
+    epoch's end, and the backup would call the epoch done.
+    """
+
+    def __init__(self, backup, seconds=None):
+        super().__init__()
+        self.backup = backup
+        self.deadline = None if seconds is None else time.monotonic() + seconds
+        self.reason = None
+
+    def request(self, *_):
+        """Signal handler: pause after the current step; the second signal interrupts at once."""
+        if self.reason is not None:
+            raise KeyboardInterrupt
+        self.reason = "interrupted"
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            self.reason = self.reason or "time"
+        # Every slice of a run, however short, trains one step at least: a step passed over while
+        # resuming (`_skipping`) is none.
+        if self.reason is not None and not self._skipping:
+            self.backup.save(self.epoch, batch + 1)
+            raise Paused
+
+
+class StepLimit(PeriodicCallback):
+    """Ends training after a number of train steps."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        if self.step >= self.steps:
+            self.model.stop_training = True
+
+
+class HistoryFile(PeriodicCallback):
+    """Writes one row an epoch; an epoch that a resumed run repeats has one row, too."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = pathlib.Path(path)
+
+    def on_epoch_end(self, epoch, logs=None):
+        rows = []
+        if self.path.exists():
+            with open(self.path, newline="", encoding="utf-8") as f:
+                rows = [row for row in csv.DictReader(f) if int(row["epoch"]) <= epoch]
+        rows.append({"epoch": epoch + 1, "step": self.read_step(), **numbers(logs)})
+        with replacing(self.path) as temporary:
+            with open(temporary, "w", newline="", encoding="utf-8") as f:
+                writer = csv.DictWriter(f, list(rows[-1]), extrasaction="ignore")
+                writer.writeheader()
+                writer.writerows(rows)
+
+
+def length(recipe, data):
+    """`(epochs, steps)` of a run; steps is None where the schedule counts epochs."""
+    schedule = recipe["schedule"]
+    steps = schedule.get("steps")
+    return (schedule.get("epochs") or math.ceil(steps / len(data))), steps
+
+
+def fit(model, data, out, epochs, steps=None, save_every=200, minutes=None):
+    """Train, resuming what is backed up in the folder of the run.
+
+    Returns:
+        None when training is done, "time" or "interrupted" when it was paused.
+
+    Raises:
+        RuntimeError: a loss is not finite, or the samples collapsed; what to try is in the message.
+    """
+    backup = BackupAndRestore(out / "backup", save_freq=save_every, delete_checkpoint=False)
+    pause = Pause(backup, None if minutes is None else 60 * minutes)
+    callbacks = [
+        # First, and by an exception: what went wrong must not be backed up.
+        TerminateOnCollapse(raise_error=True),
+        SampleGrid(out / "samples" / "epoch-{epoch:03d}.png", n=GRID),
+        TensorBoard(out / "tensorboard", samples=GRID),
+        HistoryFile(out / "history.csv"),
+        *([StepLimit(steps)] if steps else []),
+        backup,
+        pause,
+    ]
+    verbose = 1 if sys.stdout.isatty() else 2
+    with _handling(pause.request), contextlib.suppress(Paused):
+        model.fit(data, epochs=epochs, callbacks=callbacks, verbose=verbose)
+        return None
+    return pause.reason
+
+
+@contextlib.contextmanager
+def _handling(handler):
+    """SIGINT and SIGTERM go to `handler` within the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = {s: signal.signal(s, handler) for s in signals}
+    try:
+        yield
+    finally:
+        for s, handler in previous.items():
+            signal.signal(s, handler)
+
+
+def write_results(model, recipe, out):
+    """Write what a run leaves behind; returns file -> what it is."""
+    evaluation = recipe["evaluation"]
+    seed, count = evaluation.get("seed") or 0, evaluation.get("samples")
+    images, labels = fixed_samples(model, GRID, seed)
+    save_grid(images, out / "samples.png", columns=grid_columns(GRID, labels))
+    written = {"samples.png": f"{GRID} samples", "samples/": "the same noise after every epoch"}
+    if count:
+        images = model.generate(count, seed=seed)
+        with replacing(out / "samples.npy", suffix=".npy") as temporary:
+            np.save(temporary, images)
+        written["samples.npy"] = f"{count} samples, float32 in [-1, 1], shape {images.shape}"
+    with replacing(out / "model.keras", suffix=".keras") as temporary:
+        model.save(temporary)
+    return {
+        **written,
+        "model.keras": "the model, with its optimizers: keras.saving.load_model",
+        "recipe.yaml": "the settings: keras-gans train --recipe",
+        "history.csv": "losses and scores of every epoch",
+        "tensorboard/": "the same as curves, and samples",
+        "backup/": "what --resume continues from; needed for nothing else",
+    }
+
+
+def duration(seconds):
+    """`75.3` -> `"1 min 15 s"`."""
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -1,0 +1,110 @@
+"""`keras-gans sample`: images from a zoo entry, a run, or a .keras file."""
+
+import os
+import pathlib
+
+from keras_gans.cli import startup
+from keras_gans.cli.flags import Command, Flag
+
+
+def _flags():
+    return [
+        Flag("num", "integer", "how many images", 64),
+        Flag("seed", "integer", "seed of the noise: the same images for the same seed", 0),
+        Flag("out", "string", "the picture to write, a grid", "samples.png", value="FILE"),
+        Flag("npy", "string", "write the images here too, as float32 in [-1, 1]", value="FILE"),
+        Flag("label", "integer", "class of the images, for conditional models", shown="in turn"),
+        Flag("columns", "integer", "columns of the grid", shown="a square"),
+    ]
+
+
+def run(values, positional, arguments):
+    """Run the command."""
+    (source,) = positional
+    if not values.out.lower().endswith(".png"):
+        raise ValueError(f"--out is {values.out!r}; a file ending in .png is wanted.")
+    if values.num < 1:
+        raise ValueError(f"--num is {values.num}; 1 or more is wanted.")
+    startup.choose_backend(values.backend)
+    import numpy as np
+
+    from keras_gans.data.images import save_grid
+    from keras_gans.files import replacing
+
+    model = open_source(source)
+    labels = {} if values.label is None else {"labels": values.label}
+    images = model.generate(values.num, seed=values.seed, **labels)
+    save_grid(images, values.out, columns=values.columns)
+    print(f"Wrote {values.out}: {len(images)} images of {source}.")
+    if values.npy:
+        with replacing(values.npy, suffix=".npy") as temporary:
+            np.save(temporary, images)
+        print(f"Wrote {values.npy}: {images.dtype} {images.shape} in [-1, 1].")
+    return 0
+
+
+def open_source(source):
+    """What generates: a zoo entry, by name or folder, a run's model, or a .keras file's."""
+    path = pathlib.Path(source)
+    if path.is_dir() and (path / "model.keras").is_file():
+        return load_model(path / "model.keras")
+    if path.is_dir() and (path / "card.json").is_file():
+        from keras_gans.zoo import ZooEntry
+
+        return ZooEntry(path.resolve())
+    if path.is_dir() and (path / "recipe.yaml").is_file():
+        raise ValueError(
+            f"The run in {path} is not finished, it has no model.keras yet: continue it with "
+            "keras-gans train and --resume."
+        )
+    if path.is_file():
+        return load_model(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is neither a run of keras-gans train nor a zoo entry.")
+    if path.suffix == ".keras" or "/" in source or os.sep in source:
+        raise FileNotFoundError(
+            f"There is no {source}: a zoo entry, a folder that keras-gans train wrote, or a .keras "
+            "file is wanted."
+        )
+    from keras_gans import zoo
+
+    return zoo.load(source)
+
+
+def load_model(path):
+    """The model in a .keras file."""
+    import zipfile
+
+    import keras
+
+    # Their classes have to be registered before Keras reads the file.
+    from keras_gans import layers, losses, models, networks, training  # noqa: F401
+
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is damaged or no .keras file.")
+    try:
+        model = keras.saving.load_model(path)
+    except (ValueError, OSError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(f"{path} does not load: {lines[0]}") from error
+    if not hasattr(model, "generate"):
+        raise ValueError(
+            f"{path} holds a {type(model).__name__}, which generates no images: a model of "
+            "keras_gans is wanted."
+        )
+    return model
+
+
+COMMAND = Command(
+    "sample",
+    "write images of a trained model, as a picture and as an array",
+    "Write images of a trained model as a grid. SOURCE is the name of a zoo entry, a folder that "
+    "keras-gans train wrote, or a .keras file.",
+    _flags,
+    (
+        "keras-gans sample runs/digits --num=100 --out=grid.png",
+        "keras-gans sample osgan_digits --num=1000 --npy=samples.npy",
+    ),
+    run,
+    ("SOURCE",),
+)

@@ -1,0 +1,118 @@
+"""`keras-gans zoo list|show|load`: names, cards and checksums take no backend."""
+
+import pathlib
+
+from keras_gans.cli.flags import DEBUG, Command, Flag
+
+_WHERE = (
+    Flag("path", "string", "a folder of entries to look in instead", value="FOLDER"),
+    Flag(
+        "url",
+        "string",
+        "the URL of a zoo to download from",
+        shown="KERAS_GANS_ZOO_URL",
+        value="URL",
+    ),
+    Flag(
+        "cache_dir",
+        "string",
+        "folder of downloaded entries",
+        shown="zoo in KERAS_GANS_HOME, else ~/.keras/keras_gans/zoo",
+        value="FOLDER",
+    ),
+)
+
+
+def _flags():
+    return list(_WHERE)
+
+
+def _load_flags():
+    out = Flag("out", "string", "folder to copy the entry into", "zoo", value="FOLDER")
+    return [out, *_WHERE]
+
+
+def _where(values):
+    return {"path": values.path, "base_url": values.url, "cache_dir": values.cache_dir}
+
+
+def run_list(values, positional, arguments):
+    """Run `zoo list`."""
+    from keras_gans import zoo
+    from keras_gans.zoo import store
+
+    names = zoo.list(**_where(values))
+    if not names:
+        print("There are no entries here.")
+    for name in names:
+        folders = [values.path] if values.path else _local(values, store)
+        folder = None if values.url else store.find(name, folders)
+        if folder is None:
+            print(f"{name:<24} (not downloaded: keras-gans zoo load {name})")
+            continue
+        card = store.EntryFolder(folder).card
+        size = sum(f["bytes"] for f in card["files"].values())
+        shape = "x".join(str(n) for n in card["architecture"]["image_shape"])
+        print(f"{name:<24} {shape:<12} {size / 2**20:6.2f} MiB  {card['summary']}")
+    return 0
+
+
+def _local(values, store):
+    return [store.packaged_folder(), store.cache_folder(values.cache_dir)]
+
+
+def run_show(values, positional, arguments):
+    """Run `zoo show`."""
+    from keras_gans import zoo
+
+    print(zoo.card(positional[0], **_where(values)), end="")
+    return 0
+
+
+def run_load(values, positional, arguments):
+    """Run `zoo load`."""
+    from keras_gans.zoo import catalogue, store
+
+    entry = store.EntryFolder(catalogue.locate(positional[0], **_where(values)))
+    target = store.copy_entry(entry, pathlib.Path(values.out))
+    size = sum(f["bytes"] for f in entry.card["files"].values())
+    files = len(entry.card["files"])
+    print(f"Wrote {target}: {files} files, {size / 2**20:.2f} MiB; every SHA-256 is right.")
+    print("Use it:")
+    print(f"  keras-gans sample {target} --out=grid.png")
+    print(f'  keras_gans.zoo.load("{target.name}", path="{target.parent}")  # in Python')
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "zoo list",
+        "names of the trained entries",
+        "List the trained entries: name, size of the images, size of the files, what it is.",
+        _flags,
+        ("keras-gans zoo list",),
+        run_list,
+        common=(DEBUG,),
+    ),
+    Command(
+        "zoo show",
+        "the card of an entry: data, licence, recipe, scores, limits",
+        "Print the card of an entry as Markdown: data and licence, recipe, scores, limits, files.",
+        _flags,
+        ("keras-gans zoo show osgan_digits",),
+        run_show,
+        ("NAME",),
+        (DEBUG,),
+    ),
+    Command(
+        "zoo load",
+        "check an entry and copy it (downloading it first where needed)",
+        "Find an entry, download it where needed, check the SHA-256 of every file, and copy it to "
+        "FOLDER/NAME.",
+        _load_flags,
+        ("keras-gans zoo load osgan_digits --out=my_zoo",),
+        run_load,
+        ("NAME",),
+        (DEBUG,),
+    ),
+)

@@ -1,0 +1,146 @@
+"""Checks of images, labels and options; every error is one line that says what to do."""
+
+import numpy as np
+
+# Resizing and rounding leave values a little outside; more than this is another range.
+SLACK = 1e-3
+
+
+def check_images(x, where, value_range=None, guess=False, max_channels=3):
+    """Images in one of the library's two forms: uint8, or float32 in [-1, 1].
+
+    Args:
+        x: array (N, H, W, C), or (N, H, W) for grey images.
+        where: how to call it in messages.
+        value_range: (lowest, highest) value that `x` may hold, where its dtype does not tell.
+        guess: whether floats that span [0, 1] may be taken as [0, 1] images. Otherwise they are
+            refused, for they would train as the brighter half of [-1, 1].
+        max_channels: the largest number of channels accepted.
+
+    Returns:
+        uint8 array (N, H, W, C) as it was, or float32 array in [-1, 1].
+
+    Raises:
+        ValueError: shape, dtype or values do not fit, or their range is ambiguous.
+    """
+    x = np.asarray(x)
+    if x.ndim == 3:
+        x = x[..., None]
+    if x.ndim != 4 or 0 in x.shape:
+        raise ValueError(f"{where} have shape {x.shape}; (N, height, width, channels) is wanted.")
+    allowed = (1, 3) if max_channels == 3 else range(1, max_channels + 1)
+    if x.shape[-1] not in allowed:
+        hint = ""
+        if x.shape[1] in (1, 3):
+            hint = " They look channels-first: use images.transpose(0, 2, 3, 1)."
+        wanted = "1 or 3" if max_channels == 3 else f"1 to {max_channels}"
+        raise ValueError(
+            f"{where} have shape {x.shape}, so {x.shape[-1]} channels; {wanted} are wanted.{hint}"
+        )
+    if x.dtype.kind not in "fiub":
+        raise ValueError(f"{where} have dtype {x.dtype}; uint8 or floats are wanted.")
+    if x.dtype == np.uint8 and (value_range is None or tuple(value_range) == (0, 255)):
+        if value_range is None and x.max() == 1:
+            raise ValueError(
+                f"{where} are uint8 with no value above 1, which could mean [0, 1] or [0, 255]: "
+                "pass value_range=(0, 1) or value_range=(0, 255)."
+            )
+        return x
+    if x.dtype.kind != "f" and value_range is None:
+        raise ValueError(
+            f"{where} have dtype {x.dtype}; uint8 or floats are wanted: convert them, or pass "
+            "value_range=(lowest, highest)."
+        )
+    return _to_model_range(x, where, value_range, guess)
+
+
+def _to_model_range(x, where, value_range, guess):
+    # bfloat16 and float16 could not tell 1 from 1.003; float32 is the form of the library anyway.
+    x = x.astype("float32", copy=False)
+    low, high = float(x.min()), float(x.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        bad = int(np.size(x) - np.isfinite(x).sum())
+        raise ValueError(f"{where} hold {bad} NaN or infinite values; clean them first.")
+    if value_range is None:
+        value_range = _range_of(low, high, where, guess)
+    a, b = (float(v) for v in value_range)
+    if not a < b:
+        raise ValueError(f"value_range is {value_range}; (lowest, highest) is wanted.")
+    slack = SLACK * (b - a)
+    if low < a - slack or high > b + slack:
+        raise ValueError(
+            f"{where} run from {low:.4g} to {high:.4g}; [{a:g}, {b:g}] is wanted: rescale them, "
+            "or pass uint8 images or another value_range."
+        )
+    if (a, b) != (-1.0, 1.0):
+        x = (x - np.float32(a)) * np.float32(2 / (b - a)) - np.float32(1)
+        low, high = float(x.min()), float(x.max())
+    return np.clip(x, -1, 1) if low < -1 or high > 1 else x
+
+
+def _range_of(low, high, where, guess):
+    if low < -1 - SLACK or high > 1 + SLACK:
+        return (-1, 1)
+    # Bicubic resizing of [0, 1] images rings a little below 0.
+    if low > -0.05 and high > 0.5 or guess and low >= 0:
+        if guess and 0 <= low <= 0.25 and high >= 0.75:
+            return (0, 1)
+        raise ValueError(
+            f"{where} run from {low:.4g} to {high:.4g}, which looks like [0, 1] where [-1, 1] is "
+            "wanted: use 2 * x - 1, or say value_range=(0, 1), or (-1, 1) if they are right, to "
+            "keras_gans.data."
+        )
+    return (-1, 1)
+
+
+def check_labels(y, n, where):
+    """Labels with one entry an image: integers become int32 (N,), floats (N, K) stay float32.
+
+    Raises:
+        ValueError: another number of labels, another shape, floats (N,), NaN.
+    """
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim == 0 or len(y) != n:
+        raise ValueError(f"{where} have shape {y.shape} for {n} images; one an image is wanted.")
+    if y.dtype.kind in "iub" and y.ndim == 1:
+        if y.min() < 0 or y.max() >= 2**31:
+            raise ValueError(f"{where} run from {y.min()} to {y.max()}; 0 .. 2^31 - 1 is wanted.")
+        return y.astype("int32")
+    if y.ndim == 2 and y.dtype.kind in "fiub" and np.isfinite(y).all():
+        return y.astype("float32")
+    raise ValueError(
+        f"{where} are {y.dtype} of shape {y.shape}; integers (N,) or finite numbers (N, K) "
+        "are wanted."
+    )
+
+
+def check_batch_size(batch_size, n, where):
+    """Raise `ValueError` unless 1 <= `batch_size` <= `n`."""
+    if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size!r}; an integer of 1 or more is wanted.")
+    if batch_size > n:
+        raise ValueError(
+            f"batch_size is {batch_size}, but {where} has only {n} images: choose {n} or less."
+        )
+
+
+def check_size(image_size):
+    """`image_size` as (height, width), or None."""
+    if image_size is None:
+        return None
+    size = (image_size, image_size) if np.ndim(image_size) == 0 else tuple(image_size)
+    whole = all(isinstance(s, (int, np.integer)) and s > 0 for s in size)
+    if len(size) != 2 or not whole:
+        raise ValueError(
+            f"image_size is {image_size!r}; a positive integer or (height, width) is wanted."
+        )
+    return tuple(int(s) for s in size)
+
+
+def check_choice(name, value, choices):
+    """Raise `ValueError` unless `value` is one of `choices`."""
+    if value not in choices:
+        known = " or ".join(repr(c) for c in choices)
+        raise ValueError(f"{name} is {value!r}; {known} is wanted.")

@@ -1,0 +1,190 @@
+"""Images: between uint8 and [-1, 1], cropping and resizing, grids as PNG files."""
+
+import math
+import pathlib
+
+import keras
+import numpy as np
+from PIL import Image, ImageOps
+
+from keras_gans.files import replacing
+
+RESIZE = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "area": Image.Resampling.BOX,
+}
+
+
+def from_uint8(images):
+    """float32 images in [-1, 1] of uint8 ones: `(x - 127.5) / 127.5`.
+
+    Args:
+        images: uint8 array of any shape.
+
+    Returns:
+        float32 array; 0 becomes -1 and 255 becomes 1, exactly.
+
+    Example:
+
+    >>> from_uint8(np.array([0, 255], "uint8"))
+    array([-1.,  1.], dtype=float32)
+    """
+    return (np.asarray(images).astype("float32") - np.float32(127.5)) / np.float32(127.5)
+
+
+def to_uint8(images):
+    """uint8 images of float ones: `round((x + 1) * 127.5)`, clipped to 0 .. 255.
+
+    Args:
+        images: float array or tensor in [-1, 1]; NaN becomes 0.
+
+    Returns:
+        uint8 NumPy array. `to_uint8(from_uint8(x))` is `x`.
+
+    Example:
+
+    >>> to_uint8(np.array([-1.0, 0.5, 1.0]))
+    array([  0, 191, 255], dtype=uint8)
+    """
+    x = np.asarray(keras.ops.convert_to_numpy(images), "float64")
+    return np.clip(np.rint(np.nan_to_num((x + 1) * 127.5)), 0, 255).astype("uint8")
+
+
+def image_grid(images, columns=None, pad=2):
+    """One picture of many images, row by row, on white.
+
+    Args:
+        images: float images in [-1, 1] or uint8 images, shape (B, H, W, C) with 1 or 3 channels, or
+            (B, H, W).
+        columns: integer; by default the square root of B, rounded up.
+        pad: integer, pixels between the images and around them.
+
+    Returns:
+        uint8 array (rows * (H + pad) + pad, columns * (W + pad) + pad, 3).
+
+    Raises:
+        ValueError: images of another shape, none at all, or `columns` less than 1.
+
+    Example:
+
+    >>> keras_gans.data.image_grid(np.zeros((6, 8, 8, 1)), columns=3).shape
+    (22, 32, 3)
+    """
+    x = keras.ops.convert_to_numpy(images)
+    if x.ndim == 3:
+        x = x[..., None]
+    if x.ndim != 4 or x.shape[-1] not in (1, 3) or not len(x):
+        raise ValueError(
+            f"images have shape {tuple(np.shape(images))}; (B, H, W, 1 or 3) with B of 1 or more "
+            "is wanted."
+        )
+    if x.dtype != np.uint8:
+        x = to_uint8(x)
+    n, height, width, _ = x.shape
+    columns = math.ceil(math.sqrt(n)) if columns is None else columns
+    if columns < 1 or pad < 0:
+        raise ValueError(f"columns={columns}, pad={pad}; columns >= 1 and pad >= 0 are wanted.")
+    rows = math.ceil(n / columns)
+    grid = np.full((rows * (height + pad) + pad, columns * (width + pad) + pad, 3), 255, "uint8")
+    for i, image in enumerate(x):
+        top = pad + i // columns * (height + pad)
+        left = pad + i % columns * (width + pad)
+        grid[top : top + height, left : left + width] = image
+    return grid
+
+
+def save_grid(images, path, columns=None, pad=2):
+    """Write `image_grid(images)` as a PNG file, whole or not at all.
+
+    Args:
+        images, columns, pad: see `image_grid`.
+        path: the file, ending in `.png`; its folder is made where it is missing.
+
+    Raises:
+        ValueError: another ending; images of the wrong shape.
+        OSError: the file cannot be written; what was there before is kept.
+
+    Example:
+
+    >>> keras_gans.data.save_grid(model.generate(16), "samples.png")
+    """
+    path = pathlib.Path(path)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"{path} does not end in .png: grids are written as PNG files.")
+    picture = Image.fromarray(image_grid(images, columns, pad))
+    with replacing(path, suffix=".png") as temporary:
+        picture.save(temporary, format="PNG")
+
+
+def read_image(path):
+    """The image in a file as uint8 (H, W, 1 or 3): turned upright, transparency laid on white."""
+    try:
+        with Image.open(path) as image:
+            image = ImageOps.exif_transpose(image)
+            if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+                image = image.convert("RGBA")
+                white = Image.new("RGBA", image.size, "white")
+                image = Image.alpha_composite(white, image).convert("RGB")
+            elif image.mode in ("1", "L"):
+                image = image.convert("L")
+            elif image.mode in ("P", "RGB", "CMYK", "YCbCr"):
+                image = image.convert("RGB")
+            else:
+                raise ValueError(
+                    f"{path} has pixels of mode {image.mode}; 8 bits a channel are wanted."
+                )
+            pixels = np.array(image)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} is not a readable image ({first_line(error)}).") from None
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def fit_image(image, size=None, resize="bilinear", channels=None):
+    """Crop an image about its centre to the shape wanted, resize it, set its channels.
+
+    Args:
+        image: uint8 or float32 array (H, W, 1 or 3).
+        size: (height, width), or None to leave the size alone.
+        resize: "nearest", "bilinear" (antialiased when it shrinks) or "area" (the mean over each
+            output pixel; nearest when it enlarges).
+        channels: 1 (luma, ITU-R 601), 3 (grey repeated), or None to leave them alone.
+
+    Returns:
+        Array (height, width, channels) of the same dtype.
+    """
+    if size is not None and image.shape[:2] != size:
+        height, width = image.shape[:2]
+        # The largest window of the wanted aspect ratio.
+        scale = min(height / size[0], width / size[1])
+        h, w = (
+            max(1, min(n, round(scale * s))) for n, s in zip((height, width), size, strict=True)
+        )
+        top, left = (height - h) // 2, (width - w) // 2
+        image = image[top : top + h, left : left + w]
+        if (h, w) != size:
+            image = _resized(image, size, resize)
+    if channels == 3 and image.shape[-1] == 1:
+        image = np.repeat(image, 3, axis=-1)
+    elif channels == 1 and image.shape[-1] == 3:
+        grey = image.astype("float32") @ np.array([0.299, 0.587, 0.114], "float32")
+        grey = np.rint(grey) if image.dtype == np.uint8 else np.clip(grey, -1, 1)
+        image = grey.astype(image.dtype)[..., None]
+    return image
+
+
+def _resized(image, size, resize):
+    # Pillow rounds uint8 after each of its two passes; floats are rounded once, here.
+    exact = image if resize == "nearest" else image.astype("float32")
+    planes = [
+        Image.fromarray(np.ascontiguousarray(exact[..., c])).resize(size[::-1], RESIZE[resize])
+        for c in range(image.shape[-1])
+    ]
+    resized = np.stack([np.asarray(plane) for plane in planes], axis=-1)
+    return resized if resized.dtype == image.dtype else np.rint(resized).astype(image.dtype)
+
+
+def first_line(error):
+    """The first line of an exception's message, or its type where it has none."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

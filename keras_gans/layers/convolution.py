@@ -1,0 +1,98 @@
+"""Transposed convolution, computed the way that is fast on the backend at hand."""
+
+import keras
+from keras import ops
+
+from keras_gans.training import backend
+
+
+def conv2d_transpose(inputs, kernel, strides, padding, **kwargs):
+    """`keras.ops.conv_transpose` in two dimensions, by phases where that is much faster.
+
+    Args:
+        inputs: (B, H, W, C), or (B, C, H, W) with `data_format="channels_first"`.
+        kernel: (h, w, outputs, C).
+        strides: pair of integers.
+        padding: "same" or "valid".
+        **kwargs: `output_padding`, `data_format`, `dilation_rate` of `keras.ops.conv_transpose`.
+
+    Returns:
+        The output in the layout of `inputs`.
+    """
+    plain = kwargs.get("output_padding") is None and kwargs.get("dilation_rate") in ((1, 1), 1)
+    if (
+        backend.TRANSPOSED_CONVOLUTION_BY_PHASES
+        and plain
+        and kwargs.get("data_format") == "channels_last"
+        and (tuple(kernel.shape[:2]), tuple(strides), padding) == ((4, 4), (2, 2), "same")
+    ):
+        return conv2d_transpose_by_phases(inputs, kernel)
+    return ops.conv_transpose(inputs, kernel, strides, padding, **kwargs)
+
+
+def conv2d_transpose_by_phases(inputs, kernel):
+    """A 4x4 transposed convolution of stride 2, "same", as a 3x3 convolution to four phases.
+
+    Output pixel o = 2 p + a takes tap k of input pixel i where k = o - 2 i + 1: phase a = 0 has
+    taps (3, 1) of inputs (p - 1, p), phase a = 1 taps (2, 0) of inputs (p, p + 1). A 3x3
+    convolution with 4 * outputs channels computes all phases at once; interleaving them gives the
+    image. XLA on CPU differentiates this many times faster than the transposed convolution.
+
+    Args:
+        inputs: (B, H, W, C).
+        kernel: (4, 4, outputs, C).
+
+    Returns:
+        (B, 2 H, 2 W, outputs).
+    """
+    height, width = inputs.shape[1:3]
+    outputs, channels = kernel.shape[2:]
+
+    def taps(k):  # first axis 4 -> (phase 2, position 3)
+        zero = ops.zeros_like(k[0])
+        both = ops.stack([k[3], k[1], zero, zero, k[2], k[0]])
+        return ops.reshape(both, (2, 3, *k.shape[1:]))
+
+    k = ops.transpose(taps(kernel), (2, 0, 1, 3, 4))  # (4, phase, position, outputs, channels)
+    k = ops.transpose(taps(k), (3, 1, 5, 2, 0, 4))  # (row, column, channels, 2 phases, outputs)
+    k = ops.reshape(k, (3, 3, channels, 4 * outputs))
+    x = ops.conv(inputs, k, 1, "same", data_format="channels_last")
+    x = ops.reshape(x, (-1, height, width, 2, 2, outputs))
+    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+    return ops.reshape(x, (-1, 2 * height, 2 * width, outputs))
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class Conv2DTranspose(keras.layers.Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose`, the same values and weights, faster where it can be.
+
+    Example:
+
+    >>> layer = keras_gans.layers.Conv2DTranspose(8, 4, 2, padding="same")
+    >>> layer(keras.ops.ones((1, 4, 4, 3))).shape
+    (1, 8, 8, 8)
+    """
+
+    def linear(self, inputs, kernel):
+        """The layer without its bias and activation, for any kernel."""
+        return conv2d_transpose(
+            inputs,
+            kernel,
+            self.strides,
+            self.padding,
+            output_padding=self.output_padding,
+            dilation_rate=self.dilation_rate,
+            data_format=self.data_format,
+        )
+
+    def call(self, inputs):
+        return finish(self, self.linear(inputs, self.kernel))
+
+
+def finish(layer, outputs):
+    """Add a Keras layer's bias and apply its activation."""
+    if layer.use_bias:
+        first = getattr(layer, "data_format", "channels_last") == "channels_first"
+        shape = (1, -1, 1, 1) if first else (1,) * (len(outputs.shape) - 1) + (-1,)
+        outputs = outputs + ops.reshape(layer.bias, shape)
+    return outputs if layer.activation is None else layer.activation(outputs)

@@ -1,0 +1,106 @@
+"""Spectral normalisation with the right gradient on every backend."""
+
+import keras
+from keras import ops
+
+from keras_gans.layers.convolution import Conv2DTranspose, finish
+from keras_gans.layers.initializers import SeededNormal
+
+
+class SpectralNormalized:
+    """Mixin: the layer's kernel is divided by its largest singular value (estimated).
+
+    For layers with a `kernel`, and a method `linear(inputs, kernel)` that applies one.
+
+    Miyato et al., Spectral Normalization for GANs, ICLR 2018, Algorithm 1: with the kernel as a
+    matrix W of shape (outputs, everything else), each forward runs one power iteration from the
+    stored vector u, v = norm(W^T u), u' = norm(W v), and uses W / sigma, sigma = u'^T W v, with u'
+    and v held constant in the gradient. u' is stored in training only; evaluation iterates too.
+
+    `keras.layers.SpectralNormalization` writes W / sigma into the kernel: on TensorFlow and torch
+    sigma then has no gradient, and the normalised kernel is normalised again at every call.
+    """
+
+    # Axis of the kernel that counts outputs: a Conv2DTranspose kernel is (h, w, out, in).
+    _output_axis = -1
+
+    def __init__(self, *args, epsilon=1e-12, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.u = self.add_weight(
+            name="u",
+            shape=(1, self.kernel.shape[self._output_axis]),
+            initializer=SeededNormal(1.0),
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+        )
+
+    def sigma(self, kernel):
+        """`(sigma, u')` of a kernel: the estimate of its largest singular value, and the new u."""
+        axes = list(range(len(kernel.shape)))
+        axes.insert(0, axes.pop(self._output_axis))
+        matrix = ops.reshape(ops.transpose(kernel, axes), (self.u.shape[1], -1))
+        fixed = ops.stop_gradient(matrix)
+        v = _normalize(ops.matmul(ops.convert_to_tensor(self.u), fixed), self.epsilon)
+        u = _normalize(ops.matmul(v, ops.transpose(fixed)), self.epsilon)
+        u, v = ops.stop_gradient(u), ops.stop_gradient(v)
+        return ops.sum(ops.matmul(u, matrix) * v), u
+
+    def call(self, inputs, training=False):
+        kernel = ops.cast(self.kernel, "float32")
+        sigma, u = self.sigma(kernel)
+        if training:
+            self.u.assign(u)
+        return finish(self, self.linear(inputs, ops.cast(kernel / sigma, self.compute_dtype)))
+
+    def save_own_variables(self, store):
+        # Convolutions of Keras save their kernel and bias only: u would be lost.
+        keras.layers.Layer.save_own_variables(self, store)
+
+    def load_own_variables(self, store):
+        keras.layers.Layer.load_own_variables(self, store)
+
+    def get_config(self):
+        return {**super().get_config(), "epsilon": self.epsilon}
+
+
+def _normalize(x, epsilon):
+    return x / ops.maximum(ops.sqrt(ops.sum(ops.square(x))), epsilon)
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class SpectralConv2D(SpectralNormalized, keras.layers.Conv2D):
+    """`keras.layers.Conv2D` under spectral normalisation (see `SpectralNormalized`).
+
+    Args:
+        *args, **kwargs: of `keras.layers.Conv2D`.
+        epsilon: float, added where a norm could be 0.
+
+    Example:
+
+    >>> layer = keras_gans.layers.SpectralConv2D(8, 3, padding="same")
+    >>> layer(keras.ops.ones((1, 4, 4, 3)), training=True).shape
+    (1, 4, 4, 8)
+    """
+
+    def linear(self, inputs, kernel):
+        return self.convolution_op(inputs, kernel)
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class SpectralConv2DTranspose(SpectralNormalized, Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose` under spectral normalisation (see `SpectralNormalized`)."""
+
+    _output_axis = -2
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class SpectralDense(SpectralNormalized, keras.layers.Dense):
+    """`keras.layers.Dense` under spectral normalisation (see `SpectralNormalized`)."""
+
+    def linear(self, inputs, kernel):
+        return ops.matmul(inputs, kernel)

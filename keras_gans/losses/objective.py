@@ -1,0 +1,91 @@
+"""Adversarial objectives: a discriminator's and a generator's loss over raw scores."""
+
+import keras
+from keras import ops
+
+
+class AdversarialLoss(keras.losses.Loss):
+    """One player's side of an `Objective`, a `keras.losses.Loss` over two tensors of scores.
+
+    `loss(real_scores, fake_scores)` reduces over the batch (`reduction`, mean by default);
+    `loss.call(real_scores, fake_scores)` gives one value per instance, shape (B,).
+    """
+
+    def __init__(self, objective, role, reduction="sum_over_batch_size"):
+        super().__init__(name=f"{objective.name}_{role}", reduction=reduction)
+        self.objective = objective
+        self.role = role
+
+    def call(self, real_scores, fake_scores):
+        per_score = getattr(self.objective, f"{self.role}_loss")(real_scores, fake_scores)
+        return ops.mean(ops.reshape(per_score, (ops.shape(per_score)[0], -1)), axis=1)
+
+    def get_config(self):
+        config = super().get_config()
+        return {"reduction": config["reduction"], "objective": self.objective, "role": self.role}
+
+
+class Objective:
+    """Base of the adversarial objectives of Table S1 of the OSGAN paper.
+
+    Scores are raw outputs D(x), logits, never probabilities, of shape (B, 1), (B,) or a map
+    (B, h, w, 1); a map's loss is the mean over its entries.
+
+    Subclasses that split write `real_term`, `fake_term` (of the discriminator's loss) and
+    `generator_term`, each elementwise; the others override `discriminator_loss` and
+    `generator_loss`. All are minimised.
+
+    Attributes:
+        symmetric: the generator's term is exactly minus the discriminator's fake term.
+        splits: the losses are sums of a term of the real and a term of the fake scores.
+        needs_real: the generator's loss depends on the real scores.
+        discriminator: `AdversarialLoss` of the discriminator.
+        generator: `AdversarialLoss` of the generator.
+    """
+
+    name = None
+    symmetric = False
+    splits = True
+    needs_real = False
+
+    def __init__(self, reduction="sum_over_batch_size"):
+        self.reduction = reduction
+        self.discriminator = AdversarialLoss(self, "discriminator", reduction)
+        self.generator = AdversarialLoss(self, "generator", reduction)
+
+    def real_term(self, scores):
+        """L_D's term of the real scores, elementwise."""
+        raise NotImplementedError
+
+    def fake_term(self, scores):
+        """L_D's term of the fake scores, elementwise."""
+        raise NotImplementedError
+
+    def generator_term(self, scores):
+        """L_G's term of the fake scores, elementwise."""
+        if self.symmetric:
+            return -self.fake_term(scores)
+        raise NotImplementedError
+
+    def discriminator_loss(self, real_scores, fake_scores):
+        """L_D for each score."""
+        return self.real_term(real_scores) + self.fake_term(fake_scores)
+
+    def generator_loss(self, real_scores, fake_scores):
+        """L_G for each score."""
+        return self.generator_term(fake_scores)
+
+    @property
+    def variables(self):
+        """`keras.Variable`s of the objective itself (Fisher's multiplier), none by default."""
+        return []
+
+    def update(self, real_scores, fake_scores):
+        """Update `variables` after a discriminator step; nothing by default."""
+
+    def get_config(self):
+        return {"reduction": self.reduction}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

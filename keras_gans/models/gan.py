@@ -1,0 +1,80 @@
+"""The two-stage GAN."""
+
+import keras
+from keras import ops
+
+from keras_gans.models.latent import LatentModel
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class GAN(LatentModel):
+    """A GAN trained in two stages: `d_steps` updates of D, then one of G, each with fresh noise.
+
+    Goodfellow et al., NeurIPS 2014, Algorithm 1, with any objective of `keras_gans.losses`.
+
+    Args:
+        generator, discriminator, objective, latent_dim, num_classes, ema, ema_start, penalty,
+            clip, seed: see `keras_gans.models.latent.LatentModel`.
+        d_steps: integer, updates of D per update of G. The batch is cut into that many parts: a
+            batch of `d_steps * b` images trains D with `b` at a time, and G with `b`.
+
+    Example:
+
+    >>> g, d = keras_gans.networks.dcgan(image_size=32, channels=1, width=8)
+    >>> model = keras_gans.models.GAN(g, d, objective="hinge", ema=0.99)
+    >>> model.compile(optimizers="adam")
+    >>> images, _ = keras_gans.data.load_arrays("digits", image_size=32)
+    >>> history = model.fit(images[:64], batch_size=32, verbose=0)
+    >>> sorted(history.history)[:2]
+    ['d_grad_norm', 'd_loss']
+    """
+
+    def __init__(self, generator, discriminator, objective="non_saturating", d_steps=1, **kwargs):
+        super().__init__(generator, discriminator, objective, **kwargs)
+        if d_steps < 1:
+            raise ValueError(f"d_steps is {d_steps}; 1 or more is wanted.")
+        self.d_steps = d_steps
+
+    def check_images(self, shape):
+        super().check_images(shape)
+        if shape[0] is not None and shape[0] < self.d_steps:
+            raise ValueError(
+                f"A batch of {shape[0]} cannot be split for d_steps={self.d_steps}: load the data "
+                "with the batch size of one update times d_steps."
+            )
+
+    def train_step(self, data):
+        images, labels = self.unpack(data)
+        parts = self.split((images,) if labels is None else (images, labels), self.d_steps)
+        for part in parts:
+            self.train_discriminator(*part)
+        self.train_generator(*parts[-1])
+
+    def train_discriminator(self, real, labels=None):
+        """One update of D on real images and as many fakes."""
+        fake = self.generate_fakes(ops.shape(real)[0], labels)
+
+        def loss():
+            real_scores, fake_scores = self.scores(real, fake, labels)
+            adversarial = self.objective.discriminator.call(real_scores, fake_scores)
+            if self.penalty is not None:
+                adversarial = adversarial + self.penalise(real, fake, labels)
+            return adversarial, (real_scores, fake_scores)
+
+        _, scores = self.minimize("discriminator", loss, has_aux=True)
+        self.after_discriminator(*scores)
+
+    def train_generator(self, real, labels=None):
+        """One update of G through D."""
+
+        def loss():
+            fake = self.generate_fakes(ops.shape(real)[0], labels)
+            if self.objective.needs_real:
+                return self.objective.generator.call(*self.scores(real, fake, labels))
+            fake_scores = self.score(fake, labels)
+            return self.objective.generator.call(ops.zeros_like(fake_scores), fake_scores)
+
+        self.minimize("generator", loss)
+
+    def get_config(self):
+        return {**super().get_config(), "d_steps": self.d_steps}

@@ -1,0 +1,230 @@
+"""What methods with a generator from noise share: latents, fakes, scores, sampling, export."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gans import losses
+from keras_gans.training import AdversarialModel, backend
+
+
+class LatentModel(AdversarialModel):
+    """Base of methods with a generator of latents and a discriminator of images.
+
+    Args:
+        generator: Keras model, latents (B, latent_dim) -> images (B, H, W, C) in [-1, 1]; with
+            `num_classes`, [latents, labels] -> images.
+        discriminator: Keras model, images -> scores (B, 1) or a map (B, h, w, 1); with
+            `num_classes`, [images, labels] -> scores.
+        objective: name or `keras_gans.losses.Objective`.
+        latent_dim: integer; None takes it from the generator.
+        num_classes: integer where both networks take integer labels (B,), else None.
+        ema: None, or the decay of an averaged generator, `ema_generator`, used for sampling.
+        ema_start: integer, steps before which the average is a plain copy.
+        penalty: `keras_gans.losses.Penalty` added to the discriminator's loss, or None.
+        clip: positive float, D's weights are clipped to [-clip, clip] after its updates, or None.
+        seed: integer, the run's seed.
+    """
+
+    log_names = ("real_score", "fake_score")
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        objective="non_saturating",
+        latent_dim=None,
+        num_classes=None,
+        ema=None,
+        ema_start=0,
+        penalty=None,
+        clip=None,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, **kwargs)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.objective = losses.get(objective)
+        self.objective_variables = list(self.objective.variables)
+        self.num_classes = num_classes
+        self.penalty = penalty
+        self.clip = clip
+        self.ema, self.ema_start = ema, ema_start
+        self.latent_dim = _latent_dim(generator, latent_dim)
+        self.ema_generator = None if ema is None else self.track_average(generator, ema, ema_start)
+        self.built = True
+
+    @property
+    def players(self):
+        return {"discriminator": self.discriminator, "generator": self.generator}
+
+    def call(self, inputs, training=False):
+        """Images of given latents (or [latents, labels]), from the averaged generator if any."""
+        return (self.ema_generator or self.generator)(inputs, training=training)
+
+    def unpack(self, data):
+        """A batch as `(images, labels)`; labels are None in an unconditional model."""
+        images, labels = (data if isinstance(data, (tuple, list)) else (data,)), None
+        if self.num_classes is not None:
+            if len(images) < 2 or images[1] is None:
+                raise ValueError(
+                    f"This model has num_classes={self.num_classes} and wants batches of (images, "
+                    "labels): load the data with labels=True."
+                )
+            labels = ops.reshape(ops.cast(images[1], "int32"), (-1,))
+        return images[0], labels
+
+    def check_images(self, shape):
+        wanted = tuple(self.generator.output_shape[1:])
+        if tuple(shape[1:]) != wanted:
+            raise ValueError(
+                f"The data has images of shape {tuple(shape[1:])}, the generator makes {wanted}: "
+                "load the data with that image_size and channels, or build networks for it."
+            )
+
+    def latents(self, count):
+        """Standard normal latents (count, latent_dim) of this training step."""
+        return self.random.normal((count, self.latent_dim))
+
+    def generate_fakes(self, count, labels=None):
+        """Fresh fakes in training mode, float32."""
+        inputs = self.latents(count) if labels is None else [self.latents(count), labels]
+        return ops.cast(self.generator(inputs, training=True), "float32")
+
+    def score(self, images, labels=None):
+        """D's float32 scores of images in training mode."""
+        inputs = images if labels is None else [images, labels]
+        return ops.cast(self.discriminator(inputs, training=True), "float32")
+
+    def scores(self, real, fake, labels=None):
+        """D's scores of real and fake images, from one forward pass.
+
+        Batch norm would mix the two batches' statistics: a D that has it sees them in turn.
+        """
+        if couples_instances(self.discriminator):
+            return self.score(real, labels), self.score(fake, labels)
+        both = None if labels is None else ops.concatenate([labels, labels])
+        scores = self.score(ops.concatenate([ops.cast(real, fake.dtype), fake]), both)
+        count = ops.shape(real)[0]
+        return scores[:count], scores[count:]
+
+    def penalise(self, real, fake, labels=None):
+        """The penalty of each instance, shape (B,)."""
+        return self.penalty(lambda x: self.score(x, labels), real, fake, self.random)
+
+    def after_discriminator(self, real_scores, fake_scores):
+        """What follows every update of D: clipping, the objective's own variables, logs."""
+        if self.clip is not None:
+            losses.clip_weights(self.player_variables("discriminator"), self.clip)
+        self.objective.update(real_scores, fake_scores)
+        self.log(real_score=ops.mean(real_scores), fake_score=ops.mean(fake_scores))
+
+    def generate(self, count, seed=0, labels=None, batch_size=64):
+        """Sample images.
+
+        The latents come from NumPy's generator: a seed gives the same images on every backend.
+
+        Args:
+            count: integer, number of images.
+            seed: integer.
+            labels: integer, or integers (count,), for conditional models; by default the classes
+                in turn, 0, 1, 2, ...
+            batch_size: integer, images made at once.
+
+        Returns:
+            float32 NumPy array (count, H, W, C) in [-1, 1].
+
+        Example:
+
+        >>> g, d = keras_gans.networks.dcgan(image_size=32, channels=1, width=8)
+        >>> keras_gans.models.GAN(g, d).generate(4, seed=0).shape
+        (4, 32, 32, 1)
+        """
+        if count < 1:
+            raise ValueError(f"generate() was asked for {count} images; 1 or more is wanted.")
+        latents = np.random.default_rng(seed).standard_normal((count, self.latent_dim))
+        return self.images_of(latents.astype("float32"), labels, batch_size)
+
+    def images_of(self, latents, labels=None, batch_size=64):
+        """The images of given latents, an array (N, latent_dim); labels as in `generate`."""
+        backend.sync(self)
+        inputs = np.asarray(latents, "float32")
+        if self.num_classes is not None:
+            inputs = [inputs, _labels(labels, len(inputs), self.num_classes)]
+        elif labels is not None:
+            raise ValueError("This model is unconditional: leave labels out.")
+        network = self.ema_generator or self.generator
+        return np.asarray(network.predict(inputs, batch_size, verbose=0), "float32")
+
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """Write the (averaged) generator for serving, with a dynamic batch.
+
+        Args:
+            filepath: folder (SavedModel) or file.
+            format: one of Keras's export formats, such as "tf_saved_model" or "onnx".
+
+        Raises:
+            ValueError: a SavedModel from the torch backend, which Keras cannot write.
+        """
+        if format == "tf_saved_model" and keras.backend.backend() == "torch":
+            raise ValueError(
+                "Keras cannot write a SavedModel from the torch backend: save a .keras file, load "
+                "it with KERAS_BACKEND=tensorflow and export there."
+            )
+        backend.sync(self)
+        network = self.ema_generator or self.generator
+        return network.export(filepath, format=format, **kwargs)
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "generator": serialize(self.generator),
+            "discriminator": serialize(self.discriminator),
+            "objective": serialize(self.objective),
+            "latent_dim": self.latent_dim,
+            "num_classes": self.num_classes,
+            "ema": self.ema,
+            "ema_start": self.ema_start,
+            "penalty": None if self.penalty is None else serialize(self.penalty),
+            "clip": self.clip,
+        }
+
+
+def couples_instances(network):
+    """Whether a network has a layer that mixes the instances of a batch (batch norm)."""
+    return any(
+        isinstance(layer, keras.layers.BatchNormalization)
+        or getattr(layer, "couples_instances", False)
+        for layer in network._flatten_layers()
+    )
+
+
+def _latent_dim(generator, latent_dim):
+    shape = generator.input_shape
+    own = (shape[0] if isinstance(shape, list) else shape)[-1]
+    if latent_dim is not None and latent_dim != own:
+        raise ValueError(
+            f"latent_dim is {latent_dim}, but the generator takes latents of {own}: build it with "
+            f"latent_dim={latent_dim}, or leave the argument out."
+        )
+    return own
+
+
+def _labels(labels, count, num_classes):
+    if labels is None:
+        labels = np.arange(count) % num_classes
+    labels = np.asarray(labels)
+    if labels.ndim == 0:
+        labels = np.full(count, labels)
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels has shape {labels.shape} and dtype {labels.dtype}; one integer, or integers "
+            f"of shape ({count},), are wanted."
+        )
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(
+            f"labels run from {labels.min()} to {labels.max()}; 0 to {num_classes - 1} is wanted."
+        )
+    return labels.astype("int32")

@@ -1,0 +1,96 @@
+"""OSGAN: generator and discriminator trained in one stage."""
+
+import keras
+from absl import logging
+from keras import ops
+
+from keras_gans.models.latent import LatentModel, couples_instances
+from keras_gans.training import one_stage, value_and_grad
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class OSGAN(LatentModel):
+    """One-stage GAN: one forward of G, one of D, one backward; both players updated at once.
+
+    Shen et al., Training Generative Adversarial Networks in One Stage, CVPR 2021. Symmetric
+    objectives (minimax, Wasserstein) turn the seam's sign; asymmetric ones scale it by gamma per
+    instance (Eq. 7), in the simple form (Eq. S8). The gradients are those of the two-stage losses
+    at the same weights and noise.
+
+    Args:
+        generator, discriminator, objective, latent_dim, num_classes, ema, ema_start, penalty,
+            clip, seed: see `keras_gans.models.latent.LatentModel`. A penalty costs a forward and
+            backward pass of D of its own.
+
+    Attributes:
+        seam: how G's gradient passes D, chosen from the objective and D's output: "negated"
+            (symmetric), "scaled" (one score per instance), or "separate" (several scores per
+            instance, whose ratio gamma differs: a backward pass of its own, still one forward).
+
+    Raises:
+        ValueError: batch norm in D with an asymmetric objective: it couples the instances, so
+            gamma is not the same in every layer (the paper's Sec. S2).
+
+    Logs `gamma` and `gamma_std`, the mean and standard deviation of gamma over the instances whose
+    discriminator gradient is not saturated (`seam` "negated" or "scaled").
+
+    Example:
+
+    >>> g, d = keras_gans.networks.dcgan(image_size=32, channels=1, width=8, d_norm="spectral")
+    >>> model = keras_gans.models.OSGAN(g, d, objective="hinge")
+    >>> model.seam
+    'scaled'
+    """
+
+    def __init__(self, generator, discriminator, objective="non_saturating", **kwargs):
+        super().__init__(generator, discriminator, objective, **kwargs)
+        self.seam = self._choose_seam()
+        logging.info("OSGAN: the seam gradient is %s (%s).", self.seam, self.objective.name)
+
+    def _choose_seam(self):
+        if self.objective.symmetric:
+            return "negated"
+        if couples_instances(self.discriminator):
+            raise ValueError(
+                f"The discriminator has batch norm, which one-stage training of the asymmetric "
+                f"objective {self.objective.name!r} does not allow: use d_norm='spectral' (or "
+                "group, instance, layer), a symmetric objective, or keras_gans.models.GAN."
+            )
+        scores = self.discriminator.output_shape[1:]
+        return "scaled" if all(n == 1 for n in scores) else "separate"
+
+    @property
+    def log_names(self):
+        gamma = () if self.seam == "separate" else ("gamma", "gamma_std")
+        return (*super().log_names, *gamma)
+
+    def train_step(self, data):
+        real, labels = self.unpack(data)
+
+        def generate():
+            return self.generate_fakes(ops.shape(real)[0], labels)
+
+        def discriminate(fake):
+            return self.scores(real, fake, labels)
+
+        step = one_stage(
+            generate,
+            self.player_variables("generator"),
+            discriminate,
+            self.player_variables("discriminator"),
+            self.objective,
+            separate_seam=self.seam == "separate",
+        )
+        d_loss, d_gradients = step.d_loss, step.d_gradients
+        if self.penalty is not None:
+            extra, gradients = value_and_grad(
+                lambda: self.penalise(real, step.fakes, labels),
+                self.player_variables("discriminator"),
+            )
+            d_loss = d_loss + extra
+            d_gradients = [a + b for a, b in zip(d_gradients, gradients, strict=True)]
+        self.apply("discriminator", d_gradients, d_loss)
+        self.apply("generator", step.g_gradients, step.g_loss)
+        if step.gamma is not None:
+            self.log(gamma=step.gamma, gamma_std=step.gamma_std)
+        self.after_discriminator(step.real_scores, step.fake_scores)

@@ -1,0 +1,20 @@
+"""The engine: write an adversarial method once, train it on every backend under `model.fit`."""
+
+from keras_gans.training.adam_l2 import AdamL2
+from keras_gans.training.gradients import input_gradient, value_and_grad, vjp
+from keras_gans.training.model import AdversarialModel
+from keras_gans.training.one_stage import OneStage, one_stage
+from keras_gans.training.optimizer import PlayersOptimizer
+from keras_gans.training.random import StepRandom
+
+__all__ = [
+    "AdamL2",
+    "AdversarialModel",
+    "OneStage",
+    "PlayersOptimizer",
+    "StepRandom",
+    "input_gradient",
+    "one_stage",
+    "value_and_grad",
+    "vjp",
+]

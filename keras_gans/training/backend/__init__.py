@@ -1,0 +1,44 @@
+"""The only place of this library that knows which backend runs.
+
+Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
+
+- `vjp(fn, variables, inputs)`: forward now, backward when asked (see `gradients.py`);
+- `run_step(model, step, *args)`: Keras's `train_step` of that backend around an imperative step;
+- `keep_state(model, arguments)`: nothing is lost when a step raises;
+- `replica()`: which replica this is, and of how many (`MirroredStrategy`, torch processes);
+- `average_gradients(gradients)`: what has to happen to gradients before `optimizer.apply`, so
+  that several replicas take the step of one device with the global batch.
+
+Two facts that steer layers and callbacks without their importing a backend stand beside them:
+`FAST_TRANSPOSED_CONV` and `sync(model)`.
+"""
+
+import keras
+
+_NAME = keras.backend.backend()
+if _NAME == "tensorflow":
+    from keras_gans.training.backend import tensorflow as _backend
+elif _NAME == "jax":
+    from keras_gans.training.backend import jax as _backend
+elif _NAME == "torch":
+    from keras_gans.training.backend import torch as _backend
+else:
+    raise ImportError(
+        f"keras_gans trains on the tensorflow, jax and torch backends of Keras, not on {_NAME!r}: "
+        "set KERAS_BACKEND to one of them before the first import."
+    )
+
+vjp = _backend.vjp
+run_step = _backend.run_step
+keep_state = _backend.keep_state
+replica = _backend.replica
+average_gradients = _backend.average_gradients
+broadcast = _backend.broadcast
+check_compile = _backend.check_compile
+average_logs = _backend.average_logs
+TRANSPOSED_CONVOLUTION_BY_PHASES = _backend.TRANSPOSED_CONVOLUTION_BY_PHASES
+
+
+def sync(model):
+    """Put the state of a running `fit` back into the model's variables (needed on JAX only)."""
+    getattr(model, "jax_state_sync", lambda: None)()

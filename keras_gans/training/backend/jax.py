@@ -1,0 +1,112 @@
+"""The engine's primitives on JAX: stateful Keras code made pure by a scope of its own."""
+
+import jax
+import keras
+
+# XLA on CPU computes a transposed convolution's weight gradient an order of magnitude too slowly.
+TRANSPOSED_CONVOLUTION_BY_PHASES = jax.default_backend() == "cpu"
+
+
+class _Scope(keras.StatelessScope):
+    """A stateless scope that reads through to the enclosing one and remembers what was written.
+
+    Keras's own scope answers only for the variables it was given: nested in another one (a gradient
+    penalty in a loss in a train step), it would read the eager values of all others.
+    """
+
+    def __init__(self, mapping):
+        super().__init__(mapping)
+        self.original_scope = None
+        self.written = {}
+
+    def add_update(self, update):
+        self.written[id(update[0])] = update[0]
+        super().add_update(update)
+
+    def get_current_value(self, variable):
+        value = super().get_current_value(variable)
+        if value is None and self.original_scope is not None:
+            value = self.original_scope.get_current_value(variable)
+        return value
+
+    def updates(self):
+        """The variables written inside, and their new values."""
+        variables = list(self.written.values())
+        return variables, [self.get_current_value(v) for v in variables]
+
+
+def vjp(fn, variables, inputs):
+    """See `keras_gans.training.vjp`."""
+    written = []
+
+    def pure(values, inputs):
+        with _Scope(list(zip(variables, values, strict=True))) as scope:
+            outputs = fn(*inputs)
+        written[:], new_values = scope.updates()
+        return outputs, new_values
+
+    outputs, pull, new_values = jax.vjp(
+        pure, [v.value for v in variables], list(inputs), has_aux=True
+    )
+    # Moving averages, spectral norm's u, metrics: the enclosing scope takes them over.
+    for variable, value in zip(written, new_values, strict=True):
+        variable.assign(value)
+
+    def pullback(cotangents, wrt="both"):
+        of_variables, of_inputs = pull(cotangents)
+        return (of_variables if wrt != "inputs" else [], of_inputs if wrt != "variables" else [])
+
+    return outputs, pullback
+
+
+def run_step(model, step, state, data):
+    """Keras's stateless `train_step(state, data)` around an imperative step."""
+    groups = (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+    mapping = [
+        pair
+        for variables, values in zip(groups, state, strict=True)
+        for pair in zip(variables, values, strict=True)
+    ]
+    with _Scope(mapping) as scope:
+        step(data)
+        logs = model.get_metrics_result()
+    return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
+
+
+def keep_state(model, arguments):
+    """Let Keras restore the variables if this step raises.
+
+    Its trainer empties them before the first step and would leave them empty where that step fails
+    (a wrong batch, say), the weights being lost.
+    """
+    names = ("trainable", "non_trainable", "optimizer", "metrics")
+    state = zip(names, arguments[0], strict=True)
+    model._jax_state = {f"{name}_variables": values for name, values in state}
+
+
+def replica():
+    """JAX sees one program over the global batch: always (0, 1)."""
+    return 0, 1
+
+
+def broadcast(variables):
+    """Replicas share their variables already."""
+
+
+def average_gradients(gradients):
+    """The compiler has summed over the devices already."""
+    return gradients
+
+
+def average_logs(logs):
+    """The global batch's already."""
+    return logs
+
+
+def check_compile(optimizers, jit_compile, steps_per_execution):
+    """JAX refuses nothing."""

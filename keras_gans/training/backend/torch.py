@@ -1,0 +1,138 @@
+"""The engine's primitives on PyTorch: autograd on demand, and plain collectives."""
+
+import threading
+
+import torch
+from keras import tree
+
+_nesting = threading.local()
+
+TRANSPOSED_CONVOLUTION_BY_PHASES = False
+
+
+def vjp(fn, variables, inputs):
+    """See `keras_gans.training.vjp`."""
+    parameters = [v.value for v in variables]
+    # An input that hangs on no graph becomes a leaf of this one; one that already does is inside
+    # an enclosing vjp and must stay connected to it.
+    inputs = [x if x.requires_grad else x.detach().requires_grad_() for x in inputs]
+    depth = getattr(_nesting, "depth", 0)
+    _nesting.depth = depth + 1
+    try:
+        with torch.enable_grad():
+            outputs = fn(*inputs)
+    finally:
+        _nesting.depth = depth
+    flat = tree.flatten(outputs)
+
+    def pullback(cotangents, wrt="both"):
+        chosen = (parameters if wrt != "inputs" else []) + (inputs if wrt != "variables" else [])
+        pairs = [
+            (o, c.to(o.dtype))
+            for o, c in zip(flat, tree.flatten(cotangents), strict=True)
+            if o.requires_grad
+        ]
+        nested = getattr(_nesting, "depth", 0) > 0
+        gradients = [None] * len(chosen)
+        if pairs and chosen:
+            gradients = torch.autograd.grad(
+                [o for o, _ in pairs],
+                chosen,
+                grad_outputs=[c for _, c in pairs],
+                retain_graph=True,
+                create_graph=nested,
+                allow_unused=True,
+            )
+        gradients = [
+            torch.zeros_like(x) if g is None else g for g, x in zip(gradients, chosen, strict=True)
+        ]
+        split = len(parameters) if wrt != "inputs" else 0
+        return gradients[:split], gradients[split:]
+
+    if depth == 0:
+        outputs = tree.map_structure(lambda x: x.detach(), outputs)
+    return outputs, pullback
+
+
+def run_step(model, step, data):
+    """One training step; only `vjp` builds graphs."""
+    with torch.no_grad():
+        step(_own_part(data))
+    return model.get_metrics_result()
+
+
+def _distributed():
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def _own_part(data):
+    """This process's part of the global batch, which every process loads in the same order."""
+    rank, count = replica()
+    if count == 1:
+        return data
+
+    def part(x):
+        if len(x) % count:
+            raise ValueError(
+                f"A batch of {len(x)} cannot be shared among {count} processes: use a batch size "
+                f"that is a multiple of {count}, and drop_remainder=True."
+            )
+        size = len(x) // count
+        return x[rank * size : (rank + 1) * size]
+
+    return tree.map_structure(part, data)
+
+
+def broadcast(variables):
+    """Give every process the variables of the first one."""
+    if _distributed():
+        for v in variables:
+            torch.distributed.broadcast(v.value.data, src=0)
+
+
+def keep_state(model, arguments):
+    """The variables hold the state at all times."""
+
+
+def replica():
+    """(rank of this process, number of processes)."""
+    if not _distributed():
+        return 0, 1
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
+
+
+def average_gradients(gradients):
+    """Mean over the processes, in one flat all-reduce.
+
+    `DistributedDataParallel` would not do: `autograd.grad` skips its hooks.
+    """
+    if not _distributed() or not gradients:
+        return gradients
+    flat = torch.cat([g.reshape(-1) for g in gradients])
+    torch.distributed.all_reduce(flat)
+    flat /= torch.distributed.get_world_size()
+    pieces = flat.split([g.numel() for g in gradients])
+    return [p.reshape(g.shape) for p, g in zip(pieces, gradients, strict=True)]
+
+
+def average_logs(logs):
+    """Mean over the processes of a dictionary of scalars."""
+    if not _distributed() or not logs:
+        return logs
+    values = torch.stack([torch.as_tensor(v).detach().float() for v in logs.values()])
+    torch.distributed.all_reduce(values)
+    values /= torch.distributed.get_world_size()
+    return dict(zip(logs, values, strict=True))
+
+
+def check_compile(optimizers, jit_compile, steps_per_execution):
+    """Refuse what stock Keras refuses on torch, with the reason."""
+    if steps_per_execution > 1:
+        raise ValueError(
+            "steps_per_execution > 1 does not work on the torch backend: use 1, or TensorFlow/JAX."
+        )
+    if jit_compile is True:
+        raise ValueError(
+            "jit_compile=True does not work on the torch backend (torch.compile refuses double "
+            'backward): use jit_compile="auto", or TensorFlow/JAX.'
+        )

@@ -1,0 +1,169 @@
+"""`fit` of an adversarial model: data checks, an order keyed by epoch, resuming at any step."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gans.data.order import epoch_key_of
+from keras_gans.training import backend
+
+
+class _KeyedEpochs(keras.callbacks.Callback):
+    """Tells the data which epoch begins, so that its order does not depend on what ran before."""
+
+    def __init__(self, key, steps_per_epoch, batches):
+        super().__init__()
+        self.key = key
+        self.steps_per_epoch = steps_per_epoch
+        self.batches = batches
+
+    def on_train_begin(self, logs=None):
+        self.first = True
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.steps_per_epoch is None:
+            self.key.epoch = epoch
+        elif self.first:
+            # One iterator runs through all epochs: say once where the data stands.
+            passes, rest = divmod(epoch * self.steps_per_epoch, self.batches or 1)
+            if rest or (epoch and not self.batches):
+                raise ValueError(
+                    f"Epoch {epoch + 1} of {self.steps_per_epoch} steps does not begin with a pass "
+                    f"over the data ({self.batches or 'an unknown number of'} batches), so its "
+                    "order cannot be repeated: leave steps_per_epoch out."
+                )
+            self.key.epoch = passes
+        self.first = False
+
+
+class FitMixin:
+    """`fit` for `AdversarialModel`."""
+
+    _skipping = None  # (steps to pass over, logs to report meanwhile)
+
+    def fit(self, x=None, y=None, batch_size=None, callbacks=None, shuffle=True, **kwargs):
+        """Train; arguments as in `keras.Model.fit`.
+
+        Args:
+            x: a `tf.data.Dataset` or `keras.utils.PyDataset` of image batches (or tuples), such as
+                `keras_gans.data.load` makes; or float32 images in [-1, 1] / uint8 images as an
+                array (N, H, W, C), shuffled by a key made of the model's seed and the epoch.
+            y: integer labels (N,) with an array `x`, for conditional models.
+            batch_size: integer with an array `x` (32 by default, or all of fewer images).
+            callbacks: list of callbacks.
+            shuffle: bool, with an array `x`.
+            **kwargs: `epochs`, `verbose`, `initial_epoch`, `steps_per_epoch`.
+
+        Returns:
+            `keras.callbacks.History`.
+
+        Raises:
+            ValueError: images of another size, number of channels or range; a batch larger than
+                the data; validation data (there is no validation loss: use the callbacks).
+        """
+        for name in ("validation_data", "validation_split"):
+            if kwargs.get(name) is not None:
+                raise ValueError(
+                    f"{name} has no meaning for adversarial losses: leave it out, and evaluate the "
+                    "samples with a callback."
+                )
+        if getattr(x, "ndim", None) in (3, 4):  # images; other arrays stay Keras's business
+            x, y = self._array_data(x, y, batch_size, shuffle), None
+            batch_size = None
+        # Data with an order of its own must not have its batches shuffled by Keras as well.
+        shuffle = shuffle and epoch_key_of(x) is None and not hasattr(x, "element_spec")
+        self._check_data(x)
+        if self.compiled:
+            backend.broadcast([*self.variables, *self.optimizer.variables])
+        steps_per_epoch = kwargs.get("steps_per_epoch")
+        key = epoch_key_of(x)
+        if key is not None:
+            batches = _number_of_batches(x)
+            own = _KeyedEpochs(key, steps_per_epoch, batches)
+            if isinstance(callbacks, keras.callbacks.CallbackList):
+                callbacks.append(own)
+            else:
+                given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+                callbacks = [*(c for c in given if c is not None), own]
+        try:
+            return super().fit(
+                x, y, batch_size=batch_size, callbacks=callbacks, shuffle=shuffle, **kwargs
+            )
+        finally:
+            self._skipping = None
+
+    def _array_data(self, x, y, batch_size, shuffle):
+        from keras_gans.data import ArrayDataset
+
+        return ArrayDataset(
+            np.asarray(x),
+            None if y is None else np.asarray(y),
+            batch_size=batch_size or min(32, len(x)),
+            shuffle=shuffle,
+            seed=self.seed,
+            drop_remainder=False,
+        )
+
+    def _check_data(self, x):
+        """Compare the first batch's form with the networks before anything is traced."""
+        spec = getattr(x, "element_spec", None)
+        if spec is None and isinstance(x, keras.utils.PyDataset) and len(x):
+            spec = x[0]
+        if spec is None:
+            return
+        images = keras.tree.flatten(spec)[0]
+        shape = tuple(images.shape)
+        self.images_per_step = shape[0] if shape and shape[0] else None
+        self.check_images(shape)
+
+    def check_images(self, shape):
+        """Raise `ValueError` where a batch of `shape` does not fit this model's networks."""
+
+    def skip_steps(self, steps):
+        """Pass over the next `steps` batches without training (callbacks that resume call this).
+
+        The batches are drawn and dropped, so that any deterministic source of data, of any backend,
+        arrives at the step where the interrupted run stood.
+        """
+        logs = {m.name: float(ops.convert_to_numpy(m.result())) for m in self.metrics}
+        self._skipping = (steps, logs) if steps else None
+
+    @property
+    def skipping(self):
+        """Whether the current step is passed over."""
+        return self._skipping is not None
+
+    def make_train_function(self, force=False):
+        if self.train_function is not None and not force:
+            return
+        super().make_train_function(force)
+        trained = self.train_function
+        # torch hands over a list of batches, JAX (state, iterator), TensorFlow the iterator.
+        stateful = keras.backend.backend() != "jax"
+
+        def train_function(*args):
+            if self._skipping is None:
+                backend.keep_state(self, args)
+                return trained(*args)
+            left, logs = self._skipping
+            if not isinstance(args[-1], list):
+                for _ in range(self.steps_per_execution):
+                    next(args[-1])
+            left -= self.steps_per_execution
+            self._skipping = (left, logs) if left > 0 else None
+            return logs if stateful else (logs, args[0])
+
+        self.train_function = train_function
+
+    def evaluate(self, *args, **kwargs):
+        raise NotImplementedError(
+            "Adversarial losses say nothing about held-out images: evaluate the samples of "
+            "model.generate(...) instead."
+        )
+
+
+def _number_of_batches(data):
+    try:
+        return len(data)
+    except TypeError:
+        return None

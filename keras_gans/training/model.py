@@ -1,0 +1,285 @@
+"""The base of every method: a `keras.Model` with several players and one imperative train step."""
+
+import functools
+import threading
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gans.training import backend, ema
+from keras_gans.training.fitting import FitMixin
+from keras_gans.training.gradients import value_and_grad
+from keras_gans.training.optimizer import make_players_optimizer, serialize_optimizer
+from keras_gans.training.random import StepRandom
+
+# One entry per replica thread: the random numbers of the step that is being run or traced.
+_current = threading.local()
+
+_SHORT = {"generator": "g", "discriminator": "d"}
+
+
+def _adapt(step):
+    """Turn `train_step(self, data)` into the `train_step` that the backend's trainer calls."""
+
+    @functools.wraps(step)
+    def train_step(self, *args):
+        if getattr(_current, "random", None) is not None:
+            return step(self, *args)  # super().train_step(data) from within a step
+        return backend.run_step(self, functools.partial(self._begin, step), *args)
+
+    return train_step
+
+
+class AdversarialModel(FitMixin, keras.Model):
+    """Base class of adversarial methods: players, their losses, and the order of the updates.
+
+    A subclass builds its networks in `__init__`, names them in `players`, and writes
+    `train_step(self, data)` once, imperatively, in `keras.ops` and the methods below. The same code
+    runs under plain `fit` on TensorFlow (graph or XLA), JAX (jit) and PyTorch.
+
+    Args:
+        seed: integer; all random numbers of training are a function of it and the step.
+        **kwargs: of `keras.Model` (`name`, `dtype`).
+
+    In `train_step`:
+
+    - `self.minimize(player, loss_fn)` differentiates a loss and updates the player;
+      `self.apply(player, gradients)` updates with gradients from `keras_gans.training.vjp`.
+    - `self.random.normal(shape)` draws noise; `self.log(name=value)` reports a number.
+    - `self.split(data, n)` cuts a batch for n updates of one player.
+
+    Each player's loss and gradient norm are logged by themselves: `d_loss`, `g_loss`,
+    `<player>_loss`, `d_grad_norm`, ... What else is logged is named in `log_names`.
+
+    Example: `examples/write_your_own_method.py`.
+    """
+
+    log_names = ()
+    images_per_step = None
+
+    def __init__(self, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = int(seed)
+        self._averages = []
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "train_step" in cls.__dict__:
+            cls.train_step = _adapt(cls.__dict__["train_step"])
+
+    # What a method defines
+
+    @property
+    def players(self):
+        """Dictionary, player name -> its network, or a list of its networks."""
+        raise NotImplementedError(f"{type(self).__name__} has to define the property `players`.")
+
+    def train_step(self, data):
+        """One training step on one batch: the method itself."""
+        raise NotImplementedError(f"{type(self).__name__} has to define `train_step(self, data)`.")
+
+    # What a method uses
+
+    @property
+    def random(self):
+        """The random numbers of this step (`keras_gans.training.StepRandom`)."""
+        random = getattr(_current, "random", None)
+        if random is None:
+            raise RuntimeError("`self.random` exists inside train_step only.")
+        return random
+
+    def player_variables(self, player):
+        """The trainable variables of a player."""
+        networks = self.players[player]
+        networks = networks if isinstance(networks, (list, tuple)) else [networks]
+        return [v for network in networks for v in network.trainable_variables]
+
+    def minimize(self, player, loss_fn, has_aux=False):
+        """Update one player along the gradient of the mean of `loss_fn()`.
+
+        Args:
+            player: name of the player.
+            loss_fn: function without arguments -> scalar, or one loss per instance. A
+                `keras.losses.Loss` is called by its `call`, or made with `reduction=None`: its
+                reductions divide by the number of replicas, which the engine does itself.
+            has_aux: bool, whether `loss_fn` returns `(loss, anything)`.
+
+        Returns:
+            The mean loss, or `(mean loss, anything)`.
+        """
+        loss, gradients, *aux = value_and_grad(loss_fn, self.player_variables(player), has_aux)
+        self.apply(player, gradients, loss)
+        return (loss, *aux) if has_aux else loss
+
+    def apply(self, player, gradients, loss=None):
+        """Update one player with gradients in the order of `player_variables(player)`."""
+        short = _SHORT.get(player, player)
+        squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in gradients]
+        logs = {f"{short}_grad_norm": ops.sqrt(functools.reduce(ops.add, squares))}
+        if loss is not None:
+            logs[f"{short}_loss"] = loss
+        self.log(**logs)
+        self.optimizer.apply_player(player, backend.average_gradients(list(gradients)))
+
+    def log(self, **values):
+        """Report scalars; the progress bar and History show their means over the epoch."""
+        for name, value in backend.average_logs(values).items():
+            if name not in self._trackers:
+                raise ValueError(
+                    f"{name!r} is logged but not declared: add it to log_names of "
+                    f"{type(self).__name__} (declared: {sorted(self._trackers)})."
+                )
+            self._trackers[name].update_state(value)
+
+    def split(self, data, pieces):
+        """Deal every tensor of a batch out into equal pieces: piece i holds i, i + pieces, ...
+
+        Several updates of one player per step take their own part of a larger batch; up to
+        `pieces` - 1 instances of a partial batch are left over. Dealt, not cut, so that replicas
+        with a part of the batch each form the pieces of one device with all of it.
+
+        Returns:
+            List of `pieces` structures like `data`.
+        """
+        if pieces == 1:
+            return [data]
+        flat = keras.tree.flatten(data)
+        static = flat[0].shape[0]
+        if static is not None and static < pieces:
+            raise ValueError(
+                f"A batch of {static} cannot be split for {pieces} updates: the batch must hold at "
+                f"least {pieces} images (batch size of one update times the number of updates)."
+            )
+        size = ops.shape(flat[0])[0] // pieces
+        return [
+            keras.tree.map_structure(lambda x, i=i: x[i : size * pieces : pieces], data)
+            for i in range(pieces)
+        ]
+
+    def track_average(self, network, decay, start=0):
+        """An EMA copy of `network`, updated after every step.
+
+        Args:
+            network: a network in training.
+            decay: float in [0, 1).
+            start: integer, steps before which the average is a plain copy.
+
+        Returns:
+            The copy: a network of its own, saved with the model.
+        """
+        if not 0 <= decay < 1:
+            raise ValueError(f"ema is {decay}; a decay in [0, 1) is wanted, such as 0.999.")
+        average = ema.average_copy(network)
+        self._averages.append((average, network, float(decay), int(start)))
+        return average
+
+    # What Keras calls
+
+    def _begin(self, step, data):
+        """Everything that is common to the steps of all methods, around `train_step`."""
+        iterations = self.optimizer.iterations
+        _current.random = StepRandom(self.seed, iterations, backend.replica())
+        try:
+            step(self, data)
+        finally:
+            _current.random = None
+        for average, network, decay, start in self._averages:
+            now = ops.where(ops.cast(iterations, "int32") < start, 0.0, decay)
+            ema.update_average(average, network, now)
+        self.optimizer.finish_step()
+
+    def compile(
+        self, optimizers=None, run_eagerly=False, jit_compile="auto", steps_per_execution=1
+    ):
+        """Give every player its optimizer.
+
+        Args:
+            optimizers: dictionary, player name -> `keras.optimizers.Optimizer`, name or config
+                (schedules, `clipnorm`, `gradient_accumulation_steps` are the optimizer's own); one
+                name or config for all players; or None for Adam(2e-4, beta_1=0.5).
+            run_eagerly: bool, for debugging.
+            jit_compile: bool or "auto" (XLA where it helps; refused on torch).
+            steps_per_execution: integer, train steps per call of the compiled function.
+
+        Raises:
+            ValueError: a player without an optimizer, an unknown player, float16, or a combination
+                that the backend cannot run.
+        """
+        names = list(self.players)
+        composite = make_players_optimizer(optimizers, names)
+        backend.check_compile(composite.players, jit_compile, steps_per_execution)
+        self._check_players()
+        self._compile_arguments = {
+            "run_eagerly": run_eagerly,
+            "jit_compile": jit_compile,
+            "steps_per_execution": steps_per_execution,
+        }
+        super().compile(optimizer=composite, auto_scale_loss=False, **self._compile_arguments)
+        composite.build_players({name: self.player_variables(name) for name in names})
+        logged = [f"{_SHORT.get(n, n)}_loss" for n in names]
+        logged += [f"{_SHORT.get(n, n)}_grad_norm" for n in names]
+        self._trackers = {
+            name: keras.metrics.Mean(name=name) for name in [*logged, *self.log_names]
+        }
+
+    def _check_players(self):
+        owner = {}
+        for name in self.players:
+            for v in self.player_variables(name):
+                if id(v) in owner:
+                    raise ValueError(
+                        f"{v.path} belongs to two players, {owner[id(v)]!r} and {name!r}: every "
+                        "variable is updated by one optimizer."
+                    )
+                owner[id(v)] = name
+                if v.dtype == "float16" or "float16" == keras.config.dtype_policy().compute_dtype:
+                    raise ValueError(
+                        "float16 training needs loss scaling, which is not offered: use the "
+                        '"mixed_bfloat16" policy.'
+                    )
+
+    @property
+    def metrics(self):
+        # Exactly what is logged: with any other tracker, History keeps the last batch's values.
+        return list(getattr(self, "_trackers", {}).values())
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return {}
+        optimizers = {n: serialize_optimizer(o) for n, o in self.optimizer.players.items()}
+        return {"optimizers": optimizers, **self._compile_arguments}
+
+    def compile_from_config(self, config):
+        config = dict(config)
+        optimizers = {n: keras.optimizers.get(o) for n, o in config.pop("optimizers").items()}
+        self.compile(optimizers, **config)
+
+    def get_config(self):
+        return {"name": self.name, "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = {
+            key: keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
+            if isinstance(value, dict) and "class_name" in value
+            else value
+            for key, value in config.items()
+        }
+        return cls(**config)
+
+    def _seed_states(self):
+        # Keras saves no layer's random state: a resumed run would repeat its dropout masks.
+        return [v for v in self.non_trainable_variables if v.name == "seed_generator_state"]
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        for i, state in enumerate(self._seed_states()):
+            store[f"seed_{i}"] = ops.convert_to_numpy(state)
+
+    def load_own_variables(self, store):
+        seeds = {k: store[k] for k in store.keys() if k.startswith("seed_")}
+        super().load_own_variables({k: store[k] for k in store.keys() if k not in seeds})
+        for i, state in enumerate(self._seed_states()):
+            if f"seed_{i}" in seeds:
+                state.assign(np.asarray(seeds[f"seed_{i}"]))

@@ -1,0 +1,105 @@
+"""One-stage adversarial training: one forward of G, one of D, one backward, both updated.
+
+Shen et al., Training Generative Adversarial Networks in One Stage, CVPR 2021 ("OSGAN").
+"""
+
+import collections
+
+from keras import ops
+
+from keras_gans.training.gradients import vjp
+
+OneStage = collections.namedtuple(
+    "OneStage",
+    "d_loss g_loss d_gradients g_gradients fakes real_scores fake_scores gamma gamma_std",
+)
+
+# The floor under |dL_D/dD(x)| as a fraction of the batch's largest |dL_G/dD(x)|: small enough that
+# its own part of D's gradient is below float32's resolution, large enough that the seam, a multiple
+# of it, is computed at full precision.
+_FLOOR = 2.0**-24
+
+
+def score_gradients(loss, real_scores, fake_scores):
+    """The mean of a per-instance loss, and its gradients for the two tensors of scores."""
+    value, pullback = vjp(
+        lambda real, fake: ops.mean(loss(real, fake)), (), (real_scores, fake_scores)
+    )
+    return value, *pullback(ops.ones_like(value), wrt="inputs")[1]
+
+
+def seam_ratio(c_d, c_g):
+    """gamma = c_G / c_D per instance (Eq. 7), safe where c_D vanishes.
+
+    A saturated hinge fake has c_D = 0 and c_G != 0: no finite ratio carries c_G through D. So
+    sign(c_D) * max(|c_D|, floor) takes c_D's place before it is divided by AND before it is pulled
+    back: their product is c_G exactly, and D's gradient changes by the floor's own pullback only.
+
+    Args:
+        c_d: dL_D/dD(x) at the fakes, shape (B, 1) or (B,).
+        c_g: dL_G/dD(x) at the fakes, the same shape.
+
+    Returns:
+        `(c_d', gamma, unsaturated)`: the floored c_d, the ratio, and a float mask, 0 where the
+        floor acted.
+    """
+    # The smallest normal number keeps the division finite where c_G is zero for the whole batch.
+    floor = ops.maximum(_FLOOR * ops.max(ops.abs(c_g)), 1.2e-38)
+    unsaturated = ops.abs(c_d) >= floor
+    sign = ops.where(c_d < 0, -1.0, 1.0)
+    floored = ops.where(unsaturated, c_d, sign * floor)
+    return floored, c_g / floored, ops.cast(unsaturated, "float32")
+
+
+def one_stage(generate, g_variables, discriminate, d_variables, objective, separate_seam=False):
+    """Losses and exact gradients of both players from one forward of each network.
+
+    In every layer of a discriminator that treats instances independently, dL_G and dL_D differ by
+    one scalar per instance, gamma_i = c_G,i / c_D,i, known at its output (Eqs. 7 and S7). So D's
+    gradient with respect to the fake images (the seam), scaled by gamma_i, is G's: the "simple"
+    form, Eq. S8, which gives the gradients of the instance loss, Eq. 9.
+
+    Args:
+        generate: function () -> fake images (B, H, W, C); called once.
+        g_variables: the generator's variables.
+        discriminate: function (fakes) -> (scores of the real images, scores of the fakes); called
+            once.
+        d_variables: the discriminator's variables.
+        objective: a `keras_gans.losses.Objective`.
+        separate_seam: whether the seam gets a backward pass of its own through D, which is needed
+            where gamma varies within an instance (patch maps, several scores).
+
+    Returns:
+        `OneStage` with float32 scalars for the losses, lists of gradients, the fakes and scores,
+        and the mean and standard deviation of gamma over the instances whose c_D is not saturated
+        (None with `separate_seam`).
+    """
+    fakes, pull_generator = vjp(generate, g_variables)
+    scores, pull_discriminator = vjp(discriminate, d_variables, [fakes])
+    d_loss, c_real, c_d = score_gradients(objective.discriminator.call, *scores)
+    g_loss, _, c_g = score_gradients(objective.generator.call, *scores)
+    gamma = gamma_std = None
+    if objective.symmetric:
+        d_gradients, (seam,) = pull_discriminator((c_real, c_d))
+        seam = -seam
+        gamma, gamma_std = -1.0, 0.0
+    elif separate_seam:
+        d_gradients, _ = pull_discriminator((c_real, c_d), wrt="variables")
+        _, (seam,) = pull_discriminator((ops.zeros_like(c_real), c_g), wrt="inputs")
+    else:
+        c_d, ratio, unsaturated = seam_ratio(c_d, c_g)
+        d_gradients, (seam,) = pull_discriminator((c_real, c_d))
+        per_instance = ops.reshape(ratio, (-1,) + (1,) * (len(seam.shape) - 1))
+        seam = seam * ops.cast(per_instance, seam.dtype)
+        gamma, gamma_std = _mean_and_std(ratio, unsaturated)
+    g_gradients, _ = pull_generator(seam, wrt="variables")
+    return OneStage(d_loss, g_loss, d_gradients, g_gradients, fakes, *scores, gamma, gamma_std)
+
+
+def _mean_and_std(values, mask):
+    """Mean and standard deviation of the entries whose mask is 1; 0 where there are none."""
+    count = ops.maximum(ops.sum(mask), 1.0)
+    kept = ops.where(mask > 0, values, 0.0)
+    mean = ops.sum(kept) / count
+    variance = ops.sum(mask * ops.square(kept - mean)) / count
+    return mean, ops.sqrt(variance)

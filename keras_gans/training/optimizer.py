@@ -1,0 +1,156 @@
+"""Several players' optimizers as the one optimizer that Keras saves, restores and traces."""
+
+import keras
+from keras import ops
+
+from keras_gans.errors import nearest
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class PlayersOptimizer(keras.optimizers.Optimizer):
+    """The optimizers of all players behind one `keras.optimizers.Optimizer`.
+
+    Keras's JAX trainer carries `model.optimizer.variables` and nothing else, and so do its
+    checkpoints: a second optimizer would silently start again at zero. This one owns no update
+    rule; its `variables` are those of all players, and `iterations` counts train steps.
+
+    Args:
+        players: dictionary, player name -> `keras.optimizers.Optimizer`.
+
+    `learning_rate` reads the first player's; setting it scales every player's by the same factor,
+    so that `ReduceLROnPlateau` and `LearningRateScheduler` keep the ratio between players.
+    """
+
+    def __init__(self, players, name="players"):
+        # A callable, so that the base class makes no learning rate variable of its own.
+        super().__init__(learning_rate=lambda: 0.0, name=name)
+        self.names = list(players)
+        for player, optimizer in players.items():
+            setattr(self, f"{player}_optimizer", optimizer)
+
+    @property
+    def players(self):
+        """Dictionary, player name -> optimizer."""
+        return {name: getattr(self, f"{name}_optimizer") for name in self.names}
+
+    def build_players(self, variables):
+        """Create each optimizer's variables.
+
+        They must exist before the first trace and before weights are loaded: Keras restores
+        nothing into what is not built.
+
+        Args:
+            variables: dictionary, player name -> list of `keras.Variable`.
+        """
+        for name, optimizer in self.players.items():
+            if optimizer.built:
+                raise ValueError(
+                    f"The optimizer of {name!r} has been used before: give compile() a new one, "
+                    "and each player its own."
+                )
+            with keras.name_scope(f"{name}_optimizer"):
+                optimizer.build(variables[name])
+        self.built = True
+
+    def build(self, variables):
+        """Nothing: `build_players` has done it."""
+
+    @property
+    def variables(self):
+        own = super().variables
+        return own + [v for o in self.players.values() for v in o.variables]
+
+    def apply_player(self, name, gradients):
+        """One update of one player; `gradients` in the order it was built with."""
+        self.players[name].apply(gradients)
+
+    def finish_step(self):
+        """Count one train step."""
+        self._iterations.assign_add(1)
+
+    def finalize_variable_values(self, var_list):
+        for optimizer in self.players.values():
+            optimizer.finalize_variable_values(optimizer._trainable_variables)
+
+    @property
+    def learning_rate(self):
+        return self.players[self.names[0]].learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        old = float(ops.convert_to_numpy(self.learning_rate))
+        if old == 0:
+            raise ValueError(
+                f"The learning rate of {self.names[0]!r} is 0, so the others cannot be scaled with "
+                "it: set model.optimizer.players[name].learning_rate of each player."
+            )
+        factor = float(ops.convert_to_numpy(value)) / old
+        for optimizer in self.players.values():
+            current = float(ops.convert_to_numpy(optimizer.learning_rate))
+            optimizer.learning_rate = current * factor
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "players": {n: serialize_optimizer(o) for n, o in self.players.items()},
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        players = {n: keras.optimizers.get(o) for n, o in config.pop("players").items()}
+        return cls(players, **config)
+
+
+def serialize_optimizer(optimizer):
+    """Keras's configuration of an optimizer, loadable on every backend.
+
+    On torch, `keras.optimizers.Adam()` is an instance of a subclass inside Keras's torch backend;
+    stored under that name it would not load elsewhere.
+    """
+    config = keras.optimizers.serialize(optimizer)
+    for cls in type(optimizer).__mro__:
+        if getattr(keras.optimizers, cls.__name__, None) is cls:
+            config.update(module="keras.optimizers", class_name=cls.__name__, registered_name=None)
+            break
+        if keras.saving.get_registered_name(cls) != cls.__name__:
+            break  # registered by its author: loads under that name
+    return config
+
+
+def make_players_optimizer(optimizers, player_names):
+    """A `PlayersOptimizer` from what `compile(optimizers=...)` was given.
+
+    Args:
+        optimizers: dictionary, player name -> optimizer, its name or configuration; or one of
+            these for all players (each gets a copy); or None for Adam(2e-4, beta_1=0.5), the
+            DCGAN setting.
+        player_names: the names that the model's players have.
+
+    Raises:
+        ValueError: a player is missing or unknown.
+    """
+    if optimizers is None:
+        optimizers = {"class_name": "Adam", "config": {"learning_rate": 2e-4, "beta_1": 0.5}}
+    is_config = isinstance(optimizers, dict) and "class_name" in optimizers
+    if not isinstance(optimizers, dict) or is_config:
+        prototype = keras.optimizers.get(optimizers)
+        config = serialize_optimizer(prototype)
+        # The name is left to Keras: two optimizers of one name would share variable paths.
+        config["config"].pop("name", None)
+        optimizers = {name: keras.optimizers.deserialize(config) for name in player_names}
+    for name in optimizers:
+        if name not in player_names:
+            raise ValueError(
+                f"There is no player {name!r} in this model{nearest(name, player_names)}; its "
+                f"players are {list(player_names)}."
+            )
+    missing = [name for name in player_names if name not in optimizers]
+    if missing:
+        raise ValueError(
+            f"compile(optimizers=...) has no optimizer for {missing}: give one for each of "
+            f"{list(player_names)}."
+        )
+    players = {name: keras.optimizers.get(optimizers[name]) for name in player_names}
+    if len({id(o) for o in players.values()}) < len(players):
+        raise ValueError("Two players share one optimizer object: give each player its own.")
+    return PlayersOptimizer(players)

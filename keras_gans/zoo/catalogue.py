@@ -1,0 +1,125 @@
+"""Finding entries: those that came with the library, a folder, the user's cache, a base URL."""
+
+import os
+import pathlib
+
+from keras_gans.zoo import cards, download, store
+
+ZOO_URL = "KERAS_GANS_ZOO_URL"
+
+
+def list_entries(path=None, cache_dir=None, base_url=None):
+    """Names of the entries that can be loaded.
+
+    Args:
+        path: folder of entries to list instead, such as the one handed to `publish`.
+        cache_dir: folder of downloaded entries; by default `zoo` in `KERAS_GANS_HOME`, else
+            `~/.keras/keras_gans/zoo`.
+        base_url: URL of a zoo, whose entries are listed instead.
+
+    Returns:
+        Sorted list of strings.
+
+    Raises:
+        OSError: the URL cannot be read.
+
+    Example:
+
+    >>> keras_gans.zoo.list()[:1]
+    ['osgan_digits']
+    """
+    if path is not None:
+        return store.names_in(path)
+    if base_url is not None:
+        return sorted(download.remote_index(base_url))
+    folders = (store.packaged_folder(), store.cache_folder(cache_dir))
+    names = {name for folder in folders for name in store.names_in(folder)}
+    url = os.environ.get(ZOO_URL)
+    return sorted(names | set(download.remote_index(url)) if url else names)
+
+
+def load(name, training=False, cache_dir=None, base_url=None, path=None):
+    """Load a trained entry.
+
+    Looked for are, in this order: the entries that came with the library, the user's cache, and
+    the URL in `KERAS_GANS_ZOO_URL`, from which it is downloaded into the cache. The SHA-256 of
+    every file is checked before it is opened, and nothing is ever unpickled.
+
+    Args:
+        name: name of the entry.
+        training: bool, whether to load the discriminator as well and leave the networks trainable.
+        cache_dir: folder of downloaded entries; by default `zoo` in `KERAS_GANS_HOME`, else
+            `~/.keras/keras_gans/zoo`.
+        base_url: http(s):// or file:// URL of a zoo to take the entry from.
+        path: folder of entries to take it from, such as the one handed to `publish`.
+
+    Returns:
+        `keras_gans.zoo.ZooEntry`.
+
+    Raises:
+        ValueError: an unknown name, with the nearest ones; a damaged entry; `training=True` of an
+            entry without a discriminator.
+        OSError: a URL cannot be read, or the cache cannot be written.
+
+    Example:
+
+    >>> entry = keras_gans.zoo.load("osgan_digits")
+    >>> entry.generate(4, seed=0).shape
+    (4, 32, 32, 1)
+    """
+    from keras_gans.zoo.entry import ZooEntry
+
+    return ZooEntry(locate(name, cache_dir, base_url, path), training=training)
+
+
+def card(name, cache_dir=None, base_url=None, path=None):
+    """The card of an entry, Markdown text rendered from its metadata.
+
+    Args:
+        name, cache_dir, base_url, path: as in `keras_gans.zoo.load`.
+
+    Raises:
+        ValueError: an unknown name, with the nearest ones, or a damaged card.
+
+    Example:
+
+    >>> print(keras_gans.zoo.card("osgan_digits").splitlines()[0])
+    # osgan_digits
+    """
+    folder = locate(name, cache_dir, base_url, path)
+    return cards.render(store.EntryFolder(folder).card)
+
+
+def locate(name, cache_dir=None, base_url=None, path=None):
+    """The folder of an entry, downloaded where it has to be; arguments as in `load`."""
+    store.check_name(name)
+    if path is not None:
+        found = store.find(name, [path])
+        if found is None:
+            raise store.unknown(name, store.names_in(path), path)
+        return found
+    cache = store.cache_folder(cache_dir)
+    if base_url is None:
+        found = store.find(name, [store.packaged_folder(), cache])
+        if found is not None:
+            return found
+        base_url = os.environ.get(ZOO_URL)
+    if base_url:
+        return download.fetch(name, base_url, cache)
+    raise store.unknown(name, list_entries(cache_dir=cache_dir), f"the zoo and its cache {cache}")
+
+
+def write_index(path):
+    """Write `index.json` of a folder of entries: what a server of that folder has to offer.
+
+    `publish` does it; needed after removing an entry by hand.
+
+    Args:
+        path: folder of entries.
+    """
+    from keras_gans.files import replacing
+
+    path = pathlib.Path(path)
+    with replacing(path / store.INDEX) as temporary:
+        pathlib.Path(temporary).write_text(store.index_of(path), encoding="utf-8")
+        pathlib.Path(temporary).chmod(0o644)

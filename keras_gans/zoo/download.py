@@ -1,0 +1,91 @@
+"""Fetching an entry from a base URL into the user's cache, checked before it becomes visible."""
+
+import contextlib
+import http.client
+import pathlib
+import urllib.parse
+import urllib.request
+
+from keras_gans.zoo import store
+
+_TIMEOUT = 60  # seconds without a byte
+_MOST = 16 * 2**20  # bytes of an index or a card
+
+
+def remote_index(base_url):
+    """Name -> SHA-256 of the card, as the zoo at `base_url` lists its entries."""
+    url = _url(base_url, store.INDEX)
+    return store.parse_index(_get(url, _MOST), url)
+
+
+def fetch(name, base_url, cache):
+    """Download an entry unless the cache has it; returns its folder.
+
+    The index at the URL names the SHA-256 of the entry's card, and the card those of its files. The
+    index that comes with this library has the last word on entries it knows.
+
+    Args:
+        name: name of the entry.
+        base_url: http(s):// or file:// URL of a folder of entries.
+        cache: folder to download into.
+
+    Raises:
+        ValueError: unknown name; a file that differs from its checksum; another scheme.
+        OSError: the URL cannot be read, or the cache cannot be written.
+    """
+    store.check_name(name)
+    index = remote_index(base_url)
+    if name not in index:
+        raise store.unknown(name, sorted(index), base_url)
+    pinned = store.read_index(store.packaged_folder()).get(name, index[name])
+    store.check_digest(index[name], pinned, f"The card of {name!r} that {base_url} lists")
+    held = store.find(name, [cache])
+    if held is not None:
+        # A damaged copy in the cache is no reason to stop: it is replaced.
+        with contextlib.suppress(ValueError, OSError):
+            entry = store.EntryFolder(held)
+            if entry.card_digest == pinned:
+                entry.verify()
+                return held
+    return _download(name, base_url, pathlib.Path(cache), pinned)
+
+
+def _download(name, base_url, cache, wanted):
+    url = _url(base_url, name, store.CARD)
+    data = _get(url, _MOST)
+    store.check_digest(store.digest(data), wanted, url)
+    card = store.parse_card(data, name, url)
+    with store.new_folder(cache, name) as temporary:
+        for path, facts in card["files"].items():
+            url = _url(base_url, name, path)
+            content = _get(url, facts["bytes"])
+            store.check_digest(store.digest(content), facts["sha256"], url)
+            (temporary / path).parent.mkdir(parents=True, exist_ok=True)
+            (temporary / path).write_bytes(content)
+        (temporary / store.CARD).write_bytes(data)
+        (temporary / store.CARD_SUM).write_text(f"{wanted}  {store.CARD}\n")
+        store.move_into_place(temporary, cache / name)
+    return cache / name
+
+
+def _url(base_url, *parts):
+    scheme = urllib.parse.urlsplit(base_url).scheme
+    if scheme not in ("http", "https", "file"):
+        raise ValueError(
+            f"{base_url!r} is no URL of a zoo: http://, https:// or file:// is wanted (for a "
+            "folder on this machine, use path=FOLDER)."
+        )
+    return "/".join([base_url.rstrip("/"), *(urllib.parse.quote(p) for p in parts)])
+
+
+def _get(url, most):
+    """The content of a URL, of at most `most` bytes."""
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
+            data = response.read(most + 1)
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise OSError(f"Could not read {url} ({reason}).") from None
+    if len(data) > most:
+        raise ValueError(f"{url} is longer than the {most} bytes it should have.")
+    return data

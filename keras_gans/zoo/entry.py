@@ -1,0 +1,156 @@
+"""A loaded entry of the zoo. Keras is imported on use: listing entries takes no backend."""
+
+import io
+
+import numpy as np
+
+from keras_gans.zoo import cards, weights
+from keras_gans.zoo.store import EntryFolder
+
+CONFIG = "config.json"
+REFERENCE = "reference.npz"
+# Stored images are whole numbers of 1 / 32767, at most 1.6e-5 off.
+SCALE = 32767
+
+
+def weights_file(network):
+    """Name of the file of a network's weights."""
+    return f"{network}.npz"
+
+
+def images_of(generator, latents, labels, num_classes, batch_size=None):
+    """Images of latents from a generator by itself, without the method that trained it.
+
+    With `batch_size` the generator is compiled, as worth while for many images; without, all are
+    made by one plain call.
+    """
+    from keras import ops
+
+    from keras_gans.models.latent import _labels
+
+    inputs = np.asarray(latents, "float32")
+    if num_classes is not None:
+        inputs = [inputs, _labels(labels, len(inputs), num_classes)]
+    elif labels is not None:
+        raise ValueError("This entry is unconditional: leave labels out.")
+    if batch_size is None:
+        images = ops.convert_to_numpy(ops.stop_gradient(generator(inputs, training=False)))
+    else:
+        images = generator.predict(inputs, batch_size, verbose=0)
+    return np.asarray(images, "float32")
+
+
+class ZooEntry:
+    """A trained entry, loaded: its networks, ready to sample from, and its card.
+
+    Made by `keras_gans.zoo.load`.
+
+    Attributes:
+        name: name of the entry.
+        generator: Keras model, latents (B, latent_dim), or [latents, labels], -> images in [-1, 1].
+        latent_dim: integer.
+        num_classes: integer, or None where the entry is unconditional.
+        card: the card, Markdown text.
+        metadata: the card's content, a dictionary.
+        recipe: the recipe of its training, a dictionary (see `keras_gans.recipes`).
+        folder: path of its files.
+
+    Example:
+
+    >>> entry = keras_gans.zoo.load("osgan_digits")
+    >>> entry.generate(4, seed=0).shape
+    (4, 32, 32, 1)
+    """
+
+    def __init__(self, folder, training=False, name=None):
+        from keras_gans.recipes import configs
+
+        files = EntryFolder(folder, name)
+        files.verify()
+        self.folder, self.name, self.metadata = files.path, files.name, files.card
+        config = configs.read_config(files.read(CONFIG), f"{CONFIG} of zoo entry {self.name!r}")
+        if training and weights_file("discriminator") not in self.metadata["files"]:
+            raise ValueError(
+                f"Zoo entry {self.name!r} ships no discriminator: load it without training=True."
+            )
+        self.latent_dim = config["latent_dim"]
+        self.num_classes = config["num_classes"]
+        self.generator = self._network(files, config, "generator", training)
+        self._discriminator = (
+            self._network(files, config, "discriminator", True) if training else None
+        )
+        self._reference = files.read(REFERENCE)
+
+    def _network(self, files, config, name, trainable):
+        from keras_gans.recipes import configs
+
+        what = f"The {name} of zoo entry {self.name!r}"
+        if name not in config["networks"]:
+            raise ValueError(f"{what} is missing in its {CONFIG}.")
+        network = configs.network_from_config(config["networks"][name]["config"], what)
+        data = files.read(weights_file(name))
+        weights.unpack(network, data, f"{weights_file(name)} of zoo entry {self.name!r}")
+        network.trainable = trainable
+        return network
+
+    @property
+    def discriminator(self):
+        """The discriminator, of an entry loaded with `training=True`."""
+        if self._discriminator is None:
+            raise ValueError(
+                f"Zoo entry {self.name!r} was loaded for inference: use "
+                f"keras_gans.zoo.load({self.name!r}, training=True) for its discriminator."
+            )
+        return self._discriminator
+
+    @property
+    def card(self):
+        return cards.render(self.metadata)
+
+    @property
+    def recipe(self):
+        return self.metadata["recipe"]
+
+    def generate(self, n, seed=0, labels=None, batch_size=64):
+        """Sample images.
+
+        The latents come from NumPy's generator: a seed gives the same images on every backend.
+
+        Args:
+            n: integer, number of images.
+            seed: integer.
+            labels: integer, or integers (n,), for conditional entries; by default the classes in
+                turn.
+            batch_size: integer, images made at once.
+
+        Returns:
+            float32 NumPy array (n, H, W, C) in [-1, 1].
+
+        Raises:
+            ValueError: n less than 1, or labels that the entry does not have.
+        """
+        if n < 1:
+            raise ValueError(f"generate() was asked for {n} images; 1 or more is wanted.")
+        latents = np.random.default_rng(seed).standard_normal((n, self.latent_dim))
+        return self.images_of(latents.astype("float32"), labels, batch_size)
+
+    def images_of(self, latents, labels=None, batch_size=64):
+        """The images of given latents, an array (N, latent_dim); labels as in `generate`."""
+        return images_of(self.generator, latents, labels, self.num_classes, batch_size)
+
+    def verify(self):
+        """How far this machine's images of the stored latents are from the stored images.
+
+        Returns:
+            Float, the largest difference of any pixel, in units of [-1, 1]; 1e-3 or less is
+            expected of every backend and device.
+        """
+        with np.load(io.BytesIO(self._reference), allow_pickle=False) as file:
+            latents, images = file["latents"], file["images"].astype("float32") / SCALE
+            labels = file["labels"] if "labels" in file.files else None
+        found = images_of(self.generator, latents, labels, self.num_classes)
+        return float(np.max(np.abs(found - images)))
+
+    def __repr__(self):
+        shape = tuple(self.generator.output_shape[1:])
+        return f"<ZooEntry {self.name!r}: images {shape}, latent_dim {self.latent_dim}>"

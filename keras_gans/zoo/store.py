@@ -1,0 +1,302 @@
+"""Where zoo entries lie, and reading their files only after their SHA-256 has been compared."""
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+
+from keras_gans.errors import nearest
+
+CARD = "card.json"
+CARD_SUM = "card.json.sha256"
+INDEX = "index.json"
+FORMAT = 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*\Z")
+_HEX = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def check_name(name):
+    """Return `name`, or raise `ValueError` where it could not name a folder on every system."""
+    if not isinstance(name, str) or not _NAME.match(name) or name.endswith("."):
+        raise ValueError(
+            f"{name!r} cannot name a zoo entry: letters, digits, '_', '-' and '.' are wanted, no "
+            "folders (an entry in a folder of yours is found with path=FOLDER)."
+        )
+    return name
+
+
+def packaged_folder():
+    """The folder of the entries that came with this library."""
+    here = pathlib.Path(__file__).resolve().parent
+    installed = here / "entries"
+    # In a clone, and so in an editable install too, the entries are the top-level folder `zoo`.
+    return installed if installed.is_dir() else here.parents[1] / "zoo"
+
+
+def cache_folder(cache_dir=None):
+    """The folder of downloaded entries: `cache_dir`, or `zoo` in the user's folder.
+
+    The user's folder is `KERAS_GANS_HOME`, or `keras_gans` in `KERAS_HOME` or `~/.keras`.
+    """
+    if cache_dir is not None:
+        return pathlib.Path(cache_dir)
+    home = os.environ.get("KERAS_GANS_HOME")
+    if home:
+        return pathlib.Path(home) / "zoo"
+    keras_home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
+    return pathlib.Path(keras_home) / "keras_gans" / "zoo"
+
+
+def names_in(folder):
+    """Sorted names of the entries in a folder; none where there is no such folder."""
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        return []
+    found = {_recovered(p).name for p in folder.iterdir() if _is_previous(p)}
+    return sorted(found | {p.parent.name for p in folder.glob(f"*/{CARD}") if _plain(p.parent)})
+
+
+def find(name, folders):
+    """The folder of an entry, or None."""
+    for folder in folders:
+        entry = pathlib.Path(folder) / check_name(name)
+        if not entry.exists() and _previous(entry).exists():
+            _recovered(_previous(entry))
+        if (entry / CARD).is_file():
+            return entry
+    return None
+
+
+def unknown(name, known, where):
+    """The error for an entry that is nowhere."""
+    listed = f"there are {', '.join(known)}" if known else "there are none"
+    return ValueError(f"Unknown zoo entry {name!r}{nearest(name, known)}; {listed} in {where}.")
+
+
+def digest(data):
+    """SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_of_file(path):
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def check_digest(found, wanted, what):
+    """Raise `ValueError` where two digests differ."""
+    if found != wanted:
+        raise ValueError(
+            f"{what} does not have the SHA-256 it should have ({found[:12]}... instead of "
+            f"{str(wanted)[:12]}...): it is damaged or was changed; get the entry again."
+        )
+
+
+def parse_card(data, name, what):
+    """The metadata in the bytes of a card, checked for what reading an entry depends on."""
+    try:
+        card = json.loads(data)
+        files = card["files"]
+        good = all(_HEX.match(f["sha256"]) and f["bytes"] >= 0 for f in files.values())
+        good = good and all(_inside(path) for path in files)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        good = False
+    if not good:
+        raise ValueError(f"{what} is not the card of a zoo entry.")
+    if card.get("name") != name:
+        raise ValueError(f"{what} is the card of {card.get('name')!r}, not of {name!r}.")
+    if card.get("format") != FORMAT:
+        raise ValueError(
+            f"{what} has format {card.get('format')!r}, this version of keras_gans reads format "
+            f"{FORMAT}: install the version that the entry was made for."
+        )
+    return card
+
+
+class EntryFolder:
+    """An entry's folder. No file's content is used before its SHA-256 has been compared.
+
+    Args:
+        path: the folder, named like its entry.
+
+    Attributes:
+        name: name of the entry.
+        card: its metadata.
+
+    Raises:
+        ValueError: the card is damaged, or not a card.
+    """
+
+    def __init__(self, path, name=None):
+        self.path = pathlib.Path(path)
+        self.name = name or self.path.name
+        data = _read(self.path / CARD, self.path)
+        wanted = _read(self.path / CARD_SUM, self.path).decode("ascii", "replace").split()
+        wanted = wanted[0] if wanted else ""
+        check_digest(digest(data), wanted, f"{CARD} of zoo entry {self.name!r} ({self.path})")
+        self.card_digest = wanted
+        self.card = parse_card(data, self.name, f"{self.path / CARD}")
+
+    def read(self, name):
+        """The bytes of one of the entry's files."""
+        if name not in self.card["files"]:
+            raise ValueError(f"Zoo entry {self.name!r} has no file {name!r}.")
+        data = _read(self.path / name, self.path)
+        self._check(name, digest(data))
+        return data
+
+    def verify(self):
+        """Compare every file with the card."""
+        for name in self.card["files"]:
+            if not (self.path / name).is_file():
+                raise _missing(self.path / name, self.path)
+            self._check(name, digest_of_file(self.path / name))
+
+    def _check(self, name, found):
+        what = f"{name} of zoo entry {self.name!r} ({self.path})"
+        check_digest(found, self.card["files"][name]["sha256"], what)
+
+
+def write_card(folder, card):
+    """Write a card and its checksum into an entry's folder; the last files to be written."""
+    data = (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode()
+    (folder / CARD).write_bytes(data)
+    # The form that `sha256sum -c` reads.
+    (folder / CARD_SUM).write_text(f"{digest(data)}  {CARD}\n")
+
+
+def describe_files(folder, leave_out=()):
+    """What a card says of the files in a folder: path -> SHA-256 and size."""
+    paths = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    return {
+        p: {"sha256": digest_of_file(folder / p), "bytes": (folder / p).stat().st_size}
+        for p in paths
+        if p not in leave_out
+    }
+
+
+def read_index(folder):
+    """The index of a folder of entries, name -> SHA-256 of its card; empty where there is none."""
+    path = pathlib.Path(folder) / INDEX
+    return parse_index(path.read_bytes(), path) if path.is_file() else {}
+
+
+def parse_index(data, what):
+    """Name -> SHA-256 of the card, from the bytes of an index."""
+    try:
+        entries = json.loads(data)["entries"]
+        index = {check_name(name): entry["card_sha256"] for name, entry in entries.items()}
+        if not all(_HEX.match(wanted) for wanted in index.values()):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(f"{what} is not the index of a zoo (a JSON file).") from None
+    return index
+
+
+def index_of(folder):
+    """The content of the index of a folder of entries, as text."""
+    cards = {name: EntryFolder(pathlib.Path(folder) / name) for name in names_in(folder)}
+    entries = {
+        name: {"card_sha256": entry.card_digest, "summary": entry.card.get("summary", "")}
+        for name, entry in cards.items()
+    }
+    return json.dumps({"format": FORMAT, "entries": entries}, indent=1, ensure_ascii=False) + "\n"
+
+
+def copy_entry(entry, destination):
+    """A checked copy of an entry under `destination`; returns its folder."""
+    destination = pathlib.Path(destination)
+    target = destination / entry.name
+    if target.exists():
+        raise FileExistsError(f"{target} exists: choose another folder, or remove it first.")
+    with new_folder(destination, entry.name) as temporary:
+        for name in [CARD, CARD_SUM, *entry.card["files"]]:
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(entry.path / name, temporary / name)
+        EntryFolder(temporary, entry.name).verify()
+        move_into_place(temporary, target)
+    return target
+
+
+class new_folder:
+    """Context manager: a temporary folder in `parent`, removed unless it was moved away."""
+
+    def __init__(self, parent, name):
+        self.parent, self.name = pathlib.Path(parent), name
+
+    def __enter__(self):
+        self.parent.mkdir(parents=True, exist_ok=True)
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f".{self.name}.", dir=self.parent))
+        self.path.chmod(0o755)  # mkdtemp's folders are for their owner alone
+        return self.path
+
+    def __exit__(self, *exception):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def move_into_place(folder, target):
+    """Move a complete folder to `target`; what was there stays whole until the move is done."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with open(path, "rb+") as f:
+                os.fsync(f.fileno())
+    previous = _previous(target)
+    shutil.rmtree(previous, ignore_errors=True)
+    if target.exists():
+        # A process that dies between these two lines leaves `previous`: see _recovered.
+        os.replace(target, previous)
+    try:
+        os.replace(folder, target)
+    except OSError:
+        if previous.exists():
+            os.replace(previous, target)
+        raise
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _previous(entry):
+    return entry.with_name(f".{entry.name}.previous")
+
+
+def _is_previous(path):
+    return path.name.startswith(".") and path.name.endswith(".previous")
+
+
+def _recovered(previous):
+    """Put back the version that a publication was interrupted in replacing."""
+    entry = previous.with_name(previous.name[1 : -len(".previous")])
+    if not entry.exists():
+        os.replace(previous, entry)
+    return entry
+
+
+def _plain(folder):
+    return bool(_NAME.match(folder.name))
+
+
+def _inside(path):
+    parts = pathlib.PurePosixPath(path).parts
+    return (
+        bool(parts)
+        and not path.startswith("/")
+        and not {"..", "."} & set(parts)
+        and (not set("\\:\0") & set(path))
+    )
+
+
+def _read(path, entry):
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise _missing(path, entry) from None
+
+
+def _missing(path, entry):
+    return FileNotFoundError(
+        f"Zoo entry {entry.name!r} has no {path.relative_to(entry)} ({entry}): it is incomplete; "
+        "get the entry again."
+    )

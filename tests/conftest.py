@@ -1,0 +1,65 @@
+"""Fixtures and small networks that many tests share."""
+
+import atexit
+import os
+import pathlib
+import shutil
+import tempfile
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+# Threads that wait by spinning cost more than these small networks gain from them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests compile hundreds of small programs and run each a few times: compile fast, and the same
+# program only once.
+os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true")
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="keras_gans_jax_")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+DATA = pathlib.Path(__file__).resolve().parent.parent.parent / "shared" / "tfds"
+
+
+@pytest.fixture
+def tfds_dir():
+    """The folder of offline datasets; tests that need it are skipped where it is missing."""
+    if not DATA.is_dir():
+        pytest.skip("the offline datasets (../shared/tfds) are not here")
+    return DATA
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    keras.utils.set_random_seed(0)
+
+
+# Minutes of compilation or of process starts there: in the slow set (see BUILD.md).
+def slow_on(*backends):
+    return pytest.mark.slow if keras.backend.backend() in backends else lambda test: test
+
+
+def slow_module(*backends):
+    """`pytestmark` of a file that says little more on these backends than on the others."""
+    return [pytest.mark.slow] if keras.backend.backend() in backends else []
+
+
+def to_numpy(x):
+    return keras.ops.convert_to_numpy(x)
+
+
+def images(count, size=16, channels=1, seed=0):
+    """Random images in [-1, 1]."""
+    shape = (count, size, size, channels)
+    return np.random.default_rng(seed).uniform(-1, 1, shape).astype("float32")
+
+
+def relative(a, b):
+    """Relative error of two lists of arrays, as one vector."""
+    a = np.concatenate([np.ravel(np.asarray(x, "float64")) for x in a])
+    b = np.concatenate([np.ravel(np.asarray(x, "float64")) for x in b])
+    return float(np.linalg.norm(a - b) / np.linalg.norm(b))

@@ -1,0 +1,130 @@
+"""Spectral normalisation against singular values and finite differences."""
+
+import keras
+import numpy as np
+import pytest
+from conftest import to_numpy
+from keras import ops
+
+from keras_gans.layers import SpectralConv2D, SpectralConv2DTranspose, SpectralDense
+from keras_gans.layers.convolution import conv2d_transpose_by_phases
+from keras_gans.training import vjp
+
+LAYERS = {
+    "conv": (lambda: SpectralConv2D(5, 3, padding="same"), (2, 6, 6, 3)),
+    "transpose": (lambda: SpectralConv2DTranspose(5, 4, 2, padding="same"), (2, 4, 4, 3)),
+    "dense": (lambda: SpectralDense(7), (2, 4)),
+}
+
+
+def matrix(kernel, name):
+    """The kernel as (outputs, everything else), in float64."""
+    axis = 2 if name == "transpose" else -1
+    kernel = np.moveaxis(np.asarray(kernel, "float64"), axis, 0)
+    return kernel.reshape(len(kernel), -1)
+
+
+def build(name):
+    make, shape = LAYERS[name]
+    layer = make()
+    x = np.random.default_rng(0).standard_normal(shape).astype("float32")
+    layer.build(shape)
+    return layer, x
+
+
+def keras_layer(layer, shape):
+    """Keras's own layer of the same form."""
+    cls = getattr(keras.layers, type(layer).__name__.removeprefix("Spectral"))
+    plain = cls.from_config({k: v for k, v in layer.get_config().items() if k != "epsilon"})
+    plain.build(shape)
+    return plain
+
+
+def iterate(w, u, epsilon=1e-12):
+    v = u @ w
+    v /= max(np.linalg.norm(v), epsilon)
+    u = v @ w.T
+    return u / max(np.linalg.norm(u), epsilon), v
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_sigma_converges_to_the_largest_singular_value(name):
+    layer, x = build(name)
+    for _ in range(300):
+        layer(x, training=True)
+    sigma, _ = layer.sigma(ops.convert_to_tensor(layer.kernel))
+    largest = np.linalg.svd(matrix(to_numpy(layer.kernel), name))[1][0]
+    np.testing.assert_allclose(to_numpy(sigma), largest, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_each_forward_runs_one_iteration_and_stores_it_in_training_only(name):
+    layer, x = build(name)
+    w, u = matrix(to_numpy(layer.kernel), name), np.asarray(to_numpy(layer.u), "float64")
+    new_u, v = iterate(w, u)
+    plain = to_numpy(layer.kernel)
+    reference = keras_layer(layer, x.shape)
+    reference.set_weights([plain / (new_u @ w @ v.T).item(), to_numpy(layer.bias)])
+    for training in (False, True):
+        out = layer(x, training=training)
+        np.testing.assert_allclose(to_numpy(out), to_numpy(reference(x)), rtol=2e-4, atol=1e-5)
+        stored = new_u if training else u
+        np.testing.assert_allclose(to_numpy(layer.u), stored, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(to_numpy(layer.kernel), plain)  # the weight itself stays
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_gradient_matches_finite_differences(name):
+    """d/dW of sum(c * layer(x)) with u and v held constant, in a random direction."""
+    layer, x = build(name)
+    x = ops.convert_to_tensor(x)
+    u0 = to_numpy(layer.u)
+    w0 = to_numpy(layer.kernel).astype("float64")
+    u, v = iterate(matrix(w0, name), np.asarray(u0, "float64"))
+    out, pullback = vjp(lambda: layer(x, training=True), layer.trainable_variables[:1])
+    c = np.random.default_rng(1).standard_normal(out.shape).astype("float32")
+    (gradient,), _ = pullback(ops.convert_to_tensor(c))
+    # The layer is linear in its normalised kernel: one plain pullback gives that derivative.
+    plain = keras_layer(layer, tuple(x.shape))
+    _, pull = vjp(lambda: plain(x), plain.trainable_variables[:1])
+    (of_kernel,), _ = pull(ops.convert_to_tensor(c))
+    of_kernel = to_numpy(of_kernel).astype("float64")
+
+    def value(w):
+        return (of_kernel * w).sum() / (u @ matrix(w, name) @ v.T).item()
+
+    direction = np.random.default_rng(2).standard_normal(w0.shape)
+    expected = (value(w0 + 1e-5 * direction) - value(w0 - 1e-5 * direction)) / 2e-5
+    found = (to_numpy(gradient) * direction).sum()
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_u_is_saved_and_configs_round_trip(tmp_path):
+    model = keras.Sequential([keras.Input((6, 6, 3)), SpectralConv2D(4, 3, epsilon=1e-6)])
+    model(np.ones((1, 6, 6, 3), "float32"), training=True)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert loaded.layers[0].epsilon == 1e-6
+    np.testing.assert_array_equal(to_numpy(loaded.layers[0].u), to_numpy(model.layers[0].u))
+    assert [v.trainable for v in loaded.layers[0].weights].count(False) == 1
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_transposed_convolution_by_phases_is_the_transposed_convolution(size):
+    """Values and both gradients, against Keras's own operation."""
+    rng = np.random.default_rng(0)
+    x = ops.convert_to_tensor(rng.standard_normal((2, size, size + 1, 3)).astype("float32"))
+    kernel = keras.Variable(rng.standard_normal((4, 4, 5, 3)).astype("float32"))
+    shape = (2, 2 * size, 2 * size + 2, 5)
+    cotangent = ops.convert_to_tensor(rng.standard_normal(shape).astype("float32"))
+    found = []
+    for op in (
+        lambda x, k: conv2d_transpose_by_phases(x, k),
+        lambda x, k: ops.conv_transpose(x, k, 2, "same", data_format="channels_last"),
+    ):
+        out, pullback = vjp(lambda x, op=op: op(x, ops.convert_to_tensor(kernel)), [kernel], [x])
+        (of_kernel,), (of_x,) = pullback(cotangent)
+        found.append([to_numpy(v) for v in (out, of_kernel, of_x)])
+    for a, b in zip(*found, strict=True):
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
