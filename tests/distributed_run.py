@@ -22,6 +22,7 @@ BATCH = 8
 RUNS = {
     "two_stage": lambda n: models.GAN(*n, objective="hinge", d_steps=2, ema=0.9),
     "one_stage": lambda n: models.OSGAN(*n, objective="non_saturating", ema=0.9),
+    "average": lambda n: models.OSGAN(*n, objective="relativistic_average"),
     "penalty": lambda n: models.GAN(*n, objective="wasserstein", penalty=losses.R1(1.0)),
 }
 

@@ -150,7 +150,7 @@ def _train(recipe, out, values, backend, command, resumed):
         print(f"\nPaused, nothing is lost. Continue with:\n  {command}")
         return 130
     written = running.write_results(model, recipe, out)
-    done = int(model.optimizer.iterations)
+    done = model.steps_done
     took = running.duration(time.monotonic() - began)
     print(f"\n{'Paused' if paused else 'Trained'} {what}: {done} steps; {took} this time.")
     print(f"Written to {out}:")

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_gans.errors import nearest
 from keras_gans.losses.objective import Objective
+from keras_gans.training import backend
 
 _register = keras.saving.register_keras_serializable(package="keras_gans")
 
@@ -136,7 +137,8 @@ class Fisher(Objective):
         return [self.multiplier]
 
     def _omega(self, real_scores, fake_scores):
-        return 0.5 * (ops.mean(ops.square(real_scores)) + ops.mean(ops.square(fake_scores)))
+        squares = ops.square(real_scores), ops.square(fake_scores)
+        return 0.5 * backend.replica_mean(ops.mean(squares[0]) + ops.mean(squares[1]))
 
     def discriminator_loss(self, real_scores, fake_scores):
         excess = self._omega(real_scores, fake_scores) - 1.0
@@ -173,12 +175,16 @@ class Relativistic(Objective):
         return ops.softplus(real_scores - fake_scores)
 
 
+def _batch_mean(scores):
+    return backend.replica_mean(ops.mean(scores, axis=0, keepdims=True))
+
+
 @_register
 class RelativisticAverage(Objective):
     """Relativistic average GAN (RaSGAN): Jolicoeur-Martineau, ICLR 2019, Eqs. 10 and 11.
 
     L_D = softplus(-(D(x) - E D(G(z)))) + softplus(D(G(z)) - E D(x)) and L_G the same with real and
-    fake exchanged; E is the mean over the batch (of each replica, with several).
+    fake exchanged; E is the mean over the batch (the global one, with several replicas).
     """
 
     name = "relativistic_average"
@@ -186,8 +192,8 @@ class RelativisticAverage(Objective):
     needs_real = True
 
     def discriminator_loss(self, real_scores, fake_scores):
-        real = real_scores - ops.mean(fake_scores, axis=0, keepdims=True)
-        fake = fake_scores - ops.mean(real_scores, axis=0, keepdims=True)
+        real = real_scores - _batch_mean(fake_scores)
+        fake = fake_scores - _batch_mean(real_scores)
         return ops.softplus(-real) + ops.softplus(fake)
 
     def generator_loss(self, real_scores, fake_scores):

@@ -1,10 +1,10 @@
 """What methods with a generator from noise share: latents, fakes, scores, sampling, export."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_gans import losses
+from keras_gans.models import sampling
 from keras_gans.training import AdversarialModel, backend
 
 
@@ -141,21 +141,13 @@ class LatentModel(AdversarialModel):
         >>> keras_gans.models.GAN(g, d).generate(4, seed=0).shape
         (4, 32, 32, 1)
         """
-        if count < 1:
-            raise ValueError(f"generate() was asked for {count} images; 1 or more is wanted.")
-        latents = np.random.default_rng(seed).standard_normal((count, self.latent_dim))
-        return self.images_of(latents.astype("float32"), labels, batch_size)
+        return self.images_of(sampling.latents(count, self.latent_dim, seed), labels, batch_size)
 
     def images_of(self, latents, labels=None, batch_size=64):
         """The images of given latents, an array (N, latent_dim); labels as in `generate`."""
         backend.sync(self)
-        inputs = np.asarray(latents, "float32")
-        if self.num_classes is not None:
-            inputs = [inputs, _labels(labels, len(inputs), self.num_classes)]
-        elif labels is not None:
-            raise ValueError("This model is unconditional: leave labels out.")
         network = self.ema_generator or self.generator
-        return np.asarray(network.predict(inputs, batch_size, verbose=0), "float32")
+        return sampling.images_of(network, latents, labels, self.num_classes, batch_size)
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """Write the (averaged) generator for serving, with a dynamic batch.
@@ -210,21 +202,3 @@ def _latent_dim(generator, latent_dim):
             f"latent_dim={latent_dim}, or leave the argument out."
         )
     return own
-
-
-def _labels(labels, count, num_classes):
-    if labels is None:
-        labels = np.arange(count) % num_classes
-    labels = np.asarray(labels)
-    if labels.ndim == 0:
-        labels = np.full(count, labels)
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"labels has shape {labels.shape} and dtype {labels.dtype}; one integer, or integers "
-            f"of shape ({count},), are wanted."
-        )
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(
-            f"labels run from {labels.min()} to {labels.max()}; 0 to {num_classes - 1} is wanted."
-        )
-    return labels.astype("int32")

@@ -174,6 +174,11 @@ class AdversarialModel(FitMixin, keras.Model):
         self._averages.append((average, network, float(decay), int(start)))
         return average
 
+    @property
+    def steps_done(self):
+        """Integer, the train steps that the model has made, in earlier runs too."""
+        return int(ops.convert_to_numpy(self.optimizer.iterations))
+
     # What Keras calls
 
     def _begin(self, step, data):

@@ -18,28 +18,6 @@ def weights_file(network):
     return f"{network}.npz"
 
 
-def images_of(generator, latents, labels, num_classes, batch_size=None):
-    """Images of latents from a generator by itself, without the method that trained it.
-
-    With `batch_size` the generator is compiled, as worth while for many images; without, all are
-    made by one plain call.
-    """
-    from keras import ops
-
-    from keras_gans.models.latent import _labels
-
-    inputs = np.asarray(latents, "float32")
-    if num_classes is not None:
-        inputs = [inputs, _labels(labels, len(inputs), num_classes)]
-    elif labels is not None:
-        raise ValueError("This entry is unconditional: leave labels out.")
-    if batch_size is None:
-        images = ops.convert_to_numpy(ops.stop_gradient(generator(inputs, training=False)))
-    else:
-        images = generator.predict(inputs, batch_size, verbose=0)
-    return np.asarray(images, "float32")
-
-
 class ZooEntry:
     """A trained entry, loaded: its networks, ready to sample from, and its card.
 
@@ -129,14 +107,16 @@ class ZooEntry:
         Raises:
             ValueError: n less than 1, or labels that the entry does not have.
         """
-        if n < 1:
-            raise ValueError(f"generate() was asked for {n} images; 1 or more is wanted.")
-        latents = np.random.default_rng(seed).standard_normal((n, self.latent_dim))
-        return self.images_of(latents.astype("float32"), labels, batch_size)
+        from keras_gans.models import sampling
+
+        latents = sampling.latents(n, self.latent_dim, seed)
+        return self.images_of(latents, labels, batch_size)
 
     def images_of(self, latents, labels=None, batch_size=64):
         """The images of given latents, an array (N, latent_dim); labels as in `generate`."""
-        return images_of(self.generator, latents, labels, self.num_classes, batch_size)
+        from keras_gans.models import sampling
+
+        return sampling.images_of(self.generator, latents, labels, self.num_classes, batch_size)
 
     def verify(self):
         """How far this machine's images of the stored latents are from the stored images.
@@ -148,7 +128,7 @@ class ZooEntry:
         with np.load(io.BytesIO(self._reference), allow_pickle=False) as file:
             latents, images = file["latents"], file["images"].astype("float32") / SCALE
             labels = file["labels"] if "labels" in file.files else None
-        found = images_of(self.generator, latents, labels, self.num_classes)
+        found = self.images_of(latents, labels, batch_size=None)
         return float(np.max(np.abs(found - images)))
 
     def __repr__(self):

@@ -9,7 +9,7 @@ import numpy as np
 from keras_gans.version import __version__
 from keras_gans.zoo import cards, store, weights
 from keras_gans.zoo.catalogue import write_index
-from keras_gans.zoo.entry import CONFIG, REFERENCE, SCALE, ZooEntry, images_of, weights_file
+from keras_gans.zoo.entry import CONFIG, REFERENCE, SCALE, ZooEntry, weights_file
 
 _SAME = 1e-5  # two computations of the same images
 _GRID = 64  # images in samples.png
@@ -126,7 +126,7 @@ def _write(model, name, card, folder, recipe, discriminator, half):
             "num_classes": model.num_classes,
             "precision": "float16 kernels, loaded as float32" if half else "float32",
         },
-        "steps": int(model.optimizer.iterations) if model.compiled else None,
+        "steps": model.steps_done if model.compiled else None,
         "recipe": recipe,
     }
 
@@ -142,21 +142,25 @@ def _recipe(model, recipe, recipes):
     return recipe
 
 
-def _latents(model, count):
-    latents = np.random.default_rng(0).standard_normal((count, model.latent_dim))
+def _inputs(model, count):
+    from keras_gans.models import sampling
+
     labels = None if model.num_classes is None else np.arange(count) % model.num_classes
-    return latents.astype("float32"), labels
+    return sampling.latents(count, model.latent_dim, seed=0), labels
 
 
 def _compare(model, config, configs):
     """The configuration, rebuilt with the model's own weights, must give the model's images."""
+    from keras_gans.models import sampling
+
     rebuilt = configs.network_from_config(config, "The generator")
     what = "The generator rebuilt from its configuration"
     original = getattr(model, "ema_generator", None) or model.generator
     weights.unpack(rebuilt, weights.pack(original, half=False), what)
-    latents, labels = _latents(model, 8)
+    latents, labels = _inputs(model, 8)
     wanted = model.images_of(latents, labels)
-    _check_same(images_of(rebuilt, latents, labels, model.num_classes), wanted, what, "model")
+    rebuilt_images = sampling.images_of(rebuilt, latents, labels, model.num_classes, None)
+    _check_same(rebuilt_images, wanted, what, "model")
 
 
 def _check_same(images, wanted, what, other):
@@ -172,6 +176,7 @@ def _finish(model, folder, metadata, saved_model):
     """Load the weights back, write what is made of them, and the card at the very end."""
     import keras
 
+    from keras_gans.models import sampling
     from keras_gans.recipes import configs
 
     config = configs.read_config((folder / CONFIG).read_bytes(), CONFIG)
@@ -180,8 +185,8 @@ def _finish(model, folder, metadata, saved_model):
     )
     _round_into(generator, model, metadata["architecture"]["precision"].startswith("float16"))
     size = metadata["architecture"]["image_shape"][0]
-    latents, labels = _latents(model, 8 if size <= 64 else 4)
-    images = images_of(generator, latents, labels, model.num_classes)
+    latents, labels = _inputs(model, 8 if size <= 64 else 4)
+    images = sampling.images_of(generator, latents, labels, model.num_classes, None)
     arrays = {"latents": latents, "images": np.rint(images * SCALE).astype("int16")}
     if labels is not None:
         arrays["labels"] = labels
@@ -202,7 +207,7 @@ def _finish(model, folder, metadata, saved_model):
     metadata["files"] = store.describe_files(folder)
     store.write_card(folder, metadata)
     loaded = ZooEntry(folder, name=metadata["name"])
-    found = images_of(loaded.generator, latents, labels, loaded.num_classes)
+    found = loaded.images_of(latents, labels, batch_size=None)
     _check_same(found, images, "The entry, loaded back,", "model")
 
 

@@ -7,10 +7,11 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
 - `keep_state(model, arguments)`: nothing is lost when a step raises;
 - `replica()`: which replica this is, and of how many (`MirroredStrategy`, torch processes);
 - `average_gradients(gradients)`: what has to happen to gradients before `optimizer.apply`, so
-  that several replicas take the step of one device with the global batch.
+  that several replicas take the step of one device with the global batch;
+- `replica_mean(x)`: a mean over the replicas for losses that couple the instances of a batch.
 
 Two facts that steer layers and callbacks without their importing a backend stand beside them:
-`FAST_TRANSPOSED_CONV` and `sync(model)`.
+`TRANSPOSED_CONVOLUTION_BY_PHASES` and `sync(model)`.
 """
 
 import keras
@@ -35,6 +36,7 @@ replica = _backend.replica
 average_gradients = _backend.average_gradients
 broadcast = _backend.broadcast
 check_compile = _backend.check_compile
+replica_mean = _backend.replica_mean
 average_logs = _backend.average_logs
 TRANSPOSED_CONVOLUTION_BY_PHASES = _backend.TRANSPOSED_CONVOLUTION_BY_PHASES
 

@@ -58,6 +58,12 @@ def average_gradients(gradients):
     return gradients if count == 1 else [g / count for g in gradients]
 
 
+def replica_mean(x):
+    """Mean over the replicas, differentiable: its gradient is the mean of theirs."""
+    _, count = replica()
+    return x if count == 1 else tf.distribute.get_replica_context().all_reduce("MEAN", x)
+
+
 def average_logs(logs):
     """Keras's metrics are summed over replicas already."""
     return logs

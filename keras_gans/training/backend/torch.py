@@ -115,6 +115,29 @@ def average_gradients(gradients):
     return [p.reshape(g.shape) for p, g in zip(pieces, gradients, strict=True)]
 
 
+class _ReplicaMean(torch.autograd.Function):
+    """Mean over the processes of a tensor that each has; so is the gradient."""
+
+    @staticmethod
+    def forward(x):
+        total = x.clone()
+        torch.distributed.all_reduce(total)
+        return total / torch.distributed.get_world_size()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _ReplicaMean.apply(gradient)
+
+
+def replica_mean(x):
+    """Mean over the processes, differentiable: its gradient is the mean of theirs."""
+    return _ReplicaMean.apply(x) if _distributed() else x
+
+
 def average_logs(logs):
     """Mean over the processes of a dictionary of scalars."""
     if not _distributed() or not logs:
