@@ -6,7 +6,12 @@ import pytest
 from conftest import to_numpy
 from keras import ops
 
-from keras_gans.layers import SpectralConv2D, SpectralConv2DTranspose, SpectralDense
+from keras_gans.layers import (
+    SpectralConv2D,
+    SpectralConv2DTranspose,
+    SpectralDense,
+    SpectralEmbedding,
+)
 from keras_gans.layers.convolution import conv2d_transpose_by_phases
 from keras_gans.training import vjp
 
@@ -14,12 +19,13 @@ LAYERS = {
     "conv": (lambda: SpectralConv2D(5, 3, padding="same"), (2, 6, 6, 3)),
     "transpose": (lambda: SpectralConv2DTranspose(5, 4, 2, padding="same"), (2, 4, 4, 3)),
     "dense": (lambda: SpectralDense(7), (2, 4)),
+    "embedding": (lambda: SpectralEmbedding(6, 4), (5,)),
 }
 
 
 def matrix(kernel, name):
     """The kernel as (outputs, everything else), in float64."""
-    axis = 2 if name == "transpose" else -1
+    axis = {"transpose": 2, "embedding": 0}.get(name, -1)
     kernel = np.moveaxis(np.asarray(kernel, "float64"), axis, 0)
     return kernel.reshape(len(kernel), -1)
 
@@ -27,7 +33,9 @@ def matrix(kernel, name):
 def build(name):
     make, shape = LAYERS[name]
     layer = make()
-    x = np.random.default_rng(0).standard_normal(shape).astype("float32")
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 6, shape) if name == "embedding" else rng.standard_normal(shape)
+    x = x.astype("int32" if name == "embedding" else "float32")
     layer.build(shape)
     return layer, x
 
@@ -64,7 +72,8 @@ def test_each_forward_runs_one_iteration_and_stores_it_in_training_only(name):
     new_u, v = iterate(w, u)
     plain = to_numpy(layer.kernel)
     reference = keras_layer(layer, x.shape)
-    reference.set_weights([plain / (new_u @ w @ v.T).item(), to_numpy(layer.bias)])
+    bias = [to_numpy(v) for v in layer.trainable_variables[1:]]
+    reference.set_weights([plain / (new_u @ w @ v.T).item(), *bias])
     for training in (False, True):
         out = layer(x, training=training)
         np.testing.assert_allclose(to_numpy(out), to_numpy(reference(x)), rtol=2e-4, atol=1e-5)

@@ -10,11 +10,12 @@ from keras_gans.errors import nearest
 
 _DEFINE = {
     "string": flags.DEFINE_string,
+    "strings": flags.DEFINE_multi_string,
     "integer": flags.DEFINE_integer,
     "float": flags.DEFINE_float,
     "boolean": flags.DEFINE_boolean,
 }
-_VALUE = {"string": "NAME", "integer": "N", "float": "X"}
+_VALUE = {"string": "NAME", "strings": "NAME", "integer": "N", "float": "X"}
 _WANTED = {"integer": "a whole number", "float": "a number"}
 BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -25,7 +26,7 @@ class Flag:
 
     Attributes:
         name: without dashes.
-        kind: "string", "integer", "float" or "boolean".
+        kind: "string", "integer", "float", "boolean", or "strings": given several times, a list.
         help: one line, without a full stop.
         default: value where the flag is not given.
         shown: what the help shows as the default, where that is not `default`.

@@ -4,11 +4,11 @@ import os
 import sys
 import textwrap
 
-from keras_gans.cli import sample, train, zoo
+from keras_gans.cli import nrds, sample, train, zoo
 from keras_gans.errors import nearest
 from keras_gans.version import __version__
 
-COMMANDS = {c.name: c for c in (train.COMMAND, sample.COMMAND, *zoo.COMMANDS)}
+COMMANDS = {c.name: c for c in (train.COMMAND, sample.COMMAND, nrds.COMMAND, *zoo.COMMANDS)}
 
 
 def main(argv=None):

@@ -84,6 +84,14 @@ def _flags():
         of_recipe("d_norm", "string", "networks.d_norm", "the discriminator's", networks),
         of_recipe("latent_dim", "integer", "model.latent_dim", "length of a latent", networks),
         of_recipe(
+            "num_classes",
+            "integer",
+            "model.num_classes",
+            "classes of a conditional model, as many as the labels of the data have, 0 for none; "
+            "with another --dataset, none unless it is given",
+            networks,
+        ),
+        of_recipe(
             "ema", "float", "model.ema", "decay of the averaged generator, 0 for none", networks
         ),
         of_recipe("penalty", "string", "model.penalty", "gradient_penalty or r1", networks, "none"),
@@ -169,6 +177,8 @@ def make_recipe(values):
     from keras_gans.recipes import registry, schema
 
     recipe = schema.load(values.recipe or DEFAULT)
+    if values.dataset not in (None, recipe["data"].get("name")):
+        recipe["model"].pop("num_classes", None)  # a property of the data that was
     for flag in _flags():
         value = values[flag.name].value
         if flag.key is None or value is None:
@@ -269,7 +279,7 @@ def _set(recipe, key, value):
 
 def _value_of(flag, value):
     """What a flag's value is in a recipe."""
-    if flag == "ema" and value == 0:
+    if flag in ("ema", "num_classes") and value == 0:
         return None
     if flag == "penalty" and value == "none":
         return None

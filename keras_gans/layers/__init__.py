@@ -6,6 +6,7 @@ from keras_gans.layers.spectral import (
     SpectralConv2D,
     SpectralConv2DTranspose,
     SpectralDense,
+    SpectralEmbedding,
     SpectralNormalized,
 )
 
@@ -16,5 +17,6 @@ __all__ = [
     "SpectralConv2D",
     "SpectralConv2DTranspose",
     "SpectralDense",
+    "SpectralEmbedding",
     "SpectralNormalized",
 ]

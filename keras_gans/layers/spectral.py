@@ -50,12 +50,16 @@ class SpectralNormalized:
         u, v = ops.stop_gradient(u), ops.stop_gradient(v)
         return ops.sum(ops.matmul(u, matrix) * v), u
 
-    def call(self, inputs, training=False):
+    def normalized(self, training):
+        """The kernel divided by sigma, in the layer's compute dtype; in training, u moves on."""
         kernel = ops.cast(self.kernel, "float32")
         sigma, u = self.sigma(kernel)
         if training:
             self.u.assign(u)
-        return finish(self, self.linear(inputs, ops.cast(kernel / sigma, self.compute_dtype)))
+        return ops.cast(kernel / sigma, self.compute_dtype)
+
+    def call(self, inputs, training=False):
+        return finish(self, self.linear(inputs, self.normalized(training)))
 
     def save_own_variables(self, store):
         # Convolutions of Keras save their kernel and bias only: u would be lost.
@@ -96,6 +100,27 @@ class SpectralConv2DTranspose(SpectralNormalized, Conv2DTranspose):
     """`keras.layers.Conv2DTranspose` under spectral normalisation (see `SpectralNormalized`)."""
 
     _output_axis = -2
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class SpectralEmbedding(SpectralNormalized, keras.layers.Embedding):
+    """`keras.layers.Embedding` under spectral normalisation (see `SpectralNormalized`).
+
+    The table (rows, values) is the matrix, as in the projection discriminators of SNGAN and
+    BigGAN.
+    """
+
+    _output_axis = 0
+
+    @property
+    def kernel(self):
+        return self._embeddings
+
+    def compute_output_spec(self, inputs, training=False):
+        return super().compute_output_spec(inputs)
+
+    def call(self, inputs, training=False):
+        return ops.take(self.normalized(training), ops.cast(inputs, "int32"), axis=0)
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")

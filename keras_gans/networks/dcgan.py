@@ -13,6 +13,7 @@ from keras_gans.layers import (
     SpectralConv2D,
     SpectralConv2DTranspose,
     SpectralDense,
+    SpectralEmbedding,
 )
 
 _NORMS = {
@@ -27,12 +28,22 @@ _NORMS = {
 
 
 def dcgan(
-    image_size=32, channels=1, width=32, norm="batch", d_norm="spectral", latent_dim=64, seed=0
+    image_size=32,
+    channels=1,
+    width=32,
+    norm="batch",
+    d_norm="spectral",
+    latent_dim=64,
+    num_classes=None,
+    seed=0,
 ):
     """The generator and discriminator of DCGAN.
 
     Radford et al., ICLR 2016, at any size: 4x4 kernels of stride 2, ReLU in G, LeakyReLU 0.2 in D,
-    weights from N(0, 0.02), no bias beside a norm (nor in D's last layer).
+    weights from N(0, 0.02), no bias beside a norm (nor in D's last layer). With classes, G takes an
+    embedding of the label beside the latents (Mirza & Osindero, 2014), and D adds the inner product
+    of another with its last features to the score (Miyato & Koyama, cGANs with Projection
+    Discriminator, ICLR 2018).
 
     Args:
         image_size: 32, 64, 128 or another power of two of 8 or more.
@@ -41,12 +52,14 @@ def dcgan(
         norm: the generator's, one of "batch", "group" (8 groups), "instance", "layer", "none",
             "spectral".
         d_norm: the discriminator's, the same choice; its first layer has none but spectral.
-        latent_dim: integer, the length of a latent.
+        latent_dim: integer, the length of a latent, and of G's embeddings.
+        num_classes: integer for networks that take integer labels (B,) as well, else None.
         seed: integer, of the initial weights.
 
     Returns:
         `(generator, discriminator)`: latents (B, latent_dim) -> images (B, H, W, C) in [-1, 1],
-        and images -> scores (B, 1).
+        and images -> scores (B, 1); with classes, [latents, labels] -> images and [images, labels]
+        -> scores.
 
     Raises:
         ValueError: unknown norm, or a size that is not a power of two.
@@ -67,16 +80,16 @@ def dcgan(
         raise ValueError(f"image_size is {image_size}; a power of two of 8 or more is wanted.")
     counter = itertools.count()
 
-    def weights():
-        return {"kernel_initializer": SeededNormal(0.02, (seed, next(counter)))}
+    def weights(stddev=0.02):
+        return SeededNormal(stddev, (seed, next(counter)))
 
     return (
-        _generator(image_size, channels, width, norm, latent_dim, weights),
-        _discriminator(image_size, channels, width, d_norm, weights),
+        _generator(image_size, channels, width, norm, latent_dim, num_classes, weights),
+        _discriminator(image_size, channels, width, d_norm, num_classes, weights),
     )
 
 
-def _generator(image_size, channels, width, norm, latent_dim, weights):
+def _generator(image_size, channels, width, norm, latent_dim, num_classes, weights):
     spectral = norm == "spectral"
     dense = SpectralDense if spectral else layers.Dense
     conv = SpectralConv2DTranspose if spectral else Conv2DTranspose
@@ -85,20 +98,28 @@ def _generator(image_size, channels, width, norm, latent_dim, weights):
     filters = [width * 2**i for i in reversed(range(stages))]
 
     x = inputs = keras.Input((latent_dim,), name="latents")
-    x = dense(16 * filters[0], use_bias=bias, **weights())(x)
+    if num_classes is not None:
+        labels = keras.Input((), dtype="int32", name="labels")
+        inputs = [inputs, labels]
+        # Small beside the latents: classes that G tells apart at once drown them (with N(0, 1) each
+        # digit collapsed to one image, with N(0, 0.1) none did).
+        embed = layers.Embedding(num_classes, latent_dim, embeddings_initializer=weights(0.1))
+        x = layers.Concatenate()([x, embed(labels)])
+    x = dense(16 * filters[0], use_bias=bias, kernel_initializer=weights())(x)
     x = layers.Reshape((4, 4, filters[0]))(x)
     for i, following in enumerate([*filters[1:], channels]):
         for layer in _NORMS[norm]():
             x = layer(x)
         x = layers.ReLU()(x)
         last = i == stages - 1
-        x = conv(following, 4, 2, padding="same", use_bias=bias or last, **weights())(x)
+        options = {"use_bias": bias or last, "kernel_initializer": weights()}
+        x = conv(following, 4, 2, padding="same", **options)(x)
     # float32 also under a mixed policy: images leave the network in [-1, 1] at full precision.
     images = layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(inputs, images, name="generator")
 
 
-def _discriminator(image_size, channels, width, norm, weights):
+def _discriminator(image_size, channels, width, norm, num_classes, weights):
     spectral = norm == "spectral"
     dense = SpectralDense if spectral else layers.Dense
     conv = SpectralConv2D if spectral else layers.Conv2D
@@ -108,10 +129,17 @@ def _discriminator(image_size, channels, width, norm, weights):
     x = inputs = keras.Input((image_size, image_size, channels), name="images")
     for i in range(stages):
         first = i == 0
-        x = conv(width * 2**i, 4, 2, padding="same", use_bias=bias or first, **weights())(x)
+        options = {"use_bias": bias or first, "kernel_initializer": weights()}
+        x = conv(width * 2**i, 4, 2, padding="same", **options)(x)
         for layer in [] if first else _NORMS[norm]():
             x = layer(x)
         x = layers.LeakyReLU(0.2)(x)
     x = layers.Flatten()(x)
-    scores = dense(1, use_bias=False, **weights())(x)
+    scores = dense(1, use_bias=False, kernel_initializer=weights())(x)
+    if num_classes is not None:
+        labels = keras.Input((), dtype="int32", name="labels")
+        inputs = [inputs, labels]
+        embedding = SpectralEmbedding if spectral else layers.Embedding
+        embed = embedding(num_classes, x.shape[-1], embeddings_initializer=weights())
+        scores = layers.Add()([scores, layers.Dot(axes=-1)([x, embed(labels)])])
     return keras.Model(inputs, scores, name="discriminator")

@@ -33,6 +33,13 @@ def build(recipe):
     """
     recipe = load(recipe)
     data = build_data(recipe)
+    num_classes = recipe["model"].get("num_classes")
+    classes = getattr(data, "class_names", None) or ()
+    if num_classes is not None and classes and len(classes) != num_classes:
+        raise ValueError(
+            f"model.num_classes is {num_classes}, and {recipe['data']['name']} has {len(classes)} "
+            "classes: give that number, or none for a model without labels."
+        )
     return build_model(recipe, channels=channels_of(data)), data
 
 
@@ -113,9 +120,8 @@ def _networks(recipe, channels, seed):
     if channels is None:
         raise ValueError("The recipe has no channels in its data section: add 1 or 3.")
     arguments = {k: v for k, v in networks.items() if v is not None}
-    latent_dim = recipe["model"].get("latent_dim")
-    if latent_dim is not None:
-        arguments["latent_dim"] = latent_dim
+    shared = {k: recipe["model"].get(k) for k in ("latent_dim", "num_classes")}
+    arguments |= {k: v for k, v in shared.items() if v is not None}
     size = recipe["data"]["image_size"]
     return builder(image_size=size, channels=channels, seed=seed, **arguments)
 

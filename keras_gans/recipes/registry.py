@@ -89,7 +89,7 @@ def allowed(section, recipe):
         name = recipe["networks"].get("name")
         if name is None:
             return ["name", "config"]
-        own = {"image_size", "channels", "latent_dim", "seed"}
+        own = {"image_size", "channels", "latent_dim", "num_classes", "seed"}
         known = arguments(choose("networks", name, builders()))
         return ["name", *(n for n in known if n not in own)]
     method = recipe["model"].get("method")

@@ -199,6 +199,7 @@ def _check_numbers(recipe):
         ("data.image_size", recipe["data"].get("image_size"), 1),
         ("networks.width", recipe["networks"].get("width"), 1),
         ("model.latent_dim", recipe["model"].get("latent_dim"), 1),
+        ("model.num_classes", recipe["model"].get("num_classes"), 2),
         ("model.d_steps", recipe["model"].get("d_steps"), 1),
     ):
         whole = isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,50 @@
+"""Metrics of generators, and the feature networks they look through."""
+
+from keras_gans.metrics.base import GenerativeMetric
+from keras_gans.metrics.classifier import (
+    ClassificationAccuracy,
+    InceptionScore,
+    inception_score,
+)
+from keras_gans.metrics.curves import FrechetResNetDistance, discrete_frechet
+from keras_gans.metrics.features import FeatureNetwork, Features
+from keras_gans.metrics.frechet import (
+    FrechetDistance,
+    IntraClassFrechetDistance,
+    frechet_distance,
+)
+from keras_gans.metrics.kernel import KernelDistance, kernel_distance, subset_indices
+from keras_gans.metrics.neighbours import PRDC, prdc
+from keras_gans.metrics.pictures import MSSSIM, PSNR, SSIM, ms_ssim, psnr, ssim
+from keras_gans.metrics.scores import Score, protocol
+from keras_gans.metrics.statistics import Statistics
+from keras_gans.metrics.suite import MetricSuite
+
+__all__ = [
+    "MSSSIM",
+    "PRDC",
+    "PSNR",
+    "SSIM",
+    "ClassificationAccuracy",
+    "FeatureNetwork",
+    "Features",
+    "FrechetDistance",
+    "FrechetResNetDistance",
+    "GenerativeMetric",
+    "InceptionScore",
+    "IntraClassFrechetDistance",
+    "KernelDistance",
+    "MetricSuite",
+    "Score",
+    "Statistics",
+    "discrete_frechet",
+    "frechet_distance",
+    "inception_score",
+    "kernel_distance",
+    "ms_ssim",
+    "prdc",
+    "protocol",
+    "psnr",
+    "ssim",
+    "subset_indices",
+]

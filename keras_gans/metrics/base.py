@@ -1,0 +1,303 @@
+"""What the metrics share: two sides of images, a feature network, results that say all of it."""
+
+import json
+
+import keras
+import numpy as np
+
+from keras_gans.metrics.features import Features, to_host
+from keras_gans.metrics.scores import Score, protocol
+from keras_gans.metrics.statistics import check_features, load_arrays, save_arrays
+
+SIDES = ("real", "fake")
+_WORDS = {"real": "real", "fake": "generated"}
+
+
+class Sums:
+    """Named float64 arrays that add up, and a count."""
+
+    def __init__(self):
+        self.reset()
+
+    def reset(self):
+        self.count = 0
+        self.arrays = {}
+
+    def add(self, count, **arrays):
+        self.count += int(count)
+        for name, value in arrays.items():
+            value = np.asarray(value, "float64")
+            self.arrays[name] = self.arrays[name] + value if name in self.arrays else value
+
+    def state(self):
+        return {"count": np.asarray(self.count, "int64"), **self.arrays}
+
+    def merge(self, state):
+        self.add(**state)
+
+
+class Rows:
+    """Feature vectors as they came: for measures that compare image with image."""
+
+    def __init__(self):
+        self.reset()
+
+    def reset(self):
+        self.count = 0
+        self._chunks = []
+
+    def add(self, rows):
+        rows = check_features(rows, "features", self._chunks[0].shape[1] if self.count else None)
+        if len(rows):
+            self._chunks.append(rows.copy())
+            self.count += len(rows)
+
+    def array(self):
+        if len(self._chunks) > 1:
+            self._chunks = [np.concatenate(self._chunks)]
+        return self._chunks[0] if self._chunks else np.zeros((0, 0), "float32")
+
+    def state(self):
+        return {"rows": self.array()}
+
+    def merge(self, state):
+        if len(state["rows"]):
+            self.add(state["rows"])
+
+
+class GenerativeMetric(keras.metrics.Metric):
+    """Base of the metrics of generators.
+
+    Real and generated images arrive in batches of any size, on either side, in any order; all
+    numbers live on the host in float64, so that every backend gives the same. Call metrics from a
+    callback or a loop of your own; inside a compiled step they refuse.
+
+    Args:
+        network: `FeatureNetwork`; None where `update_*` get features (B, F) in place of images.
+        split: str, name of the reference set, which the results repeat ("cifar10/test").
+        name: str; by default the protocol's, such as "fid" or "fd_kgnet".
+
+    Subclasses define `kind` and `wants`, make the parts (`Statistics`, `Sums` or `Rows`), take
+    features into them in `add`, and compute in `result`.
+    """
+
+    kind = None
+    wants = "features"
+
+    def __init__(self, network=None, split=None, name=None):
+        super().__init__(name=name or protocol(self.kind, getattr(network, "name", None)))
+        self.network = network
+        self.split = split
+        self.parts = {}
+        self.lowest = {}
+
+    def update_state(self, real=None, fake=None):
+        """Take in a batch of each side, or of one: `metric.update_state(real, fake)`."""
+        if real is not None:
+            self.update_real(real)
+        if fake is not None:
+            self.update_fake(fake)
+
+    def update_real(self, images):
+        """Take in real images: uint8, or floats in [-1, 1], (B, H, W, C); features without network.
+
+        Raises:
+            ValueError: another shape, dtype or range; NaN.
+        """
+        self.take("real", self.look(images))
+
+    def update_fake(self, images):
+        """Take in generated images, as `update_real`."""
+        self.take("fake", self.look(images))
+
+    def look(self, images):
+        """`Features` of images through the network, or of features as they are."""
+        if self.network is not None:
+            return self.network(images)
+        x = to_host(images)
+        return Features(x, x, None)
+
+    def take(self, side, outputs, *labels):
+        """Take in the `Features` of one side's images (see `look`), however they were computed."""
+        x = getattr(outputs, self.wants)
+        if x is None:
+            raise ValueError(
+                f"{self.name} needs {self.wants}, which the feature network "
+                f"{self.network.name} does not give."
+            )
+        if outputs.lowest is not None:
+            self.lowest[side] = min(self.lowest.get(side, np.inf), outputs.lowest)
+        self.add(side, x, *labels)
+
+    def add(self, side, x):
+        """Take (B, F) features or logits of one side into the parts."""
+        raise NotImplementedError
+
+    @property
+    def sides(self):
+        """The sides whose images this metric takes."""
+        return tuple(self.parts)
+
+    def count(self, side):
+        """Number of images seen on a side."""
+        return self.parts[side].count if side in self.parts else 0
+
+    def reset_state(self):
+        """Forget all images."""
+        for side in SIDES:
+            self._reset(side)
+
+    def reset_fake(self):
+        """Forget the generated images, keep the real ones: for the next checkpoint."""
+        self._reset("fake")
+
+    def _reset(self, side):
+        self.lowest.pop(side, None)
+        if side in self.parts:
+            self.parts[side].reset()
+
+    def identity(self):
+        """What two halves of a measurement must share, as a dict of plain values."""
+        network = self.network
+        return {
+            "metric": type(self).__name__,
+            "network": getattr(network, "name", None),
+            "checksum": getattr(network, "checksum", None),
+            "resize": getattr(network, "resize", None),
+            "split": self.split,
+        }
+
+    def state(self, sides=SIDES):
+        """All that was accumulated, as a flat dict of arrays `"side/name"`."""
+        state = {"identity": np.asarray(json.dumps(self.identity()))}
+        for side in sides:
+            if side in self.parts:
+                arrays = self.parts[side].state()
+                state |= {f"{side}/{key}": np.asarray(value) for key, value in arrays.items()}
+            if side in self.lowest:
+                state[f"{side}_lowest"] = np.asarray(self.lowest[side])
+        return state
+
+    def merge(self, other):
+        """Add what another replica's metric saw (the metric itself, or its `state()`).
+
+        Raises:
+            ValueError: another metric, network or reference set.
+        """
+        state = dict(other if isinstance(other, dict) else other.state())
+        theirs, ours = json.loads(str(state.pop("identity"))), self.identity()
+        for key, value in theirs.items():
+            if value != ours.get(key):
+                raise ValueError(
+                    f"The state to merge into {self.name} has {key} {value!r}, this has "
+                    f"{ours.get(key)!r}: they do not belong together."
+                )
+        for side in SIDES:
+            lowest = state.pop(f"{side}_lowest", None)
+            if lowest is not None:
+                self.lowest[side] = min(self.lowest.get(side, np.inf), float(lowest))
+            arrays = {k.partition("/")[2]: v for k, v in state.items() if k.startswith(f"{side}/")}
+            if arrays:
+                self.parts[side].merge(arrays)
+
+    def save(self, path, sides=SIDES):
+        """Write `state(sides)` as an `.npz` of plain arrays: `("real",)` caches a reference."""
+        save_arrays(path, self.state(sides), {})
+
+    def load(self, path):
+        """Merge a file that `save` wrote.
+
+        Raises:
+            ValueError: not such a file, or of another metric, network or reference set.
+        """
+        self.merge(load_arrays(path, ("identity",))[0])
+
+    def need(self, side, least=1, why=""):
+        """Raise `ValueError` unless a side has that many images."""
+        if self.count(side) < least:
+            raise ValueError(
+                f"{self.name} has {self.count(side)} {_WORDS[side]} images; {least} or more are "
+                f"needed{why}."
+            )
+
+    def score(self, value, kind=None, warnings=(), details=None):
+        """A `Score` with this metric's protocol."""
+        name = self.name if kind is None else protocol(kind, getattr(self.network, "name", None))
+        network = self.network
+        warnings = list(warnings)
+        for side, lowest in self.lowest.items():
+            if lowest >= 0:
+                warnings.append(
+                    f"no {_WORDS[side]} image has a value below 0: [-1, 1] is wanted, not [0, 1]"
+                )
+        return Score(
+            value,
+            name,
+            network=getattr(network, "name", None),
+            checksum=getattr(network, "checksum", None),
+            resize=getattr(network, "resize", None),
+            n_real=self.count("real"),
+            n_fake=self.count("fake"),
+            split=self.split,
+            warnings=warnings,
+            details=details,
+        )
+
+    def get_config(self):
+        return {"network": self.network, "split": self.split, "name": self.name}
+
+
+class PairedMetric(GenerativeMetric):
+    """Base of the metrics of pairs: the i-th generated image stands for the i-th real one."""
+
+    def __init__(self, network=None, split=None, name=None):
+        super().__init__(network, split, name)
+        self.parts = {"fake": Sums()}
+
+    def update_state(self, real, fake):
+        """Take in pairs: two batches of one size, real (the truth) and generated."""
+        real, fake = self.look(real), self.look(fake)
+        for side, outputs in zip(SIDES, (real, fake), strict=True):
+            if outputs.lowest is not None:
+                self.lowest[side] = min(self.lowest.get(side, np.inf), outputs.lowest)
+        real, fake = getattr(real, self.wants), getattr(fake, self.wants)
+        if real.shape != fake.shape:
+            raise ValueError(
+                f"{self.name} got real {real.shape} and generated {fake.shape}; pairs of one shape "
+                "are wanted."
+            )
+        if len(real):
+            values = self.measure(real, fake)
+            self.parts["fake"].add(len(real), total=values.sum(), squares=np.square(values).sum())
+
+    def update_real(self, images):
+        raise ValueError(f"{self.name} compares pairs: call update_state(real, fake).")
+
+    update_fake = update_real
+
+    def measure(self, real, fake):
+        """One value a pair, float64 (B,)."""
+        raise NotImplementedError
+
+    def count(self, side):
+        return self.parts["fake"].count
+
+    def reset_fake(self):
+        self.reset_state()
+
+    def result(self):
+        """`Score`: the mean over the pairs; `details["std"]` is their standard deviation."""
+        self.need("fake")
+        sums = self.parts["fake"]
+        mean = sums.arrays["total"] / sums.count
+        details = dict(self.details())
+        if np.isfinite(mean):
+            variance = sums.arrays["squares"] / sums.count - mean**2
+            details["std"] = float(np.sqrt(max(variance, 0.0)))
+        return self.score(mean, warnings=self.warnings(), details=details)
+
+    def details(self):
+        return {}
+
+    def warnings(self):
+        return []

@@ -1,0 +1,213 @@
+"""Scores over a classifier's logits: Inception score, accuracy of conditional generation."""
+
+import keras
+import numpy as np
+
+from keras_gans.metrics.base import GenerativeMetric, Sums
+from keras_gans.metrics.frechet import check_classes
+from keras_gans.metrics.statistics import check_features
+
+
+def inception_score(logits, splits=10, shuffle=True, seed=2020):
+    """Mean and standard deviation over splits of exp(E KL(p(y|x) || p(y))).
+
+    Salimans et al., Improved Techniques for Training GANs, NeurIPS 2016, Sec. 4.
+
+    Args:
+        logits: (N, K), before the softmax.
+        splits: number of parts of the images, each with its own p(y).
+        shuffle: whether the images are permuted before they are split, as the package
+            torch-fidelity does with this default seed.
+        seed: int, of the permutation.
+
+    Returns:
+        (mean, standard deviation) as floats, from 1 to K.
+    """
+    logits = check_features(logits, "logits")
+    sums = _split_sums(logits, _split_of_all(len(logits), splits, shuffle, seed), splits)
+    return _scores(**sums)[:2]
+
+
+def _split_of_all(count, splits, shuffle, seed):
+    """The split of each of `count` images."""
+    order = np.random.RandomState(seed).permutation(count) if shuffle else np.arange(count)
+    bounds = [i * count // splits for i in range(splits + 1)]
+    split = np.empty(count, "int64")
+    split[order] = np.repeat(np.arange(splits), np.diff(bounds))
+    return split
+
+
+def _split_sums(logits, split, splits):
+    """Sums over the images of each split: of 1, of p, of sum p log p."""
+    x = logits.astype("float64")
+    if len(x) and x.min() >= 0 and np.abs(x.sum(axis=1) - 1).max() < 1e-3 and x.shape[1] > 1:
+        raise ValueError("The logits are probabilities; give the classifier's raw outputs.")
+    x -= x.max(axis=1, keepdims=True)
+    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+    p = np.exp(log_p)
+    member = np.zeros((splits, len(x)))
+    member[split, np.arange(len(x))] = 1
+    return {
+        "images": member.sum(axis=1),
+        "p": member @ p,
+        "p_log_p": member @ (p * log_p).sum(axis=1),
+    }
+
+
+def _scores(images, p, p_log_p):
+    used = images > 0
+    n = images[used, None]
+    q = p[used] / n
+    q_log_q = (q * np.log(np.where(q > 0, q, 1))).sum(axis=1)
+    scores = np.exp(np.maximum(p_log_p[used] / n[:, 0] - q_log_q, 0))
+    return float(scores.mean()), float(scores.std()), int(used.sum())
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class InceptionScore(GenerativeMetric):
+    """Inception score ("is" over the Inception of 2015, else "is_<network>"); higher is better.
+
+    See `inception_score`. Memory does not depend on the number of images.
+
+    Args:
+        network: `FeatureNetwork` that gives logits; None where `update_fake` gets logits (B, K).
+        splits: int.
+        num_images: int, how many images will come in all. The splits are then those of
+            `inception_score` (contiguous parts of all images, permuted). None deals the images out
+            to the splits in turn, which needs no such number and is as fair a split; the result's
+            details say which it was.
+        shuffle, seed: of `inception_score`, with `num_images`.
+        start: int, the place of the first image among the `num_images`, for one of several
+            replicas that are merged.
+        name: see `GenerativeMetric`.
+    """
+
+    kind = "is"
+    wants = "logits"
+
+    def __init__(
+        self,
+        network=None,
+        splits=10,
+        num_images=None,
+        shuffle=True,
+        seed=2020,
+        start=0,
+        split=None,
+        name=None,
+    ):
+        super().__init__(network, split, name)
+        self.splits, self.num_images, self.shuffle = splits, num_images, shuffle
+        self.seed, self.start = seed, start
+        self.parts = {"fake": Sums()}
+        self.next = start
+        self.split_of = None
+        if num_images is not None:
+            self.split_of = _split_of_all(num_images, splits, shuffle, seed)
+
+    def identity(self):
+        dealt = {"splits": self.splits, "num_images": self.num_images, "shuffle": self.shuffle}
+        return {**super().identity(), **dealt, "seed": self.seed}
+
+    def update_real(self, images):
+        raise ValueError(f"{self.name} looks at generated images only: call update_fake.")
+
+    def add(self, side, x):
+        logits = check_features(x, "logits")
+        places = self.next + np.arange(len(logits))
+        if self.split_of is None:
+            split = places % self.splits
+        elif len(places) and places[-1] >= self.num_images:
+            raise ValueError(f"{self.name} got more than the num_images={self.num_images} set.")
+        else:
+            split = self.split_of[places]
+        self.next += len(logits)
+        self.parts["fake"].add(len(logits), **_split_sums(logits, split, self.splits))
+
+    def _reset(self, side):
+        super()._reset(side)
+        if side == "fake":
+            self.next = self.start
+
+    def result(self):
+        """`Score`, with `details` "std", "splits" (those with an image), "assignment"."""
+        self.need("fake")
+        mean, std, used = _scores(**self.parts["fake"].arrays)
+        n, warnings = self.count("fake"), []
+        if used < self.splits:
+            warnings.append(f"{n} images fill only {used} of {self.splits} splits")
+        if self.num_images is not None and n != self.num_images:
+            warnings.append(f"{n} images came, not num_images={self.num_images}: uneven splits")
+        classes = self.parts["fake"].arrays["p"].shape[1]
+        if n < self.splits * classes:
+            warnings.append(f"{n} images in {self.splits} splits for {classes} classes: biased low")
+        assignment = "in turn" if self.num_images is None else "as given"
+        if self.num_images is not None and self.shuffle:
+            assignment = f"permuted, seed {self.seed}"
+        details = {"std": std, "splits": used, "assignment": assignment}
+        return self.score(mean, warnings=warnings, details=details)
+
+    def get_config(self):
+        own = ("splits", "num_images", "shuffle", "seed", "start")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class ClassificationAccuracy(GenerativeMetric):
+    """Share of generated images that a judge assigns to the class they were generated for.
+
+    Args:
+        network: `FeatureNetwork` of a trained classifier (`logits=True`); None where
+            `update_state` gets logits (B, K).
+        top_k: int, how many of the judge's best classes count.
+        split, name: see `GenerativeMetric`; the name is "accuracy" or "accuracy_<network>".
+
+    Example:
+
+    >>> accuracy = keras_gans.metrics.ClassificationAccuracy()
+    >>> accuracy.update_state([1, 0], [[0.1, 2.0], [0.0, 3.0]])
+    >>> accuracy.result()
+    accuracy 0.5 (2 fake)
+    """
+
+    kind = "accuracy"
+    wants = "logits"
+
+    def __init__(self, network=None, top_k=1, split=None, name=None):
+        super().__init__(network, split, name)
+        self.top_k = top_k
+        self.parts = {"fake": Sums()}
+
+    def update_state(self, labels, fake):
+        """Take in the labels, integers (B,), and the images generated for them."""
+        outputs = self.look(fake)
+        if outputs.logits is None:
+            raise ValueError(f"{self.name} needs logits, which {self.network.name} does not give.")
+        logits = check_features(outputs.logits, "logits")
+        labels = check_classes(labels, len(logits))
+        if len(labels) and not 0 <= labels.min() <= labels.max() < logits.shape[1]:
+            raise ValueError(
+                f"The labels run from {labels.min()} to {labels.max()}; the judge has classes 0 to "
+                f"{logits.shape[1] - 1}."
+            )
+        # Ties count against the generator: a judge with constant logits knows nothing.
+        of_label = np.take_along_axis(logits, labels[:, None], axis=1)
+        rank = (logits >= of_label).sum(axis=1)
+        self.parts["fake"].add(len(labels), hits=(rank <= self.top_k).sum())
+
+    def update_real(self, images):
+        raise ValueError(f"{self.name} needs labels: call update_state(labels, fake).")
+
+    update_fake = update_real
+
+    def identity(self):
+        return {**super().identity(), "top_k": self.top_k}
+
+    def result(self):
+        """`Score` from 0 to 1, with `details` "top_k"."""
+        self.need("fake")
+        sums = self.parts["fake"]
+        return self.score(sums.arrays["hits"] / sums.count, details={"top_k": self.top_k})
+
+    def get_config(self):
+        return {**super().get_config(), "top_k": self.top_k}

@@ -1,0 +1,151 @@
+"""Precision, recall, density and coverage: manifolds of nearest neighbours."""
+
+import keras
+import numpy as np
+
+from keras_gans.metrics.base import GenerativeMetric, Rows
+from keras_gans.metrics.statistics import check_features
+
+NAMES = ("precision", "recall", "density", "coverage")
+
+
+def prdc(real, fake, k=3, k_density=5, block=1000):
+    """Precision, recall, density and coverage of generated features.
+
+    Every image has a ball that reaches to its k-th nearest neighbour of its own side. Precision is
+    the share of generated images inside some real ball, recall the share of real images inside some
+    generated ball (Kynkaanniemi et al., Improved Precision and Recall Metric, NeurIPS 2019, Eq. 2).
+    Density is the mean number of real balls around a generated image, divided by k; coverage the
+    share of real balls with a generated image inside (Naeem et al., Reliable Fidelity and Diversity
+    Metrics, ICML 2020, Eqs. 4 and 5). Balls are closed: a tie is inside.
+
+    Args:
+        real, fake: features (N, F), (M, F).
+        k: neighbour of precision and recall.
+        k_density: neighbour of density and coverage.
+        block: rows whose distances are held at once; it changes the memory, not the result.
+
+    Returns:
+        dict of floats, by the four names. All are 0 to 1 but density, which may exceed 1.
+
+    Raises:
+        ValueError: a side has no more than max(k, k_density) images.
+    """
+    real, fake = check_features(real, "real"), check_features(fake, "fake")
+    if real.shape[1] != fake.shape[1]:
+        raise ValueError(f"real has {real.shape[1]} dimensions and fake {fake.shape[1]}.")
+    neighbours = (k, k_density)
+    if min(len(real), len(fake)) <= max(neighbours) or min(neighbours) < 1:
+        raise ValueError(
+            f"There are {len(real)} real and {len(fake)} generated images; more than "
+            f"{max(neighbours)} of each have that many neighbours."
+        )
+    # Around the mean a constant offset costs no digits.
+    real = real.astype("float64")
+    centre = real.mean(axis=0)
+    real -= centre
+    fake = fake - centre
+    norms = [np.einsum("ij,ij->i", x, x) for x in (real, fake)]
+    # Rounding must not throw out a tie: distances are right to about this.
+    slack = 1e-12 * max(norms[0].max(), norms[1].max())
+    ball, ball_density = (r + slack for r in _radii(real, norms[0], neighbours, block))
+    fake_ball = _radii(fake, norms[1], (k, k), block)[0] + slack
+    inside_real, around = np.zeros(len(fake), bool), 0
+    inside_fake, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
+    for i in range(0, len(real), block):
+        rows = slice(i, i + block)
+        for j in range(0, len(fake), block):
+            columns = slice(j, j + block)
+            d = _squares(real[rows], norms[0][rows], fake[columns], norms[1][columns])
+            inside_real[columns] |= (d <= ball[rows, None]).any(axis=0)
+            inside_fake[rows] |= (d <= fake_ball[None, columns]).any(axis=1)
+            near = d <= ball_density[rows, None]
+            covered[rows] |= near.any(axis=1)
+            around += int(np.count_nonzero(near))
+    values = (
+        inside_real.mean(),
+        inside_fake.mean(),
+        around / (k_density * len(fake)),
+        covered.mean(),
+    )
+    return {name: float(v) for name, v in zip(NAMES, values, strict=True)}
+
+
+def _squares(a, a_norms, b, b_norms):
+    """Squared distances (A, B)."""
+    d = a @ b.T
+    d *= -2
+    d += a_norms[:, None]
+    d += b_norms
+    return d
+
+
+def _radii(x, norms, neighbours, block):
+    """Squared distance of each row to its k-th nearest other row, for each k.
+
+    Each pair of blocks is multiplied once and serves the rows of both.
+    """
+    most = max(neighbours)
+    nearest = np.full((len(x), most), np.inf)
+
+    def take(rows, d):
+        if d.shape[1] > most:
+            d = np.partition(d, most - 1, axis=1)[:, :most]
+        d = np.concatenate([nearest[rows], d], axis=1)
+        nearest[rows] = np.partition(d, most - 1, axis=1)[:, :most]
+
+    for i in range(0, len(x), block):
+        rows = slice(i, i + block)
+        for j in range(i, len(x), block):
+            columns = slice(j, j + block)
+            d = _squares(x[rows], norms[rows], x[columns], norms[columns])
+            if i == j:
+                np.fill_diagonal(d, np.inf)  # itself is no neighbour
+            else:
+                take(columns, d.T)
+            take(rows, d)
+    nearest.sort(axis=1)
+    return [np.maximum(nearest[:, k - 1], 0) for k in neighbours]
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class PRDC(GenerativeMetric):
+    """Precision, recall, density and coverage; higher is better. See `prdc`.
+
+    All features are kept: memory is 4 F bytes an image (three times that while the result is
+    computed, in float64), and the time grows with the square of the number of images.
+
+    Args:
+        network, split, name: see `GenerativeMetric`.
+        k: neighbour of precision and recall, 3 in the paper.
+        k_density: neighbour of density and coverage, 5 in the paper.
+    """
+
+    kind = "prdc"
+
+    def __init__(self, network=None, split=None, k=3, k_density=5, name=None):
+        super().__init__(network, split, name)
+        self.k, self.k_density = k, k_density
+        self.parts = {"real": Rows(), "fake": Rows()}
+
+    def add(self, side, x):
+        self.parts[side].add(x)
+
+    def result(self):
+        """Dict of `Score`s: "precision" (or "precision_<network>"), and so on."""
+        for side in ("real", "fake"):
+            self.need(side, max(self.k, self.k_density) + 1, " for that many neighbours")
+        real, fake = (self.parts[side].array() for side in ("real", "fake"))
+        warnings = []
+        if len(real) != len(fake):
+            warnings.append("the two sides differ in number: recall and precision depend on it")
+        values = prdc(real, fake, self.k, self.k_density)
+        scores = {}
+        for kind, value in values.items():
+            k = self.k if kind in ("precision", "recall") else self.k_density
+            score = self.score(value, kind, warnings, {"k": k})
+            scores[score.name] = score
+        return scores
+
+    def get_config(self):
+        return {**super().get_config(), "k": self.k, "k_density": self.k_density}

@@ -1,0 +1,253 @@
+"""Image metrics of pairs: PSNR, SSIM, MS-SSIM."""
+
+import json
+
+import keras
+import numpy as np
+
+from keras_gans.metrics.base import PairedMetric
+from keras_gans.metrics.features import Features, to_images
+
+# Wang, Simoncelli and Bovik 2003, Sec. 3.2: exponents of the five scales.
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+WINDOW, SIGMA = 11, 1.5
+_K1, _K2 = 0.01, 0.03
+
+
+def psnr(real, fake, data_range):
+    """Peak signal-to-noise ratio of pairs, 10 log10(data_range^2 / MSE), in dB.
+
+    Args:
+        real, fake: (B, H, W, C).
+        data_range: largest less smallest value that images can have: 255, 1, or 2 for [-1, 1].
+
+    Returns:
+        float64 (B,), infinite for equal images.
+    """
+    real, fake, data_range = _pairs(real, fake, data_range)
+    error = np.square(real - fake).mean(axis=(1, 2, 3))
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(data_range**2 / error)
+
+
+def ssim(real, fake, data_range):
+    """Structural similarity of pairs.
+
+    Wang et al., Image Quality Assessment, IEEE TIP 2004: Gaussian window of 11 pixels, sigma 1.5,
+    K1 = 0.01, K2 = 0.03; mean over the places where the whole window lies on the image, and over
+    the channels. It depends on where black is: published values take it as 0, so add 1 to images
+    in [-1, 1].
+
+    Args:
+        real, fake: (B, H, W, C), H and W 11 or more.
+        data_range: as for `psnr`.
+
+    Returns:
+        float64 (B,), up to 1.
+    """
+    real, fake, data_range = _pairs(real, fake, data_range)
+    _check_side(real.shape)
+    return _similarity(real, fake, data_range)[0].mean(axis=1)
+
+
+def scales_for(height, width):
+    """How many of the five scales of MS-SSIM fit: all from 161 pixels a side."""
+    side, scales = min(height, width), 0
+    while side >= WINDOW and scales < len(WEIGHTS):
+        side, scales = (side + 1) // 2, scales + 1
+    return scales
+
+
+def ms_ssim(real, fake, data_range, scales=None):
+    """Multi-scale structural similarity of pairs.
+
+    Wang, Simoncelli and Bovik, Multi-scale Structural Similarity, Asilomar 2003, Eq. 7: the product
+    over the scales of the contrast-structure terms, and the whole SSIM at the last, each to its
+    weight; negative terms count as 0. Each scale halves the image by 2x2 means (an odd last row or
+    column is repeated). With fewer than five scales their weights are divided by their sum.
+
+    Args:
+        real, fake: (B, H, W, C), H and W 11 or more.
+        data_range: as for `psnr`; about black see `ssim`.
+        scales: 1 to 5; None takes `scales_for` the size.
+
+    Returns:
+        float64 (B,), 0 to 1.
+
+    Raises:
+        ValueError: the images are too small for `scales`.
+    """
+    real, fake, data_range = _pairs(real, fake, data_range)
+    _check_side(real.shape)
+    fit = scales_for(*real.shape[1:3])
+    scales = fit if scales is None else scales
+    if not 1 <= scales <= fit:
+        raise ValueError(
+            f"scales is {scales}; 1 to {fit} fit images of {real.shape[1]} x {real.shape[2]}."
+        )
+    weights = np.array(WEIGHTS[:scales]) / sum(WEIGHTS[:scales])
+    value = 1.0
+    for i, weight in enumerate(weights):
+        whole, contrast = _similarity(real, fake, data_range)
+        value = value * np.maximum(whole if i == scales - 1 else contrast, 0) ** weight
+        real, fake = _halve(real), _halve(fake)
+    return value.mean(axis=1)
+
+
+def _pairs(real, fake, data_range):
+    real, fake = np.asarray(real, "float64"), np.asarray(fake, "float64")
+    if real.ndim != 4 or real.shape != fake.shape or 0 in real.shape:
+        raise ValueError(
+            f"The images have shapes {real.shape} and {fake.shape}; two of one shape (B, H, W, C) "
+            "are wanted."
+        )
+    if not data_range > 0:
+        raise ValueError(f"data_range is {data_range}; 255, 1 or 2, say, is wanted.")
+    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
+        raise ValueError("The images hold NaN or infinite values.")
+    return real, fake, float(data_range)
+
+
+def _check_side(shape):
+    if min(shape[1:3]) < WINDOW:
+        raise ValueError(
+            f"The images are {shape[1]} x {shape[2]}; SSIM's window needs {WINDOW} x {WINDOW}."
+        )
+
+
+def _smooth(x):
+    """Gaussian window over (B, H, W, C), where it lies wholly on the image."""
+    from scipy import ndimage
+
+    r = WINDOW // 2
+    window = np.exp(-0.5 * (np.arange(-r, r + 1) / SIGMA) ** 2)
+    window /= window.sum()
+    x = ndimage.correlate1d(x, window, axis=1)[:, r:-r]
+    return ndimage.correlate1d(x, window, axis=2)[:, :, r:-r]
+
+
+def _similarity(x, y, data_range):
+    """(SSIM, contrast-structure term) of each image and channel, (B, C)."""
+    c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
+    mx, my = _smooth(x), _smooth(y)
+    xx, yy, xy = _smooth(x * x) - mx * mx, _smooth(y * y) - my * my, _smooth(x * y) - mx * my
+    contrast = (2 * xy + c2) / (np.maximum(xx, 0) + np.maximum(yy, 0) + c2)
+    luminance = (2 * mx * my + c1) / (mx * mx + my * my + c1)
+    return (luminance * contrast).mean(axis=(1, 2)), contrast.mean(axis=(1, 2))
+
+
+def _halve(x):
+    x = np.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)), "edge")
+    return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
+
+
+class _ImageMetric(PairedMetric):
+    """Images, uint8 or floats in [-1, 1], are measured on the scale of picture files, 0 to 255
+    (floats are not rounded); `result().details["data_range"]` says so."""
+
+    data_range = 255.0
+
+    def __init__(self, split=None, name=None):
+        super().__init__(None, split, name)
+
+    def look(self, images):
+        images = to_images(images)
+        if images.dtype == np.uint8:
+            return Features(images, None, None)
+        return Features((images.astype("float64") + 1) * 127.5, None, float(images.min()))
+
+    def details(self):
+        return {"data_range": self.data_range}
+
+    def get_config(self):
+        return {"split": self.split, "name": self.name}
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class PSNR(_ImageMetric):
+    """Mean over pairs of the peak signal-to-noise ratio in dB, see `psnr`; higher is better.
+
+    Images, uint8 or floats in [-1, 1], are measured on the scale 0 to 255, floats without rounding.
+    A pair of equal images makes the mean infinite, and the result warns.
+
+    Args:
+        split, name: see `GenerativeMetric`.
+    """
+
+    kind = "psnr"
+
+    def measure(self, real, fake):
+        return psnr(real, fake, self.data_range)
+
+    def warnings(self):
+        infinite = np.isinf(self.parts["fake"].arrays["total"])
+        return ["some pairs are equal: infinite"] if infinite else []
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class SSIM(_ImageMetric):
+    """Mean over pairs of the structural similarity, see `ssim`; higher is better.
+
+    Images, uint8 or floats in [-1, 1], are measured on the scale 0 to 255, floats without rounding.
+
+    Args:
+        split, name: see `GenerativeMetric`.
+    """
+
+    kind = "ssim"
+
+    def measure(self, real, fake):
+        return ssim(real, fake, self.data_range)
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class MSSSIM(_ImageMetric):
+    """Mean over pairs of the multi-scale structural similarity, see `ms_ssim`; higher is better.
+
+    Images, uint8 or floats in [-1, 1], are measured on the scale 0 to 255, floats without rounding.
+    Below 161 pixels fewer than five scales fit: `details["scales"]` says how many were used, and
+    the result warns, for it compares only with values of as many.
+
+    Args:
+        scales: 1 to 5; None takes as many as fit the first images.
+        split, name: see `GenerativeMetric`.
+    """
+
+    kind = "ms_ssim"
+
+    def __init__(self, scales=None, split=None, name=None):
+        super().__init__(split, name)
+        self.scales = scales
+        self.used = scales
+
+    def measure(self, real, fake):
+        if self.used is None:
+            _check_side(real.shape)
+            self.used = scales_for(*real.shape[1:3])
+        return ms_ssim(real, fake, self.data_range, self.used)
+
+    def identity(self):
+        return {**super().identity(), "scales": self.used}
+
+    def merge(self, other):
+        state = other if isinstance(other, dict) else other.state()
+        theirs = json.loads(str(state["identity"])).get("scales")
+        if not int(state["fake/count"]):
+            return
+        if not self.count("fake"):
+            self.used = self.used if self.scales else theirs  # theirs were the first images
+        super().merge(state)
+
+    def _reset(self, side):
+        super()._reset(side)
+        self.used = self.scales
+
+    def details(self):
+        return {**super().details(), "scales": self.used}
+
+    def warnings(self):
+        few = self.used < len(WEIGHTS)
+        return [f"{self.used} of {len(WEIGHTS)} scales: the images are small"] if few else []
+
+    def get_config(self):
+        return {**super().get_config(), "scales": self.scales}
