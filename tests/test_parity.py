@@ -2,7 +2,8 @@
 
 Each backend runs in a process of its own; the weights it ends with are compared here. Nothing is
 handed from one to the other: initial weights, noise and the order of the data are functions of
-seeds on every backend.
+seeds on every backend. Then one model goes round: TensorFlow's file is continued on JAX, JAX's on
+PyTorch and PyTorch's on TensorFlow, as if each had made the whole run.
 """
 
 import importlib.util
@@ -47,8 +48,8 @@ RUNS = {
 }
 
 
-def run(name):
-    """Five steps; the change of every weight, the averages, and samples."""
+def run(name, file=None):
+    """Five steps; the change of every weight, the averages, and samples; saved to `file`."""
     keras.utils.set_random_seed(0)
     model = RUNS[name]()
     adam = keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-4)
@@ -56,6 +57,8 @@ def run(name):
     model.compile({"generator": adam, "discriminator": coupled})
     start = [to_numpy(v) for v in model.variables]
     history = model.fit(images(40, seed=7), batch_size=8, verbose=0).history
+    if file is not None:
+        model.save(file)
     end = [to_numpy(v) for v in model.variables]
     moved = [np.asarray(b, "float64") - a for a, b in zip(start, end, strict=True)]
     return {
@@ -67,22 +70,37 @@ def run(name):
     }
 
 
+def go_on(file):
+    """Five more steps of a stored model, whichever backend stored it."""
+    model = keras.saving.load_model(file)
+    history = model.fit(images(40, seed=7), batch_size=8, epochs=2, initial_epoch=1, verbose=0)
+    variables = (*model.variables, *model.optimizer.variables)
+    return {
+        "state": np.concatenate([np.ravel(to_numpy(v)).astype("float64") for v in variables]),
+        "losses": np.array([history.history["d_loss"][0], history.history["g_loss"][0]]),
+        "steps": np.array(model.steps_done),
+    }
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """Backend -> run -> arrays; only from one of the three test processes, it starts the others."""
     if keras.backend.backend() != "tensorflow":
         pytest.skip("compared once, by the process of the TensorFlow backend")
     folder = tmp_path_factory.mktemp("parity")
-    found = {}
+    found, files = {}, []
     for backend in BACKENDS:
         if importlib.util.find_spec(backend) is None:
             pytest.skip(f"{backend} is not installed")
         environment = {**os.environ, "KERAS_BACKEND": backend}
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-        subprocess.run(
-            [sys.executable, __file__, str(folder / backend)], env=environment, check=True
-        )
-        found[backend] = {n: dict(np.load(folder / backend / f"{n}.npz")) for n in RUNS}
+        command = [sys.executable, __file__, str(folder / backend), *files[-1:]]
+        subprocess.run(command, env=environment, check=True)
+        names = [p.stem for p in (folder / backend).glob("*.npz")]
+        found[backend] = {n: dict(np.load(folder / backend / f"{n}.npz")) for n in names}
+        files.append(str(folder / backend / "five_steps.keras"))
+    # This process is TensorFlow's: it goes on where the last one, and where its own, left off.
+    found["own"], found["tensorflow"]["goes_on"] = go_on(files[0]), go_on(files[-1])
     return found
 
 
@@ -99,8 +117,19 @@ def test_five_steps_agree(results, name):
         np.testing.assert_allclose(first["samples"], second["samples"], atol=1e-4)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_model_saved_on_another_backend_goes_on(results, backend):
+    found, own = results[backend]["goes_on"], results["own"]
+    assert found["steps"] == own["steps"] == 10
+    assert relative([found["state"]], [own["state"]]) < 1e-4
+    np.testing.assert_allclose(found["losses"], own["losses"], rtol=1e-4)
+
+
 if __name__ == "__main__":
     target = pathlib.Path(sys.argv[1])
     target.mkdir()
     for run_name in RUNS:
-        np.savez(target / f"{run_name}.npz", **run(run_name))
+        stored = target / "five_steps.keras" if run_name == "one_stage_spectral_norm" else None
+        np.savez(target / f"{run_name}.npz", **run(run_name, stored))
+    if len(sys.argv) > 2:
+        np.savez(target / "goes_on.npz", **go_on(sys.argv[2]))

@@ -53,6 +53,12 @@ def fixed_samples(model, n, seed, run=1):
     return np.asarray(model.generate(n, labels=labels, seed=seed)), labels
 
 
+def whole_rows(model, n):
+    """`n`, or less: with fewer classes than that, as many images as fill rows of one per class."""
+    num_classes = getattr(model, "num_classes", None)
+    return n - n % num_classes if num_classes and num_classes <= n else n
+
+
 def drawable(model, images, step):
     """Whether `images` can be shown; warns where they cannot, unless the run is being stopped."""
     if np.isfinite(images).all():

@@ -17,11 +17,12 @@ from keras_gans.callbacks.sample_grid import (
     fixed_samples,
     grid_columns,
     numbers,
+    whole_rows,
 )
 from keras_gans.data.images import save_grid
 from keras_gans.files import replacing
 
-GRID = 64  # images in samples.png
+GRID = 64  # images in samples.png, at most
 
 
 class Paused(Exception):
@@ -108,12 +109,13 @@ def fit(model, data, out, epochs, steps=None, save_every=200, minutes=None):
         RuntimeError: a loss is not finite, or the samples collapsed; what to try is in the message.
     """
     backup = BackupAndRestore(out / "backup", save_freq=save_every, delete_checkpoint=False)
+    grid = whole_rows(model, GRID)
     pause = Pause(backup, None if minutes is None else 60 * minutes)
     callbacks = [
         # First, and by an exception: what went wrong must not be backed up.
         TerminateOnCollapse(raise_error=True),
-        SampleGrid(out / "samples" / "epoch-{epoch:03d}.png", n=GRID),
-        TensorBoard(out / "tensorboard", samples=GRID),
+        SampleGrid(out / "samples" / "epoch-{epoch:03d}.png", n=grid),
+        TensorBoard(out / "tensorboard", samples=grid),
         HistoryFile(out / "history.csv"),
         *([StepLimit(steps)] if steps else []),
         backup,
@@ -145,9 +147,10 @@ def write_results(model, recipe, out):
     """Write what a run leaves behind; returns file -> what it is."""
     evaluation = recipe["evaluation"]
     seed, count = evaluation.get("seed") or 0, evaluation.get("samples")
-    images, labels = fixed_samples(model, GRID, seed)
-    save_grid(images, out / "samples.png", columns=grid_columns(GRID, labels))
-    written = {"samples.png": f"{GRID} samples", "samples/": "the same noise after every epoch"}
+    grid = whole_rows(model, GRID)
+    images, labels = fixed_samples(model, grid, seed)
+    save_grid(images, out / "samples.png", columns=grid_columns(grid, labels))
+    written = {"samples.png": f"{grid} samples", "samples/": "the same noise after every epoch"}
     if count:
         images = model.generate(count, seed=seed)
         with replacing(out / "samples.npy", suffix=".npy") as temporary:

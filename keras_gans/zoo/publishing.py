@@ -12,7 +12,7 @@ from keras_gans.zoo.catalogue import write_index
 from keras_gans.zoo.entry import CONFIG, REFERENCE, SCALE, ZooEntry, weights_file
 
 _SAME = 1e-5  # two computations of the same images
-_GRID = 64  # images in samples.png
+_GRID = 64  # images in samples.png, at most
 
 
 def publish(
@@ -84,7 +84,7 @@ def publish(
 def _write(model, name, card, folder, recipe, discriminator, half):
     """Configuration, weights, recipe, pictures; returns the metadata without the files."""
     from keras_gans import recipes
-    from keras_gans.callbacks.sample_grid import fixed_samples, grid_columns
+    from keras_gans.callbacks.sample_grid import fixed_samples, grid_columns, whole_rows
     from keras_gans.data.images import save_grid
     from keras_gans.recipes import configs
 
@@ -107,8 +107,9 @@ def _write(model, name, card, folder, recipe, discriminator, half):
             (folder / weights_file(n)).write_bytes(weights.pack(network, half))
     recipe = _recipe(model, recipe, recipes)
     (folder / "recipe.yaml").write_text(recipes.dumps(recipe), encoding="utf-8")
-    images, labels = fixed_samples(model, _GRID, 0)
-    save_grid(images, folder / "samples.png", columns=grid_columns(_GRID, labels))
+    grid = whole_rows(model, _GRID)
+    images, labels = fixed_samples(model, grid, 0)
+    save_grid(images, folder / "samples.png", columns=grid_columns(grid, labels))
     (folder / "samples.png").chmod(0o644)
     return {
         "format": store.FORMAT,
