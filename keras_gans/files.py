@@ -1,13 +1,15 @@
 """Writing files so that an interruption or a full disk loses nothing."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import secrets
+import shutil
 
 
 @contextlib.contextmanager
-def replacing(path, suffix=""):
+def replacing(path, suffix="", size=0):
     """A temporary file beside `path` that takes its place if the block succeeds.
 
     The move happens after the content has reached the disk, so that `path` always holds either the
@@ -16,6 +18,8 @@ def replacing(path, suffix=""):
     Args:
         path: the file to replace.
         suffix: ending of the temporary file's name, where a writer insists on one.
+        size: integer, about how many bytes will be written, for writers that do not survive a full
+            disk: HDF5's library crashes the process at its end.
 
     Raises:
         OSError: the file cannot be written; `path` is as it was.
@@ -24,6 +28,11 @@ def replacing(path, suffix=""):
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(path.parent).free
+        if free < size:
+            raise OSError(
+                errno.ENOSPC, f"No space left on device: {size:,} bytes are needed, {free:,} free"
+            )
         # Not mkstemp, whose files are private: the user's umask decides, as for any other file.
         temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}{suffix}"
         yield str(temporary)

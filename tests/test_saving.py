@@ -1,5 +1,7 @@
 """Saving, loading, resuming: everything that a run is made of survives."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -145,6 +147,22 @@ def test_a_failing_disk_keeps_the_previous_backup(tmp_path, monkeypatch):
         backup.save(0, 3)
     assert (tmp_path / "latest.weights.h5").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_disk_too_small_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    """HDF5's library takes the process down when it cannot finish a file."""
+    model = make()
+    backup = callbacks.BackupAndRestore(tmp_path, 1)
+    model.fit(X[:4], batch_size=4, verbose=0)
+    backup.set_model(model)
+    backup.save(0, 1)
+    size = (tmp_path / "latest.weights.h5").stat().st_size
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda path: types.SimpleNamespace(free=int(0.9 * size))
+    )
+    with pytest.raises(OSError, match="bytes are needed.*is kept") as error:
+        backup.save(0, 2)
+    assert "\n" not in str(error.value) and len(list(tmp_path.iterdir())) == 1
 
 
 def test_damaged_or_foreign_backups_are_refused_in_one_line(tmp_path):

@@ -1,5 +1,6 @@
 """Backing up a training run at any step, and resuming it exactly."""
 
+import math
 import pathlib
 
 import h5py
@@ -107,7 +108,10 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         backend.sync(self.model)
         progress = {"epoch": epoch, "step": step}
         metrics = [keras.ops.convert_to_numpy(v) for v in self.model.metrics_variables]
-        with replacing(self._path, suffix=".weights.h5") as temporary:
+        variables = [*self.model.variables, *self.model.optimizer.variables]
+        # HDF5 spends some 24 KB on each array besides its values.
+        size = sum(4 * math.prod(v.shape) + 24_000 for v in variables)
+        with replacing(self._path, suffix=".weights.h5", size=size) as temporary:
             self.model.save_weights(temporary, overwrite=True)
             with h5py.File(temporary, "r+") as f:
                 group = f.create_group(_GROUP)

@@ -112,7 +112,7 @@ class PeriodicCallback(keras.callbacks.Callback):
 
     def read_step(self):
         """Set `step` from the model: an epoch's last execution may have run fewer steps."""
-        self.step = self.model.steps_done
+        self.step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
         return self.step
 
     def due(self, freq):
