@@ -2,17 +2,18 @@
 
 import json
 import pathlib
+import sys
 
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
 
 TEXT = (
-    "Rank models by their samples. ONE classifier learns to tell real samples (1) from the fakes of "
-    "all models (0); the closer a model's fakes are to the real samples, the slower the mean output "
-    "on them falls. NRDS is the area under that curve, as a share of all models' areas: 1 / (number "
-    "of models) each where all are alike, and the highest is the best. It ranks the models of one "
-    "comparison; scores of different comparisons say nothing about each other. Give every model "
-    "the same number of samples, and a few seeds before you believe a small difference."
+    "Rank models by their samples. ONE classifier learns to tell real samples (1) from the fakes "
+    "of all models (0); the closer a model's fakes are to the real samples, the slower the mean "
+    "output on them falls. NRDS is the area under that curve, as a share of all models' areas: "
+    "1 / (number of models) where all are alike, and the highest is the best. It ranks the models "
+    "of one comparison; scores of different comparisons say nothing about each other. Give every "
+    "model the same number of samples, and run a few seeds before you believe a small difference."
 )
 
 
@@ -70,7 +71,12 @@ def _flags():
         ),
         Flag("seed", "integer", "seed of the weights and of the order", 0, group=training),
         Flag(
-            "out", "string", "folder for nrds.json and nrds.png", "nrds", value="DIR", group=training
+            "out",
+            "string",
+            "folder for nrds.json and nrds.png",
+            "nrds",
+            value="DIR",
+            group=training,
         ),
     ]
 
@@ -96,7 +102,7 @@ def run(values, positional, arguments):
         seed=values.seed,
         batch_size=values.batch_size,
         num=values.num,
-        verbose=True,
+        verbose=sys.stdout.isatty(),
     )
     out = pathlib.Path(values.out)
     content = {**result.to_dict(), "sources": {"real": values.real, "fakes": folders}}
@@ -115,14 +121,16 @@ def parse_fakes(texts):
     for text in texts or ():
         name, equals, folder = text.partition("=")
         if not (name and equals and folder):
-            raise ValueError(f"--fake is {text!r}; NAME=DIR is wanted, such as --fake=osgan=fakes/.")
+            raise ValueError(
+                f"--fake is {text!r}; NAME=DIR is wanted, such as --fake=osgan=fakes/."
+            )
         if name in folders:
             raise ValueError(f"--fake gives {name!r} twice: every model needs a name of its own.")
         folders[name] = folder
     if len(folders) < 2:
         raise ValueError(
-            f"--fake is given {len(folders)} times; NRDS compares 2 or more models: "
-            "--fake=A=DIR --fake=B=DIR."
+            f"NRDS compares 2 or more models, and --fake names {len(folders)}: give --fake=A=DIR "
+            "--fake=B=DIR."
         )
     return folders
 

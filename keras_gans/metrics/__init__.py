@@ -13,8 +13,11 @@ from keras_gans.metrics.frechet import (
     IntraClassFrechetDistance,
     frechet_distance,
 )
+from keras_gans.metrics.inception import inception_2015
+from keras_gans.metrics.inception_weights import convert_inception_2015
 from keras_gans.metrics.kernel import KernelDistance, kernel_distance, subset_indices
 from keras_gans.metrics.neighbours import PRDC, prdc
+from keras_gans.metrics.nrds import NRDSResult, nrds
 from keras_gans.metrics.pictures import MSSSIM, PSNR, SSIM, ms_ssim, psnr, ssim
 from keras_gans.metrics.scores import Score, protocol
 from keras_gans.metrics.statistics import Statistics
@@ -35,13 +38,17 @@ __all__ = [
     "IntraClassFrechetDistance",
     "KernelDistance",
     "MetricSuite",
+    "NRDSResult",
     "Score",
     "Statistics",
+    "convert_inception_2015",
     "discrete_frechet",
     "frechet_distance",
+    "inception_2015",
     "inception_score",
     "kernel_distance",
     "ms_ssim",
+    "nrds",
     "prdc",
     "protocol",
     "psnr",

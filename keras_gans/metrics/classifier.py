@@ -43,14 +43,15 @@ def _split_sums(logits, split, splits):
     if len(x) and x.min() >= 0 and np.abs(x.sum(axis=1) - 1).max() < 1e-3 and x.shape[1] > 1:
         raise ValueError("The logits are probabilities; give the classifier's raw outputs.")
     x -= x.max(axis=1, keepdims=True)
-    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-    p = np.exp(log_p)
+    p = np.exp(x)
+    total = p.sum(axis=1)
+    p /= total[:, None]
     member = np.zeros((splits, len(x)))
     member[split, np.arange(len(x))] = 1
     return {
         "images": member.sum(axis=1),
         "p": member @ p,
-        "p_log_p": member @ (p * log_p).sum(axis=1),
+        "p_log_p": member @ (np.einsum("ij,ij->i", p, x) - np.log(total)),
     }
 
 

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 
 from keras_gans.metrics.base import GenerativeMetric, Rows
-from keras_gans.metrics.statistics import check_features
+from keras_gans.metrics.statistics import _mean, check_features
+
+_ROWS = 64  # of the kernel's matrix at a time: they fit into a cache
 
 
 def subset_indices(n_real, n_fake, subsets=100, subset_size=1000, seed=2020):
@@ -53,23 +55,85 @@ def kernel_distance(
                 "images; 2 or more, and no more than either, is wanted."
             )
         indices = subset_indices(len(real), len(fake), subsets, subset_size, seed)
+    else:
+        indices = [(_check_index(i, real), _check_index(j, fake)) for i, j in indices]
     gamma = 1.0 / real.shape[1] if gamma is None else gamma
-
-    def kernel(a, b):
-        k = a @ b.T
-        k *= gamma
-        k += coef
-        return k**degree if degree != 3 else k * k * k
-
-    def within(a):
-        k = kernel(a, a)
-        return (k.sum() - np.trace(k)) / (len(a) * (len(a) - 1))
-
+    kernel_sums = _KernelSums(real, fake, degree, gamma, coef)
     values = []
     for i, j in indices:
-        x, y = real[i].astype("float64"), fake[j].astype("float64")
-        values.append(within(x) + within(y) - 2 * kernel(x, y).mean())
+        xx, yy, xy = kernel_sums(i, j)
+        m, n = len(i), len(j)
+        values.append(xx / (m * (m - 1)) + yy / (n * (n - 1)) - 2 * xy / (m * n))
     return float(np.mean(values)), float(np.std(values))
+
+
+def _check_index(index, x):
+    index = np.asarray(index)
+    if index.ndim != 1 or len(index) < 2 or index.min() < 0 or index.max() >= len(x):
+        raise ValueError(
+            f"A subset has indices of shape {index.shape} into {len(x)} images; 2 or more from 0 "
+            f"to {len(x) - 1} are wanted."
+        )
+    return index
+
+
+class _KernelSums:
+    """Sums of the kernel over the pairs of a subset, with buffers that the subsets share.
+
+    x.y = (x - c).(y - c) + x.c + y.c - c.c: only the first term is a matrix product, in the
+    precision of the features and free of what they have in common; the rest, the kernel and the
+    sums are float64. The product's rounding errors are independent, and vanish in so many pairs.
+    """
+
+    def __init__(self, real, fake, degree, gamma, coef):
+        self.degree, self.gamma, self.coef = degree, gamma, coef
+        kind = np.result_type(real, fake)
+        self.sides = tuple(x.astype(kind, copy=False) for x in (real, fake))
+        self.centre = _mean(real).astype(kind)
+        half = np.dot(self.centre.astype("float64"), self.centre) / 2
+        self.shifts = [
+            np.concatenate([x[i : i + _ROWS].astype("float64") @ self.centre for i in _starts(x)])
+            - half
+            for x in self.sides
+        ]
+        self.buffers = {}
+
+    def buffer(self, name, shape):
+        if name not in self.buffers or self.buffers[name].shape != shape:
+            self.buffers[name] = np.empty(shape, self.centre.dtype)
+        return self.buffers[name]
+
+    def __call__(self, i, j):
+        """(real with real, fake with fake, both less the diagonal; real with fake)."""
+        subset = []
+        for side, index in enumerate((i, j)):
+            rows = self.buffer(side, (len(index), len(self.centre)))
+            np.take(self.sides[side], index, axis=0, out=rows, mode="clip")
+            rows -= self.centre
+            subset.append((rows, self.shifts[side][index]))
+        x, y = subset
+        return self.total(x, x), self.total(y, y), self.total(x, y)
+
+    def total(self, a, b):
+        (a_rows, a_shifts), (b_rows, b_shifts) = a, b
+        products = self.buffer("products", (len(a_rows), len(b_rows)))
+        np.matmul(a_rows, b_rows.T, out=products)  # half the work where a is b
+        total = 0.0
+        for start in _starts(products):  # few enough rows for the cache
+            rows = slice(start, start + _ROWS)
+            k = products[rows] + b_shifts
+            k += a_shifts[rows, None]
+            k *= self.gamma
+            k += self.coef
+            if a is b:
+                total -= (k[:, rows].diagonal() ** self.degree).sum()
+            powers = k * k if self.degree == 3 else k ** (self.degree - 1)
+            total += np.vdot(powers, k)
+        return total
+
+
+def _starts(x):
+    return range(0, len(x), _ROWS)
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")

@@ -9,7 +9,7 @@ from keras_gans.metrics.statistics import check_features
 NAMES = ("precision", "recall", "density", "coverage")
 
 
-def prdc(real, fake, k=3, k_density=5, block=1000):
+def prdc(real, fake, k=3, k_density=5, block=2000):
     """Precision, recall, density and coverage of generated features.
 
     Every image has a ball that reaches to its k-th nearest neighbour of its own side. Precision is

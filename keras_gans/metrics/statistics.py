@@ -195,8 +195,11 @@ def _moments(block):
 
 
 def _mean(x):
-    """Mean of rows, shifted by the first: exact for constant rows, whatever their size."""
-    return x[0] + (x - x[0]).mean(axis=0)
+    """Mean of rows in float64, shifted by the first: exact for constant rows of any size."""
+    total = np.zeros(x.shape[1])
+    for start in range(0, len(x), _BLOCK):
+        total += (x[start : start + _BLOCK] - x[0].astype("float64")).sum(axis=0)
+    return x[0] + total / len(x)
 
 
 def factor(covariance):

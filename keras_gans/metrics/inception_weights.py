@@ -1,0 +1,232 @@
+"""The weights of the Inception of 2015: found, checked, and converted from the public file."""
+
+import contextlib
+import functools
+import hashlib
+import os
+import pathlib
+import pickle
+import zipfile
+
+import numpy as np
+from absl import logging
+
+from keras_gans.files import replacing
+
+# One file under two names: pytorch-fid's and torch-fidelity's.
+PUBLIC_NAMES = (
+    "pt_inception-2015-12-05-6726825d.pth",
+    "weights-inception-2015-12-05-6726825d.pth",
+)
+PUBLIC_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+CONVERTED_NAME = "inception_2015.npz"
+_EPSILON = 1e-3  # of the batch norms
+
+
+def cache_folder():
+    """The folder of weights in the user's folder: see `keras_gans.zoo.store.cache_folder`."""
+    from keras_gans.zoo import store
+
+    return store.cache_folder().parent / "weights"
+
+
+def convert_inception_2015(path, out=None, check=True):
+    """Convert the public PyTorch file into an array file that needs no PyTorch.
+
+    Args:
+        path: `pt_inception-2015-12-05-6726825d.pth` of the project pytorch-fid, or torch-fidelity's
+            `weights-inception-2015-12-05-6726825d.pth`: the same 95,628,359 bytes. Nothing in it is
+            executed (`torch.load(weights_only=True)`).
+        out: the `.npz` to write; by default where `inception_2015()` looks for it.
+        check: bool, whether the SHA-256 has to be the public file's.
+
+    Returns:
+        `pathlib.Path` of the file written.
+
+    Raises:
+        ImportError: PyTorch is not installed.
+        FileNotFoundError: no such file.
+        ValueError: another file; the first weight that does not fit is named.
+
+    Example:
+
+    ```python
+    keras_gans.metrics.convert_inception_2015("pt_inception-2015-12-05-6726825d.pth")
+    ```
+    """
+    out = pathlib.Path(cache_folder() / CONVERTED_NAME if out is None else out)
+    if out.suffix.lower() != ".npz":
+        raise ValueError(f"{out} does not end in .npz: converted weights are written as .npz.")
+    _save(*_read_torch(pathlib.Path(path), check), out)
+    return out
+
+
+def find_weights(path=None, check=True):
+    """The arrays of `keras_gans.metrics.inception.set_weights`, and the source's SHA-256."""
+    if path is not None:
+        path = pathlib.Path(path).expanduser()
+    else:
+        path = _found()
+    if path.suffix.lower() == ".npz":
+        return _read_converted(path, check)
+    arrays, source = _read_torch(path, check)
+    converted = cache_folder() / CONVERTED_NAME
+    if source == PUBLIC_SHA256 and not converted.exists():
+        try:
+            _save(arrays, source, converted)
+        except OSError as error:
+            logging.warning("The weights are not kept for the next time. %s", error)
+    return arrays, source
+
+
+def _found():
+    """Where the weights lie, or what to do."""
+    cache = cache_folder()
+    torch_home = os.environ.get("TORCH_HOME") or pathlib.Path.home() / ".cache" / "torch"
+    hub = pathlib.Path(torch_home) / "hub" / "checkpoints"
+    places = [cache / CONVERTED_NAME, *(f / name for f in (cache, hub) for name in PUBLIC_NAMES)]
+    for path in places:
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f"The weights of the Inception of 2015 are not here: fetch {PUBLIC_NAMES[0]} (91 MiB) from "
+        "the releases of the project pytorch-fid (mseitzer/pytorch-fid, on GitHub), and put it "
+        f"into {cache}, or pass weights=FILE."
+    )
+
+
+def _read_torch(path, check):
+    """Arrays and SHA-256 of a PyTorch file."""
+    source = _sha256(path)
+    if check and source != PUBLIC_SHA256:
+        raise ValueError(
+            f"{path} has the SHA-256 {source[:12]}..., the public file {PUBLIC_SHA256[:12]}...: "
+            "it is damaged or another network's, and its scores would be no FIDs (check=False "
+            "takes it nevertheless)."
+        )
+    try:
+        import torch
+    except ImportError:
+        raise ImportError(
+            f"Reading {path} needs PyTorch, once: pip install torch, or run "
+            "keras_gans.metrics.convert_inception_2015 where it is installed and copy the .npz."
+        ) from None
+    try:
+        # A pickle could run code: tensors only.
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        zipfile.BadZipFile,
+    ) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path} is not a PyTorch file of weights ({reason}).") from None
+    if not isinstance(state, dict) or not all(torch.is_tensor(v) for v in state.values()):
+        raise ValueError(f"{path} is not a state_dict: a dictionary of tensors is wanted.")
+    return convert(state, path), source
+
+
+def convert(state, where):
+    """Arrays of `set_weights` from the weights of a PyTorch network, batch norms folded.
+
+    Args:
+        state: dictionary, name -> tensor, exactly this network's.
+        where: how to call the file in messages.
+
+    Raises:
+        ValueError: a weight is missing, has another shape, is not finite, or is one too many; the
+            first such is named.
+    """
+    arrays, used = {}, set()
+
+    def take(name, shape):
+        if name not in state:
+            raise ValueError(f"{where} is not this network: it has no weight {name!r}.")
+        used.add(name)
+        value = np.asarray(state[name].detach().cpu().double().numpy())
+        if value.shape != shape:
+            raise ValueError(
+                f"{where} is not this network: {name!r} has shape {value.shape}; {shape} is wanted."
+            )
+        if not np.isfinite(value).all():
+            raise ValueError(f"{where} is damaged: {name!r} holds NaN or infinite values.")
+        return value
+
+    for path, (height, width, inputs, outputs) in kernel_shapes().items():
+        kernel = take(f"{path}.conv.weight", (outputs, inputs, height, width))
+        scale, offset, mean, variance = (
+            take(f"{path}.bn.{name}", (outputs,))
+            for name in ("weight", "bias", "running_mean", "running_var")
+        )
+        if variance.min() < 0:
+            raise ValueError(f"{where} is damaged: '{path}.bn.running_var' holds negative values.")
+        used.add(f"{path}.bn.num_batches_tracked")
+        scale = scale / np.sqrt(variance + _EPSILON)
+        arrays[f"{path}.kernel"] = kernel.transpose(2, 3, 1, 0) * scale
+        arrays[f"{path}.bias"] = offset - mean * scale
+    arrays["fc.kernel"] = take("fc.weight", (1008, 2048)).T
+    arrays["fc.bias"] = take("fc.bias", (1008,))
+    extra = [name for name in state if name not in used]
+    if extra:
+        raise ValueError(f"{where} is not this network: it has a weight too many, {extra[0]!r}.")
+    return {name: np.ascontiguousarray(x, "float32") for name, x in arrays.items()}
+
+
+@functools.cache
+def kernel_shapes():
+    """Path in the PyTorch file -> shape of the kernel (height, width, inputs, outputs)."""
+    from keras_gans.metrics.inception import convolutions, inception_model
+
+    return {
+        path: tuple(layer.kernel.shape) for path, layer in convolutions(inception_model()).items()
+    }
+
+
+def _read_converted(path, check):
+    """Arrays and source of what `_save` wrote."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        source = str(arrays.pop("source_sha256"))
+        # The archive's own CRC is not asked for every byte, and 32 bits are few.
+        whole = str(arrays.pop("sha256")) == _digest(arrays)
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{path} does not exist: weights of Inception are wanted."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"{path} is not what convert_inception_2015 writes ({reason}): convert the public file "
+            "again."
+        ) from None
+    if not whole:
+        raise ValueError(f"{path} is damaged: convert the public file again.")
+    if check and source != PUBLIC_SHA256:
+        raise ValueError(
+            f"{path} was converted from a file with the SHA-256 {source[:12]}..., not from the "
+            f"public one ({PUBLIC_SHA256[:12]}...): its scores would be no FIDs (check=False takes "
+            "it nevertheless)."
+        )
+    return arrays, source
+
+
+def _save(arrays, source, path):
+    with replacing(path, suffix=".npz") as temporary:
+        np.savez(temporary, source_sha256=source, sha256=_digest(arrays), **arrays)
+
+
+def _digest(arrays):
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(f"{name}{arrays[name].dtype.str}{arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _sha256(path):
+    with contextlib.suppress(FileNotFoundError, IsADirectoryError), open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+    raise FileNotFoundError(f"{path} does not exist: weights of Inception are wanted.")
