@@ -12,7 +12,7 @@ from keras_gans.layers import (
     SpectralDense,
     SpectralEmbedding,
 )
-from keras_gans.layers.convolution import conv2d_transpose_by_phases
+from keras_gans.layers.convolution import conv2d_transpose, conv2d_transpose_by_phases
 from keras_gans.training import vjp
 
 LAYERS = {
@@ -118,6 +118,17 @@ def test_u_is_saved_and_configs_round_trip(tmp_path):
     assert [v.trainable for v in loaded.layers[0].weights].count(False) == 1
 
 
+def second_order(op, x, kernel, cotangent):
+    """Gradient for the kernel of the sum of squares of the gradient for x of op's squares."""
+
+    def penalty():
+        _, pullback = vjp(lambda x: ops.square(op(x, ops.convert_to_tensor(kernel))), (), [x])
+        return ops.sum(ops.square(pullback(cotangent, wrt="inputs")[1][0])) / 1e4
+
+    value, pullback = vjp(penalty, [kernel])
+    return pullback(ops.ones_like(value))
+
+
 @pytest.mark.parametrize("size", [4, 5])
 def test_transposed_convolution_by_phases_is_the_transposed_convolution(size):
     """Values and both gradients, against Keras's own operation."""
@@ -129,11 +140,15 @@ def test_transposed_convolution_by_phases_is_the_transposed_convolution(size):
     found = []
     for op in (
         lambda x, k: conv2d_transpose_by_phases(x, k),
+        lambda x, k: conv2d_transpose(x, k, (2, 2), "same", data_format="channels_last"),
         lambda x, k: ops.conv_transpose(x, k, 2, "same", data_format="channels_last"),
     ):
         out, pullback = vjp(lambda x, op=op: op(x, ops.convert_to_tensor(kernel)), [kernel], [x])
         (of_kernel,), (of_x,) = pullback(cotangent)
-        found.append([to_numpy(v) for v in (out, of_kernel, of_x)])
-    for a, b in zip(*found, strict=True):
-        assert a.shape == b.shape
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+        # And what a gradient penalty needs: the gradient of the input's gradient.
+        (second,), _ = second_order(op, x, kernel, cotangent)
+        found.append([to_numpy(v) for v in (out, of_kernel, of_x, second)])
+    for a, b, expected in zip(*found, strict=True):
+        assert a.shape == b.shape == expected.shape
+        np.testing.assert_allclose(a, expected, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(b, expected, rtol=1e-4, atol=1e-4)

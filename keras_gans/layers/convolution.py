@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_gans.training import backend
+from keras_gans.training import backend, vjp
 
 
 def conv2d_transpose(inputs, kernel, strides, padding, **kwargs):
@@ -19,24 +19,46 @@ def conv2d_transpose(inputs, kernel, strides, padding, **kwargs):
     Returns:
         The output in the layout of `inputs`.
     """
-    plain = kwargs.get("output_padding") is None and kwargs.get("dilation_rate") in ((1, 1), 1)
+    plain = kwargs.get("output_padding") is None and kwargs.get("dilation_rate", 1) in ((1, 1), 1)
     if (
         backend.TRANSPOSED_CONVOLUTION_BY_PHASES
         and plain
         and kwargs.get("data_format") == "channels_last"
         and (tuple(kernel.shape[:2]), tuple(strides), padding) == ((4, 4), (2, 2), "same")
     ):
-        return conv2d_transpose_by_phases(inputs, kernel)
+        return _conv2d_transpose_with_gradient(inputs, kernel)
     return ops.conv_transpose(inputs, kernel, strides, padding, **kwargs)
 
 
+def _conv2d_transpose_with_gradient(inputs, kernel):
+    """`conv2d_transpose_by_phases`, whose gradients are those of the convolution it transposes.
+
+    That convolution, 4x4 of stride 2, takes the output's gradient to the inputs', and its weight
+    gradient is the kernel's: both are cheaper than what comes of differentiating the phases.
+    """
+
+    def convolve(x, k):
+        return ops.conv(x, k, 2, "same", data_format="channels_last")
+
+    @ops.custom_gradient
+    def transpose(inputs, kernel):
+        def gradient(upstream):
+            _, pullback = vjp(lambda k: convolve(upstream, k), (), [kernel])
+            return convolve(upstream, kernel), pullback(inputs, wrt="inputs")[1][0]
+
+        return conv2d_transpose_by_phases(inputs, kernel), gradient
+
+    return transpose(inputs, kernel)
+
+
 def conv2d_transpose_by_phases(inputs, kernel):
-    """A 4x4 transposed convolution of stride 2, "same", as a 3x3 convolution to four phases.
+    """A 4x4 transposed convolution of stride 2, "same", as a 2x2 convolution to four phases.
 
     Output pixel o = 2 p + a takes tap k of input pixel i where k = o - 2 i + 1: phase a = 0 has
-    taps (3, 1) of inputs (p - 1, p), phase a = 1 taps (2, 0) of inputs (p, p + 1). A 3x3
-    convolution with 4 * outputs channels computes all phases at once; interleaving them gives the
-    image. XLA on CPU differentiates this many times faster than the transposed convolution.
+    taps (3, 1) of inputs (p - 1, p), phase a = 1 taps (2, 0) of inputs (p, p + 1). So each phase is
+    a 2x2 convolution over the inputs with a border of zeros, phase 1 read one position later. One
+    convolution with 4 * outputs channels computes all four; interleaving them gives the image. XLA
+    on CPU differentiates this many times faster than the transposed convolution.
 
     Args:
         inputs: (B, H, W, C).
@@ -48,18 +70,20 @@ def conv2d_transpose_by_phases(inputs, kernel):
     height, width = inputs.shape[1:3]
     outputs, channels = kernel.shape[2:]
 
-    def taps(k):  # first axis 4 -> (phase 2, position 3)
-        zero = ops.zeros_like(k[0])
-        both = ops.stack([k[3], k[1], zero, zero, k[2], k[0]])
-        return ops.reshape(both, (2, 3, *k.shape[1:]))
+    def taps(k):  # first axis 4 -> (phase 2, position 2)
+        return ops.reshape(ops.stack([k[3], k[1], k[2], k[0]]), (2, 2, *k.shape[1:]))
 
     k = ops.transpose(taps(kernel), (2, 0, 1, 3, 4))  # (4, phase, position, outputs, channels)
     k = ops.transpose(taps(k), (3, 1, 5, 2, 0, 4))  # (row, column, channels, 2 phases, outputs)
-    k = ops.reshape(k, (3, 3, channels, 4 * outputs))
-    x = ops.conv(inputs, k, 1, "same", data_format="channels_last")
-    x = ops.reshape(x, (-1, height, width, 2, 2, outputs))
-    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
-    return ops.reshape(x, (-1, 2 * height, 2 * width, outputs))
+    k = ops.reshape(k, (2, 2, channels, 4 * outputs))
+    x = ops.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    x = ops.conv(x, k, 1, "valid", data_format="channels_last")
+    x = ops.reshape(x, (-1, height + 1, width + 1, 2, 2, outputs))
+    rows = [
+        ops.stack([x[:, a : a + height, b : b + width, a, b] for b in range(2)], axis=3)
+        for a in range(2)
+    ]
+    return ops.reshape(ops.stack(rows, axis=2), (-1, 2 * height, 2 * width, outputs))
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
