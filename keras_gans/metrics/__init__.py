@@ -16,6 +16,7 @@ from keras_gans.metrics.frechet import (
 from keras_gans.metrics.inception import inception_2015
 from keras_gans.metrics.inception_weights import convert_inception_2015
 from keras_gans.metrics.kernel import KernelDistance, kernel_distance, subset_indices
+from keras_gans.metrics.kgnet import kgnet
 from keras_gans.metrics.neighbours import PRDC, prdc
 from keras_gans.metrics.nrds import NRDSResult, nrds
 from keras_gans.metrics.pictures import MSSSIM, PSNR, SSIM, ms_ssim, psnr, ssim
@@ -47,6 +48,7 @@ __all__ = [
     "inception_2015",
     "inception_score",
     "kernel_distance",
+    "kgnet",
     "ms_ssim",
     "nrds",
     "prdc",

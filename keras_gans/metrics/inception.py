@@ -88,7 +88,7 @@ def inception_model():
 
     Example:
 
-    >>> inception_model().output_shape["2048"]
+    >>> inception_model().output["2048"].shape
     (None, 2048)
     """
     x = inputs = keras.Input((None, None, 3), name="pixels", dtype="float32")

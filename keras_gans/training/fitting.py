@@ -77,14 +77,14 @@ class FitMixin:
             backend.broadcast([*self.variables, *self.optimizer.variables])
         steps_per_epoch = kwargs.get("steps_per_epoch")
         key = epoch_key_of(x)
+        callbacks = _in_order(callbacks)
         if key is not None:
             batches = _number_of_batches(x)
             own = _KeyedEpochs(key, steps_per_epoch, batches)
             if isinstance(callbacks, keras.callbacks.CallbackList):
                 callbacks.append(own)
             else:
-                given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
-                callbacks = [*(c for c in given if c is not None), own]
+                callbacks = [*callbacks, own]
         try:
             return super().fit(
                 x, y, batch_size=batch_size, callbacks=callbacks, shuffle=shuffle, **kwargs
@@ -160,6 +160,18 @@ class FitMixin:
             "Adversarial losses say nothing about held-out images: evaluate the samples of "
             "model.generate(...) instead."
         )
+
+
+def _in_order(callbacks):
+    """Callbacks that write into the logs before those that read them; else as they stood."""
+
+    def place(callback):
+        return not getattr(callback, "goes_first", False)
+
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks.callbacks.sort(key=place)
+        return callbacks
+    return sorted((c for c in keras.tree.flatten(callbacks) if c is not None), key=place)
 
 
 def _number_of_batches(data):
