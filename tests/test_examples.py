@@ -256,13 +256,13 @@ def test_the_code_of_the_readme(monkeypatch, tmp_path):
 
     monkeypatch.setattr(keras_gans.training.AdversarialModel, "fit", short)
     names = run_blocks(blocks("README.md", "python"), monkeypatch, tmp_path, "readme")
-    assert asked == [50, 1, 50]
+    assert asked == [40, 1, 40]
     made = names["samples"]
     assert made.shape == (16, 32, 32, 1) and made.dtype == np.float32 and abs(made).max() <= 1
     loaded = keras.saving.load_model(tmp_path / "digits.keras")
     assert int(to_numpy(loaded.optimizer.iterations)) == 1
     assert int(to_numpy(names["model"].optimizer.iterations)) == 3
-    assert Image.open(tmp_path / "samples.png").size == (8 * 34 + 2, 8 * 34 + 2)
+    assert Image.open(tmp_path / "samples.png").size == (10 * 34 + 2, 7 * 34 + 2)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="about torch's processes")
