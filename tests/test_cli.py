@@ -574,13 +574,15 @@ def test_zoo_commands(cli, fails, tmp_path):
 def test_the_example_runs(tmp_path, monkeypatch):
     example = ROOT / "examples" / "train_osgan.py"
     small = keras_gans.networks.dcgan
-    images = keras_gans.data.load_arrays("digits", image_size=8)[0][:128]
+    images = keras_gans.data.load_arrays("digits", image_size=8)[0][:64]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [str(example), "1"])
     monkeypatch.setattr(
-        keras_gans.networks, "dcgan", lambda **k: small(**{**k, "image_size": 8, "width": 8})
+        keras_gans.networks, "dcgan", lambda *a, **k: small(8, 1, **{**k, "width": 8})
     )
-    monkeypatch.setattr(keras_gans.data, "load_arrays", lambda *a, **k: (images, None))
+    monkeypatch.setattr(
+        keras_gans.data, "load_arrays", lambda *a, **k: (images, np.arange(64) % 10)
+    )
     runpy.run_path(str(example), run_name="__main__")
     assert int(load(tmp_path / "runs" / "example").optimizer.iterations) == 2
     assert (tmp_path / "runs" / "example" / "epoch-001.png").is_file()
