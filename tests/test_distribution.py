@@ -36,6 +36,14 @@ def test_two_devices_equal_one(folder, name):
         np.testing.assert_array_equal(other["weights"], two["weights"])
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="about MirroredStrategy")
+def test_callbacks_under_mirrored_strategy(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    script = HERE / "mirrored_callbacks_run.py"
+    subprocess.run([sys.executable, str(script), str(tmp_path)], env=environment, check=True)
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="about MirroredStrategy")
 def test_what_mirrored_strategy_cannot_is_refused_in_one_line(monkeypatch):
     import tensorflow as tf
