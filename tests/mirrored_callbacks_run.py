@@ -1,4 +1,4 @@
-"""All callbacks under MirroredStrategy, in a process of its own: `mirrored_callbacks_run.py FOLDER`.
+"""All callbacks under MirroredStrategy, in a process: `mirrored_callbacks_run.py FOLDER`.
 
 Two logical CPU devices; a run of two epochs, resumed for a third, saved and loaded.
 """
