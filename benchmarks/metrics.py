@@ -1,6 +1,7 @@
 """Time and peak memory of the metrics against the package torch-fidelity.
 
     KERAS_BACKEND=torch python benchmarks/metrics.py --rounds 3
+    OMP_NUM_THREADS=1 KERAS_BACKEND=torch python benchmarks/metrics.py --parts inception
 
 From precomputed features to scores: Frechet distance, kernel distance, Inception score, precision
 and recall, with the settings of the papers. The two libraries run in turn, round after round, in
@@ -8,6 +9,9 @@ one process; medians are printed, and the median of the ratios within a round be
 how far the scores are apart. Peak memory is that of a process of its own for each, above what it
 held with the features loaded. The last table streams batches that nobody keeps, to show what the
 memory of a metric depends on.
+
+From images to features: the Inception of 2015 on one thread, in both libraries with the same random
+weights. One thread is set for PyTorch; for other backends restrict the process (`taskset -c 0`).
 
 `PARTS` is the table of what can be measured (`--parts`).
 """
@@ -19,6 +23,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -35,7 +40,10 @@ flags.DEFINE_integer("classes", 1008, "Logits of the Inception score.")
 flags.DEFINE_integer("batch_size", 100, "Feature vectors that arrive at once.")
 flags.DEFINE_integer("rounds", 3, "Interleaved rounds; each library runs once in each.")
 flags.DEFINE_list("metrics", ["fd", "kd", "is", "prdc"], "What to measure of the statistics.")
-flags.DEFINE_list("parts", ["statistics"], "What to measure.")
+flags.DEFINE_list("parts", ["statistics", "inception"], "What to measure.")
+flags.DEFINE_integer("inception_images", 500, "Images through the Inception of 2015.")
+flags.DEFINE_integer("inception_batch", 50, "Images that run through it at once.")
+flags.DEFINE_integer("inception_size", 32, "Height and width of these images.")
 flags.DEFINE_list("stream", ["5000", "20000"], "Numbers of images to stream for the memory table.")
 flags.DEFINE_bool("memory", True, "Also measure peak memory (Linux), in processes of their own.")
 flags.DEFINE_string("json", None, "File to write all figures to.")
@@ -114,6 +122,71 @@ def theirs(kind, real, fake):
     return list(out.values())[: 2 if kind == "prdc" else 1]
 
 
+def write_weights(path):
+    """A weight file of the Inception of 2015 with random weights, as the public one is laid out."""
+    import torch
+
+    from keras_gans.metrics.inception_weights import kernel_shapes
+
+    random = np.random.default_rng(0)
+    state = {}
+    for layer, (height, width, inputs, outputs) in kernel_shapes().items():
+        kernel = random.standard_normal((outputs, inputs, height, width), dtype="float32")
+        state[f"{layer}.conv.weight"] = kernel * np.float32((height * width * inputs / 2) ** -0.5)
+        for name, low, high in (
+            ("weight", 0.5, 1.5),
+            ("bias", -0.1, 0.1),
+            ("running_mean", -0.1, 0.1),
+            ("running_var", 0.5, 1.5),
+        ):
+            state[f"{layer}.bn.{name}"] = random.uniform(low, high, outputs).astype("float32")
+    state["fc.weight"] = 0.02 * random.standard_normal((1008, 2048), dtype="float32")
+    state["fc.bias"] = random.standard_normal(1008, dtype="float32")
+    torch.save({name: torch.from_numpy(value) for name, value in state.items()}, path)
+
+
+def our_inception(path):
+    from keras_gans import metrics
+
+    network = metrics.inception_2015(path, batch_size=FLAGS.inception_batch, check=False)
+
+    def run(images):
+        outputs = [network(x) for x in batches(images)]
+        return [np.concatenate([getattr(o, n) for o in outputs]) for n in ("features", "logits")]
+
+    return run
+
+
+def their_inception(path):
+    """torch-fidelity's feature extractor, fed as torch-fidelity feeds it."""
+    import torch
+
+    import_fidelity()
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    network = FeatureExtractorInceptionV3(
+        "random", ["2048", "logits_unbiased"], feature_extractor_weights_path=path
+    )
+
+    def run(images):
+        with torch.no_grad():
+            outputs = [network(torch.from_numpy(x.transpose(0, 3, 1, 2))) for x in batches(images)]
+        return [torch.cat(o).numpy() for o in zip(*outputs, strict=True)]
+
+    return run
+
+
+def batches(images):
+    for start in range(0, len(images), FLAGS.inception_batch):
+        yield images[start : start + FLAGS.inception_batch]
+
+
+def make_images(count):
+    shape = (count, FLAGS.inception_size, FLAGS.inception_size, 3)
+    return np.random.default_rng(1).integers(0, 256, shape, dtype="uint8")
+
+
+NETWORKS = {"keras_gans": our_inception, "torch-fidelity": their_inception}
 LIBRARIES = {"keras_gans": ours, "torch-fidelity": theirs}
 
 
@@ -152,7 +225,16 @@ class Peak:
 def child(what):
     """One measurement of peak memory: "LIBRARY/KIND", or "stream/KIND/IMAGES"."""
     library, kind, *count = what.split("/")
-    if count:
+    if kind == "inception":
+        one_thread()
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "random.pth")
+            write_weights(path)
+            run = NETWORKS[library](path)
+        images = make_images(FLAGS.inception_images)
+        with Peak() as peak:
+            run(images)
+    elif count:
         metric = make_metric(kind)
         make = make_logits if kind == "is" else make_features
         metric.num_images = metric.split_of = None
@@ -229,7 +311,51 @@ def statistics_part():
     return found
 
 
-PARTS = {"statistics": statistics_part}
+def inception_part():
+    """Features of images through the Inception of 2015, on one thread."""
+    one_thread()
+    images = make_images(FLAGS.inception_images)
+    print(
+        f"Inception of 2015, random weights, {len(images)} images, {FLAGS.inception_batch} at once,"
+        f" one thread, {FLAGS.rounds} rounds:"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "random.pth")
+        write_weights(path)
+        networks = {name: make(path) for name, make in NETWORKS.items()}
+    # A first batch pays for compilation, on backends that compile.
+    outputs = {name: run(images[: FLAGS.inception_batch]) for name, run in networks.items()}
+    apart = max(
+        float(np.max(np.abs(a - b)) / np.max(np.abs(b)))
+        for a, b in zip(*outputs.values(), strict=True)
+    )
+    times = {name: [] for name in networks}
+    for i in range(FLAGS.rounds):
+        order = list(networks) if i % 2 == 0 else list(networks)[::-1]
+        for name in order:
+            start = time.perf_counter()
+            networks[name](images)
+            times[name].append(time.perf_counter() - start)
+    memory = {name: peak_of(f"{name}/inception") for name in networks if FLAGS.memory}
+    for name in networks:
+        wall = statistics.median(times[name])
+        held = f", {memory[name]:.0f} MB more at its peak" if memory else ""
+        print(f"  {name:15s} {wall:8.2f} s, {len(images) / wall:.1f} images/s{held}")
+    ratio = statistics.median(a / b for a, b in zip(*times.values(), strict=True))
+    print(f"  time ratio {ratio:.2f} (aim: 1.00 or less), features {apart:.1e} apart")
+    if memory:
+        of_memory = memory["keras_gans"] / memory["torch-fidelity"]
+        print(f"  memory ratio {of_memory:.2f} (aim: 1.00 or less)")
+    return {"seconds": times, "megabytes": memory, "ratio": ratio, "apart": apart}
+
+
+def one_thread():
+    import torch
+
+    torch.set_num_threads(1)
+
+
+PARTS = {"statistics": statistics_part, "inception": inception_part}
 
 
 def main(_):
