@@ -56,6 +56,15 @@ def _flags():
         of_recipe(
             "channels", "integer", "data.channels", "1 (grey) or 3", data, "the data's", value="N"
         ),
+        of_recipe(
+            "labels",
+            "string",
+            "data.labels",
+            "which label, where the data has several",
+            data,
+            "the only one",
+            value="NAME",
+        ),
         Flag(
             "augment",
             "string",
@@ -178,7 +187,9 @@ def make_recipe(values):
 
     recipe = schema.load(values.recipe or DEFAULT)
     if values.dataset not in (None, recipe["data"].get("name")):
-        recipe["model"].pop("num_classes", None)  # a property of the data that was
+        # Properties of the data that was.
+        recipe["model"].pop("num_classes", None)
+        recipe["data"].pop("labels", None)
     for flag in _flags():
         value = values[flag.name].value
         if flag.key is None or value is None:

@@ -50,7 +50,8 @@ def build_data(recipe):
     require(recipe, "data.name", "schedule.batch_size")
     section = {k: v for k, v in recipe["data"].items() if v is not None}
     name, schedule, model = section.pop("name"), recipe["schedule"], recipe["model"]
-    labels = model.get("num_classes") is not None
+    which = section.pop("labels", True)  # where the data has several
+    labels = which if model.get("num_classes") is not None else False
     batch_size = schedule["batch_size"] * (model.get("d_steps") or 1)
     seed = schedule.get("seed") or 0
     if importlib.util.find_spec("tensorflow") is not None:

@@ -81,7 +81,7 @@ def allowed(section, recipe):
         from keras_gans import data
 
         # The rest of the arguments come from the schedule and the model.
-        own = {"name_or_path", "batch_size", "seed", "labels"}
+        own = {"name_or_path", "batch_size", "seed"}
         return ["name", *(n for n in arguments(data.load) if n not in own)]
     if section == "networks":
         if recipe["networks"].get("config") is not None:
