@@ -27,11 +27,11 @@ ROWS = {
     "omni": (keras_gans.models.OmniGAN, {}, "omni", False),
     "one_sided": (keras_gans.models.OmniGAN, {"variant": "one_sided"}, "omni", False),
     "biggan": (keras_gans.models.BigGAN, {}, "projection", False),
-    "acgan": (keras_gans.models.ACGAN, {}, "acgan", False),
-    "imacgan": (keras_gans.models.ImACGAN, {}, "imacgan", False),
+    "acgan": (keras_gans.models.ACGAN, {"adversarial": "hinge"}, "acgan", False),
+    "imacgan": (keras_gans.models.ImACGAN, {"adversarial": "hinge"}, "imacgan", False),
     "multi_hinge": (keras_gans.models.MultiHingeGAN, {}, "multi_hinge", False),
-    "acgan_wd": (keras_gans.models.ACGAN, {}, "acgan", True),
-    "imacgan_wd": (keras_gans.models.ImACGAN, {}, "imacgan", True),
+    "acgan_wd": (keras_gans.models.ACGAN, {"adversarial": "hinge"}, "acgan", True),
+    "imacgan_wd": (keras_gans.models.ImACGAN, {"adversarial": "hinge"}, "imacgan", True),
     "biggan_wd": (keras_gans.models.BigGAN, {}, "projection", True),
 }
 DEFAULT_ROWS = "omni_wd,omni,one_sided,biggan,acgan,imacgan,multi_hinge"

@@ -7,6 +7,7 @@ from keras_gans.version import __version__
 
 _MODULES = (
     "callbacks",
+    "convert",
     "data",
     "layers",
     "losses",

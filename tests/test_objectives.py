@@ -47,7 +47,9 @@ def scores(seed=0, scale=2.0):
 
 
 def test_every_objective_has_a_reference():
-    assert set(REFERENCE) == set(losses.OBJECTIVES)
+    # Those of classes: test_class_objectives.py.
+    found = losses.OBJECTIVES.items()
+    assert set(REFERENCE) == {n for n, c in found if not issubclass(c, losses.ClassObjective)}
 
 
 @pytest.mark.parametrize("name", REFERENCE)

@@ -10,7 +10,9 @@ import keras_gans
 from keras_gans import losses, models, networks
 from keras_gans.training import one_stage, value_and_grad, vjp
 
-OBJECTIVES = sorted(losses.OBJECTIVES)
+OBJECTIVES = sorted(
+    name for name, c in losses.OBJECTIVES.items() if not issubclass(c, losses.ClassObjective)
+)
 
 
 def pair(d_norm="group", size=16):

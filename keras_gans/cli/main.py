@@ -4,11 +4,18 @@ import os
 import sys
 import textwrap
 
-from keras_gans.cli import evaluate, nrds, sample, train, zoo
+from keras_gans.cli import convert, evaluate, nrds, sample, train, zoo
 from keras_gans.errors import nearest
 from keras_gans.version import __version__
 
-_ALL = (train.COMMAND, sample.COMMAND, evaluate.COMMAND, nrds.COMMAND, *zoo.COMMANDS)
+_ALL = (
+    train.COMMAND,
+    sample.COMMAND,
+    evaluate.COMMAND,
+    nrds.COMMAND,
+    convert.COMMAND,
+    *zoo.COMMANDS,
+)
 COMMANDS = {c.name: c for c in _ALL}
 
 

@@ -48,6 +48,8 @@ def open_source(source):
     path = pathlib.Path(source)
     if path.is_dir() and (path / "model.keras").is_file():
         return load_model(path / "model.keras")
+    if path.is_dir() and (path / "generator.keras").is_file():
+        return load_model(path / "generator.keras")
     if path.is_dir() and (path / "card.json").is_file():
         from keras_gans.zoo import ZooEntry
 
@@ -60,7 +62,7 @@ def open_source(source):
     if path.is_file():
         return load_model(path)
     if path.is_dir():
-        raise ValueError(f"{path} is neither a run of keras-gans train nor a zoo entry.")
+        raise ValueError(f"{path} is neither a run of keras-gans train or convert nor a zoo entry.")
     if path.suffix == ".keras" or "/" in source or os.sep in source:
         raise FileNotFoundError(
             f"There is no {source}: a zoo entry, a folder that keras-gans train wrote, or a .keras "
@@ -87,12 +89,15 @@ def load_model(path):
     except (ValueError, OSError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(f"{path} does not load: {lines[0]}") from error
-    if not hasattr(model, "generate"):
+    if hasattr(model, "generate"):
+        return model
+    try:
+        return models.Sampler(model)  # a generator by itself, such as convert writes
+    except (ValueError, AttributeError):
         raise ValueError(
-            f"{path} holds a {type(model).__name__}, which generates no images: a model of "
-            "keras_gans is wanted."
-        )
-    return model
+            f"{path} holds a {type(model).__name__}, which generates no images: a model or a "
+            "generator of keras_gans is wanted."
+        ) from None
 
 
 COMMAND = Command(

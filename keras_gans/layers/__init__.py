@@ -1,7 +1,13 @@
 """Layers of GAN networks."""
 
+from keras_gans.layers.attention import SelfAttention
+from keras_gans.layers.conditional_norm import BatchNorm, ConditionalBatchNorm
 from keras_gans.layers.convolution import Conv2DTranspose, conv2d_transpose
-from keras_gans.layers.initializers import SeededNormal
+from keras_gans.layers.diff_augment import DiffAugment
+from keras_gans.layers.initializers import SeededNormal, SeededOrthogonal, SeededUniform
+from keras_gans.layers.inr import INRHead
+from keras_gans.layers.one_hot import OneHot
+from keras_gans.layers.resampling import GlobalSumPooling2D, ResampledSpectralConv2D
 from keras_gans.layers.spectral import (
     SpectralConv2D,
     SpectralConv2DTranspose,
@@ -11,9 +17,19 @@ from keras_gans.layers.spectral import (
 )
 
 __all__ = [
+    "BatchNorm",
+    "ConditionalBatchNorm",
     "Conv2DTranspose",
     "conv2d_transpose",
+    "DiffAugment",
+    "GlobalSumPooling2D",
+    "INRHead",
+    "OneHot",
+    "ResampledSpectralConv2D",
     "SeededNormal",
+    "SeededOrthogonal",
+    "SeededUniform",
+    "SelfAttention",
     "SpectralConv2D",
     "SpectralConv2DTranspose",
     "SpectralDense",

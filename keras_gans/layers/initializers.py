@@ -31,3 +31,78 @@ class SeededNormal(keras.initializers.Initializer):
 
     def get_config(self):
         return {"stddev": self.stddev, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class SeededUniform(keras.initializers.Initializer):
+    """Uniform weights in [-limit, limit] drawn by NumPy (see `SeededNormal`).
+
+    `limit = fan_in ** -0.5` gives what PyTorch's convolutions and linear layers start with, their
+    biases included: published networks that initialise only their kernels keep it there.
+
+    Args:
+        limit: float.
+        seed: integer or sequence of integers, for `numpy.random.default_rng`.
+
+    Example:
+
+    >>> keras_gans.layers.SeededUniform(0.1, seed=(0, 1))((3,)).shape
+    (3,)
+    """
+
+    def __init__(self, limit=0.05, seed=0):
+        self.limit = limit
+        self.seed = seed
+
+    def __call__(self, shape, dtype=None):
+        values = np.random.default_rng(self.seed).uniform(-self.limit, self.limit, tuple(shape))
+        return ops.convert_to_tensor(values.astype("float32"), dtype=dtype)
+
+    def get_config(self):
+        return {"limit": self.limit, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class SeededOrthogonal(keras.initializers.Initializer):
+    """Orthogonal weights (Saxe et al., ICLR 2014) drawn by NumPy (see `SeededNormal`).
+
+    The kernel is seen as a matrix (outputs, everything else), outputs being its last axis, as
+    PyTorch's `orthogonal_` sees its own: the rows are orthonormal where there are not more rows
+    than columns, else the columns are.
+
+    Args:
+        gain: float, factor of the orthonormal vectors.
+        seed: integer or sequence of integers, for `numpy.random.default_rng`.
+
+    Raises:
+        ValueError: a shape of less than two axes.
+
+    Example:
+
+    >>> kernel = keras_gans.layers.SeededOrthogonal(seed=(0, 1))((3, 3, 4, 8))
+    >>> rows = keras.ops.reshape(kernel, (36, 8))
+    >>> bool(keras.ops.all(abs(keras.ops.transpose(rows) @ rows - keras.ops.eye(8)) < 1e-6))
+    True
+    """
+
+    def __init__(self, gain=1.0, seed=0):
+        self.gain = gain
+        self.seed = seed
+
+    def __call__(self, shape, dtype=None):
+        shape = tuple(shape)
+        if len(shape) < 2:
+            raise ValueError(
+                f"SeededOrthogonal got the shape {shape}; a kernel of two axes or more is wanted: "
+                "give biases another initializer."
+            )
+        outputs, rest = shape[-1], int(np.prod(shape[:-1]))
+        # Tall for the QR decomposition; the signs of R's diagonal make it unique, and so uniform.
+        tall = (max(outputs, rest), min(outputs, rest))
+        q, r = np.linalg.qr(np.random.default_rng(self.seed).standard_normal(tall))
+        q = self.gain * q * np.sign(np.diag(r))
+        matrix = q if outputs <= rest else q.T  # (rest, outputs)
+        return ops.convert_to_tensor(matrix.reshape(shape).astype("float32"), dtype=dtype)
+
+    def get_config(self):
+        return {"gain": self.gain, "seed": self.seed}

@@ -1,5 +1,13 @@
 """Adversarial objectives and penalties."""
 
+from keras_gans.losses.conditional import (
+    ACGAN,
+    ClassObjective,
+    ImACGAN,
+    MultiHinge,
+    Omni,
+    OneSidedOmni,
+)
 from keras_gans.losses.objective import AdversarialLoss, Objective
 from keras_gans.losses.objectives import (
     OBJECTIVES,
@@ -13,18 +21,33 @@ from keras_gans.losses.objectives import (
     Wasserstein,
     get,
 )
-from keras_gans.losses.penalties import R1, GradientPenalty, Penalty, clip_weights
+from keras_gans.losses.omni import OmniLoss, omni_labels
+from keras_gans.losses.penalties import (
+    R1,
+    GradientPenalty,
+    Penalty,
+    clip_weights,
+    orthogonal_penalty,
+    weight_matrices,
+)
 
 __all__ = [
+    "ACGAN",
     "OBJECTIVES",
     "AdversarialLoss",
+    "ClassObjective",
     "Fisher",
     "GradientPenalty",
     "Hinge",
+    "ImACGAN",
     "LeastSquares",
     "Minimax",
+    "MultiHinge",
     "NonSaturating",
     "Objective",
+    "Omni",
+    "OmniLoss",
+    "OneSidedOmni",
     "Penalty",
     "R1",
     "Relativistic",
@@ -32,4 +55,7 @@ __all__ = [
     "Wasserstein",
     "clip_weights",
     "get",
+    "omni_labels",
+    "orthogonal_penalty",
+    "weight_matrices",
 ]

@@ -75,6 +75,14 @@ class Objective:
         """L_G for each score."""
         return self.generator_term(fake_scores)
 
+    def given(self, labels):
+        """The objective of a batch with these labels: itself, unless it looks at classes."""
+        return self
+
+    def realness(self, scores):
+        """The score that says how real an image is, where D has several (for the logs)."""
+        return scores
+
     @property
     def variables(self):
         """`keras.Variable`s of the objective itself (Fisher's multiplier), none by default."""

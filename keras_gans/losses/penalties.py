@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_gans.layers import ConditionalBatchNorm
 from keras_gans.training.gradients import input_gradient
 
 _register = keras.saving.register_keras_serializable(package="keras_gans")
@@ -78,3 +79,76 @@ def clip_weights(variables, limit):
     """Clip every entry of `variables` to [-limit, limit] (WGAN; all of D's, biases too)."""
     for v in variables:
         v.assign(ops.clip(ops.convert_to_tensor(v), -limit, limit))
+
+
+def weight_matrices(network):
+    """The weights of a network with two axes or more, each as a matrix (outputs, everything else).
+
+    A table of classes (an embedding, or a conditional norm's) has the classes in its rows. The
+    shared class embedding of a conditional generator, a Dense layer right behind the one-hot
+    layer "classes", is left out, as the released code of BigGAN does.
+
+    Args:
+        network: a built Keras model.
+
+    Returns:
+        List of tensors.
+    """
+    flat = list(network._flatten_layers(include_self=False))
+    shared = [
+        node.operation
+        for layer in flat
+        if layer.name == "classes"
+        for node in layer._outbound_nodes
+        if isinstance(node.operation, keras.layers.Dense)
+    ]
+    tables = [
+        table
+        for layer in flat
+        if isinstance(layer, ConditionalBatchNorm) and not layer.spectral
+        for table in (layer.gain, layer.bias)
+    ]
+    matrices = []
+    for layer in flat:
+        for variable in layer._trainable_variables:
+            if layer in shared or len(variable.shape) < 2 or not variable.trainable:
+                continue
+            axis = 0 if layer in tables else _output_axis(layer) % len(variable.shape)
+            axes = [axis, *(i for i in range(len(variable.shape)) if i != axis)]
+            weight = ops.transpose(ops.convert_to_tensor(variable), axes)
+            matrices.append(ops.reshape(weight, (weight.shape[0], -1)))
+    return matrices
+
+
+def _output_axis(layer):
+    if isinstance(layer, keras.layers.Embedding):
+        return 0
+    if isinstance(layer, keras.layers.Conv2DTranspose):
+        return -2
+    return -1
+
+
+def orthogonal_penalty(matrices):
+    """BigGAN's orthogonal regularisation: half the sum of squares of W W^T off its diagonal.
+
+    Brock et al., ICLR 2019, Eq. 3, with the factor of the released code: the gradient for a matrix
+    W is 2 (W W^T o (1 - I)) W, for each one by itself.
+
+    Args:
+        matrices: list of tensors (rows, columns); the rows are kept from being alike.
+
+    Returns:
+        float32 scalar.
+
+    Example:
+
+    >>> float(keras_gans.losses.orthogonal_penalty([keras.ops.ones((2, 3))]))  # (3^2 + 3^2) / 2
+    9.0
+    """
+    total = ops.zeros((), "float32")
+    for matrix in matrices:
+        matrix = ops.cast(matrix, "float32")
+        products = ops.matmul(matrix, ops.transpose(matrix))
+        products = products * (1.0 - ops.eye(matrix.shape[0], dtype="float32"))
+        total = total + 0.5 * ops.sum(ops.square(products))
+    return total

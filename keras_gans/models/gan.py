@@ -14,7 +14,8 @@ class GAN(LatentModel):
 
     Args:
         generator, discriminator, objective, latent_dim, num_classes, ema, ema_start, penalty,
-            clip, seed: see `keras_gans.models.latent.LatentModel`.
+            clip, augment, g_orthogonal, d_orthogonal, seed: see
+            `keras_gans.models.latent.LatentModel`.
         d_steps: integer, updates of D per update of G. The batch is cut into that many parts: a
             batch of `d_steps * b` images trains D with `b` at a time, and G with `b`.
 
@@ -53,26 +54,31 @@ class GAN(LatentModel):
     def train_discriminator(self, real, labels=None):
         """One update of D on real images and as many fakes."""
         fake = self.generate_fakes(ops.shape(real)[0], labels)
+        objective = self.objective.given(labels)
 
         def loss():
             real_scores, fake_scores = self.scores(real, fake, labels)
-            adversarial = self.objective.discriminator.call(real_scores, fake_scores)
+            adversarial = objective.discriminator.call(real_scores, fake_scores)
             if self.penalty is not None:
                 adversarial = adversarial + self.penalise(real, fake, labels)
-            return adversarial, (real_scores, fake_scores)
+            return self.regularised("discriminator", adversarial), (real_scores, fake_scores)
 
         _, scores = self.minimize("discriminator", loss, has_aux=True)
         self.after_discriminator(*scores)
 
     def train_generator(self, real, labels=None):
         """One update of G through D."""
+        objective = self.objective.given(labels)
 
         def loss():
             fake = self.generate_fakes(ops.shape(real)[0], labels)
-            if self.objective.needs_real:
-                return self.objective.generator.call(*self.scores(real, fake, labels))
-            fake_scores = self.score(fake, labels)
-            return self.objective.generator.call(ops.zeros_like(fake_scores), fake_scores)
+            if objective.needs_real:
+                real_scores, fake_scores = self.scores(real, fake, labels)
+            else:
+                fake_scores = self.score(fake, labels)
+                real_scores = ops.zeros_like(fake_scores)
+            adversarial = objective.generator.call(real_scores, fake_scores)
+            return self.regularised("generator", adversarial)
 
         self.minimize("generator", loss)
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_gans import losses
+from keras_gans import layers, losses
 from keras_gans.models import sampling
 from keras_gans.training import AdversarialModel, backend
 
@@ -15,18 +15,25 @@ class LatentModel(AdversarialModel):
         generator: Keras model, latents (B, latent_dim) -> images (B, H, W, C) in [-1, 1]; with
             `num_classes`, [latents, labels] -> images.
         discriminator: Keras model, images -> scores (B, 1) or a map (B, h, w, 1); with
-            `num_classes`, [images, labels] -> scores.
+            `num_classes`, [images, labels] -> scores, or images -> scores (B, S) of all classes
+            and more for a `keras_gans.losses.ClassObjective`.
         objective: name or `keras_gans.losses.Objective`.
         latent_dim: integer; None takes it from the generator.
-        num_classes: integer where both networks take integer labels (B,), else None.
+        num_classes: integer where the generator takes integer labels (B,), else None. Fakes get the
+            labels of the real batch.
         ema: None, or the decay of an averaged generator, `ema_generator`, used for sampling.
-        ema_start: integer, steps before which the average is a plain copy.
+        ema_start: integer, the first step, counted from 1, that averages; before, it is a plain copy.
         penalty: `keras_gans.losses.Penalty` added to the discriminator's loss, or None.
         clip: positive float, D's weights are clipped to [-clip, clip] after its updates, or None.
+        augment: None; or a `keras_gans.layers.DiffAugment`, or its policy such as
+            "color,translation,cutout", for all images before D sees them, in both players' losses.
+        g_orthogonal, d_orthogonal: floats, strengths of `losses.orthogonal_penalty` on G's weights
+            (without its shared class embedding) and on D's (BigGAN: 0, or 1e-4 on G's).
         seed: integer, the run's seed.
     """
 
     log_names = ("real_score", "fake_score")
+    settled = ()  # arguments of the base classes that a method decides itself
 
     def __init__(
         self,
@@ -39,6 +46,9 @@ class LatentModel(AdversarialModel):
         ema_start=0,
         penalty=None,
         clip=None,
+        augment=None,
+        g_orthogonal=0.0,
+        d_orthogonal=0.0,
         seed=0,
         **kwargs,
     ):
@@ -50,9 +60,15 @@ class LatentModel(AdversarialModel):
         self.num_classes = num_classes
         self.penalty = penalty
         self.clip = clip
+        self.augment = layers.DiffAugment(augment) if isinstance(augment, str) else augment
+        if self.augment is not None and not self.augment.built:
+            # Keras would call a model with an unbuilt layer on the images of the data.
+            self.augment.build(generator.output_shape)
+        self.orthogonal = {"generator": float(g_orthogonal), "discriminator": float(d_orthogonal)}
         self.ema, self.ema_start = ema, ema_start
         self.latent_dim = _latent_dim(generator, latent_dim)
         self.ema_generator = None if ema is None else self.track_average(generator, ema, ema_start)
+        self._check_classes()
         self.built = True
 
     @property
@@ -62,6 +78,17 @@ class LatentModel(AdversarialModel):
     def call(self, inputs, training=False):
         """Images of given latents (or [latents, labels]), from the averaged generator if any."""
         return (self.ema_generator or self.generator)(inputs, training=training)
+
+    def _check_classes(self):
+        conditional = isinstance(self.generator.input_shape, list)
+        if conditional != (self.num_classes is not None):
+            inputs = "[latents, labels]" if conditional else "latents only"
+            raise ValueError(
+                f"The generator takes {inputs} and num_classes is {self.num_classes}: give "
+                "num_classes where the networks are built with it, and only there."
+            )
+        if isinstance(self.objective, losses.ClassObjective):
+            self.objective.check(self.num_classes, self.discriminator.output_shape[-1])
 
     def unpack(self, data):
         """A batch as `(images, labels)`; labels are None in an unconditional model."""
@@ -93,8 +120,11 @@ class LatentModel(AdversarialModel):
         return ops.cast(self.generator(inputs, training=True), "float32")
 
     def score(self, images, labels=None):
-        """D's float32 scores of images in training mode."""
-        inputs = images if labels is None else [images, labels]
+        """D's float32 scores of images, augmented if so asked, in training mode."""
+        if self.augment is not None:
+            images = self.augment(images, random=self.random)
+        conditional = labels is not None and isinstance(self.discriminator.input_shape, list)
+        inputs = [images, labels] if conditional else images
         return ops.cast(self.discriminator(inputs, training=True), "float32")
 
     def scores(self, real, fake, labels=None):
@@ -113,12 +143,21 @@ class LatentModel(AdversarialModel):
         """The penalty of each instance, shape (B,)."""
         return self.penalty(lambda x: self.score(x, labels), real, fake, self.random)
 
+    def regularised(self, player, loss):
+        """A player's loss with the orthogonal regularisation of its weights, if any."""
+        strength = self.orthogonal[player]
+        if strength == 0:
+            return loss
+        matrices = losses.weight_matrices(self.players[player])
+        return loss + strength * losses.orthogonal_penalty(matrices)
+
     def after_discriminator(self, real_scores, fake_scores):
         """What follows every update of D: clipping, the objective's own variables, logs."""
         if self.clip is not None:
             losses.clip_weights(self.player_variables("discriminator"), self.clip)
         self.objective.update(real_scores, fake_scores)
-        self.log(real_score=ops.mean(real_scores), fake_score=ops.mean(fake_scores))
+        real, fake = self.objective.realness(real_scores), self.objective.realness(fake_scores)
+        self.log(real_score=ops.mean(real), fake_score=ops.mean(fake))
 
     def generate(self, count, seed=0, labels=None, batch_size=64):
         """Sample images.
@@ -181,6 +220,9 @@ class LatentModel(AdversarialModel):
             "ema_start": self.ema_start,
             "penalty": None if self.penalty is None else serialize(self.penalty),
             "clip": self.clip,
+            "augment": None if self.augment is None else serialize(self.augment),
+            "g_orthogonal": self.orthogonal["generator"],
+            "d_orthogonal": self.orthogonal["discriminator"],
         }
 
 

@@ -19,8 +19,9 @@ class OSGAN(LatentModel):
 
     Args:
         generator, discriminator, objective, latent_dim, num_classes, ema, ema_start, penalty,
-            clip, seed: see `keras_gans.models.latent.LatentModel`. A penalty costs a forward and
-            backward pass of D of its own.
+            clip, augment, g_orthogonal, d_orthogonal, seed: see
+            `keras_gans.models.latent.LatentModel`. A penalty costs a forward and backward pass of D
+            of its own.
 
     Attributes:
         seam: how G's gradient passes D, chosen from the objective and D's output: "negated"
@@ -78,19 +79,31 @@ class OSGAN(LatentModel):
             self.player_variables("generator"),
             discriminate,
             self.player_variables("discriminator"),
-            self.objective,
+            self.objective.given(labels),
             separate_seam=self.seam == "separate",
         )
         d_loss, d_gradients = step.d_loss, step.d_gradients
-        if self.penalty is not None:
-            extra, gradients = value_and_grad(
-                lambda: self.penalise(real, step.fakes, labels),
-                self.player_variables("discriminator"),
+        g_loss, g_gradients = step.g_loss, step.g_gradients
+        if self.penalty is not None or self.orthogonal["discriminator"]:
+            d_loss, d_gradients = self._plus(
+                "discriminator", d_loss, d_gradients, lambda: self._extra(real, step.fakes, labels)
             )
-            d_loss = d_loss + extra
-            d_gradients = [a + b for a, b in zip(d_gradients, gradients, strict=True)]
+        if self.orthogonal["generator"]:
+            g_loss, g_gradients = self._plus(
+                "generator", g_loss, g_gradients, lambda: self.regularised("generator", 0.0)
+            )
         self.apply("discriminator", d_gradients, d_loss)
-        self.apply("generator", step.g_gradients, step.g_loss)
+        self.apply("generator", g_gradients, g_loss)
         if step.gamma is not None:
             self.log(gamma=step.gamma, gamma_std=step.gamma_std)
         self.after_discriminator(step.real_scores, step.fake_scores)
+
+    def _extra(self, real, fake, labels):
+        """What D's loss has beside the objective."""
+        penalty = 0.0 if self.penalty is None else self.penalise(real, fake, labels)
+        return self.regularised("discriminator", penalty)
+
+    def _plus(self, player, loss, gradients, extra):
+        """A loss and its gradients with those of one more term."""
+        value, more = value_and_grad(extra, self.player_variables(player))
+        return loss + value, [a + b for a, b in zip(gradients, more, strict=True)]

@@ -174,6 +174,8 @@ def _plain(value):
     if not (isinstance(value, dict) and "class_name" in value):
         return value
     name, config = registry.snake_case(value["class_name"]), dict(value["config"])
+    if name == "diff_augment":
+        return config["policy"]
     if config.pop("reduction", None) not in (None, "sum_over_batch_size"):
         raise ValueError(f"A recipe cannot hold the reduction of the {name} objective.")
     return {"name": name, **config} if config else name

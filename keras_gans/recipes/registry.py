@@ -12,10 +12,13 @@ from keras_gans import losses, models, networks, training
 from keras_gans.errors import nearest
 from keras_gans.recipes.schema import check_keys
 
+# Names whose capitals do not say where a word ends.
+_SPELLED = {"BigGAN": "biggan", "ImACGAN": "imacgan", "OmniINRGAN": "omni_inr_gan"}
+
 
 def snake_case(name):
     """`GradientPenalty` -> `gradient_penalty`, `OSGAN` -> `osgan`, `R1` -> `r1`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return _SPELLED.get(name) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def _subclasses(module, base):
@@ -96,7 +99,9 @@ def allowed(section, recipe):
     if method is None:
         return ["method"]
     own = {"generator", "discriminator", "seed", "name", "dtype", "trainable"}
-    known = arguments(choose("method", method, methods()))
+    cls = choose("method", method, methods())
+    known = arguments(cls)
+    own |= set(getattr(cls, "settled", ()))
     return ["method", *(n for n in known if n not in own and n not in _OF_KERAS)]
 
 

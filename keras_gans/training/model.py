@@ -163,7 +163,8 @@ class AdversarialModel(FitMixin, keras.Model):
         Args:
             network: a network in training.
             decay: float in [0, 1).
-            start: integer, steps before which the average is a plain copy.
+            start: integer, the first step, counted from 1, that averages; before, the average is a
+                plain copy.
 
         Returns:
             The copy: a network of its own, saved with the model.
@@ -190,7 +191,7 @@ class AdversarialModel(FitMixin, keras.Model):
         finally:
             _current.random = None
         for average, network, decay, start in self._averages:
-            now = ops.where(ops.cast(iterations, "int32") < start, 0.0, decay)
+            now = ops.where(ops.cast(iterations, "int32") + 1 < start, 0.0, decay)
             ema.update_average(average, network, now)
         self.optimizer.finish_step()
 

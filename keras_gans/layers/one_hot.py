@@ -1,0 +1,36 @@
+"""Integer labels as vectors."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class OneHot(keras.layers.Layer):
+    """Integer labels (B,) -> one-hot vectors (B, num_classes), floats.
+
+    What follows may be fed with any mixture of classes instead: a conditional generator cut behind
+    this layer interpolates between classes.
+
+    Args:
+        num_classes: integer; labels are in [0, num_classes), any other gives zeros.
+
+    Example:
+
+    >>> keras_gans.layers.OneHot(3)(np.array([2, 0])).shape
+    (2, 3)
+    """
+
+    def __init__(self, num_classes, **kwargs):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.built = True
+
+    def call(self, labels):
+        labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
+        return ops.one_hot(labels, self.num_classes, dtype=self.compute_dtype)
+
+    def compute_output_spec(self, labels):
+        return keras.KerasTensor((labels.shape[0], self.num_classes), dtype=self.compute_dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "num_classes": self.num_classes}

@@ -1,0 +1,92 @@
+"""Convolutions at twice and at half the resolution, and pooling to a vector."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gans.layers.convolution import conv2d_transpose
+from keras_gans.layers.spectral import SpectralConv2D
+
+# What resampling makes of the 3 taps along an axis: 4 taps of stride 2. Nearest upsampling copies
+# an input to two places, so a tap of the transposed convolution is the sum of the taps that meet
+# it; average pooling takes the mean of two neighbouring outputs.
+_TAPS = {
+    "up": np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], "float32"),
+    "down": np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], "float32") / 2,
+}
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class ResampledSpectralConv2D(SpectralConv2D):
+    """A 3x3 spectral convolution behind 2x nearest upsampling, or before 2x2 average pooling.
+
+    The values of the two layers one after the other, from one: a 4x4 (transposed) convolution of
+    stride 2 whose taps are sums of the kernel's, 16 products per small pixel instead of 36. The
+    weights are those of the 3x3 convolution.
+
+    Args:
+        filters: integer.
+        resample: "up" or "down".
+        epsilon: float, of the spectral normalisation.
+        **kwargs: of `keras.layers.Conv2D`, but the kernel's size, strides and padding.
+
+    Raises:
+        ValueError: unknown `resample`.
+
+    Example:
+
+    >>> layer = keras_gans.layers.ResampledSpectralConv2D(8, "up")
+    >>> layer(keras.ops.ones((1, 4, 4, 3))).shape
+    (1, 8, 8, 8)
+    """
+
+    def __init__(self, filters, resample, epsilon=1e-12, **kwargs):
+        if resample not in _TAPS:
+            raise ValueError(f'resample is {resample!r}; "up" or "down" is wanted.')
+        kwargs = {k: v for k, v in kwargs.items() if k not in _FIXED}
+        super().__init__(filters, 3, padding="same", epsilon=epsilon, **kwargs)
+        if self.data_format != "channels_last":
+            raise ValueError("ResampledSpectralConv2D takes channels_last images only.")
+        self.resample = resample
+
+    def linear(self, inputs, kernel):
+        taps = ops.convert_to_tensor(_TAPS[self.resample], kernel.dtype)
+        if self.resample == "up":
+            kernel = ops.einsum("at,bu,tuio->aboi", taps, taps, kernel)
+            return conv2d_transpose(inputs, kernel, (2, 2), "same", data_format="channels_last")
+        kernel = ops.einsum("at,bu,tuio->abio", taps, taps, kernel)
+        padding = "same"
+        if any(n is None or n % 2 for n in inputs.shape[1:3]):  # the odd row is dropped
+            inputs, padding = ops.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0))), "valid"
+        return ops.conv(inputs, kernel, 2, padding, data_format="channels_last")
+
+    def compute_output_shape(self, input_shape):
+        def resampled(n):
+            return None if n is None else (2 * n if self.resample == "up" else n // 2)
+
+        batch, height, width, _ = input_shape
+        return (batch, resampled(height), resampled(width), self.filters)
+
+    def get_config(self):
+        config = {k: v for k, v in super().get_config().items() if k not in _FIXED}
+        return {**config, "resample": self.resample}
+
+
+_FIXED = ("kernel_size", "strides", "padding", "dilation_rate", "groups")
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class GlobalSumPooling2D(keras.layers.Layer):
+    """The sum over a feature map's positions, (B, H, W, C) -> (B, C), added up in float32.
+
+    Example:
+
+    >>> keras_gans.layers.GlobalSumPooling2D()(keras.ops.ones((2, 4, 4, 3))).shape
+    (2, 3)
+    """
+
+    def call(self, inputs):
+        return ops.cast(ops.sum(ops.cast(inputs, "float32"), (1, 2)), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[-1])

@@ -1,0 +1,100 @@
+"""Omni-GAN and Omni-INR-GAN."""
+
+import keras
+
+from keras_gans import losses
+from keras_gans.models.gan import GAN
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class OmniGAN(GAN):
+    """Omni-GAN: a discriminator that classifies, trained with the omni-loss.
+
+    Zhou et al., Omni-GAN: On the Secrets of cGANs and Beyond, ICCV 2021. D takes images only and
+    has C + 2 scores, [classes..., real, fake]; L_D is Eq. 8 and L_G Eq. 10, with the label vectors
+    of Eqs. 6, 7 and 9 (`variant="omni"`) or 11-13 ("one_sided").
+
+    The strong supervision collapses without weight decay (Sec. 3.2), which is an L2 term in the
+    gradient of every parameter: compile with `keras_gans.training.AdamL2`. The authors' settings:
+
+    | data | size | L2 of D | L2 of G | Adam lr of D, G | batch | d_steps | ema_start |
+    | --- | --- | --- | --- | --- | --- | --- | --- |
+    | CIFAR-10 | 32 | 1e-4 | 1e-3 | 2e-4, 2e-4 | 32 | 3 | 5000 |
+    | CIFAR-100 | 32 | 5e-4 | 1e-3 | 2e-4, 2e-4 | 32 | 4 | 5000 |
+    | ImageNet | 128 | 1e-5 | 1e-3 | 4e-4, 1e-4 | 256 | 1 | 20000 |
+    | ImageNet | 256 | 1e-5 | 1e-4 | 4e-4, 1e-4 | 256 | 2 | 20000 |
+
+    with betas 0 and 0.999, epsilon 1e-8 (ImageNet: 1e-6), and `ema=0.9999`.
+
+    Args:
+        generator: Keras model, [latents, labels] -> images.
+        discriminator: Keras model, images -> scores (B, C + 2).
+        variant: "omni" or "one_sided".
+        margin, gamma: of `keras_gans.losses.OmniLoss`.
+        attributes: integer array (num_classes, A): where images have a label in each of several
+            attributes, those of each class of the generator (App. E; `keras_gans.losses.Omni`).
+        num_classes, **kwargs: of `GAN`; no `objective`.
+
+    Raises:
+        ValueError: networks, classes and attributes that do not fit together.
+
+    Example:
+
+    >>> g, d = keras_gans.networks.biggan(32, width=4, num_classes=10, d_head="omni")
+    >>> model = keras_gans.models.OmniGAN(g, d, num_classes=10, ema=0.9999, d_steps=3)
+    >>> model.compile(
+    ...     {
+    ...         "generator": keras_gans.training.AdamL2(2e-4, 0.0, 0.999, l2=1e-3),
+    ...         "discriminator": keras_gans.training.AdamL2(2e-4, 0.0, 0.999, l2=1e-4),
+    ...     }
+    ... )
+    """
+
+    settled = ("objective",)
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        variant="omni",
+        margin=0.0,
+        gamma=1.0,
+        attributes=None,
+        **kwargs,
+    ):
+        objective = losses.Omni(variant=variant, margin=margin, gamma=gamma, attributes=attributes)
+        super().__init__(generator, discriminator, objective, **kwargs)
+
+    def get_config(self):
+        own = self.objective.get_config()
+        config = super().get_config()
+        del own["reduction"], config["objective"]
+        return {**config, **own}
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class OmniINRGAN(OmniGAN):
+    """Omni-INR-GAN: Omni-GAN with an implicit neural representation as the generator's head.
+
+    Zhou et al., Omni-GAN, ICCV 2021, Sec. 3.4 and App. D: G's features are sampled at coordinates,
+    so that `generate(size=(height, width))` renders any size. It is trained at one size, as
+    `OmniGAN`; the authors left the attention out of D.
+
+    Args:
+        generator: as in `OmniGAN`, with a layer "head" of type `keras_gans.layers.INRHead`:
+            `keras_gans.networks.biggan(head="inr")`.
+        discriminator, variant, margin, gamma, attributes, **kwargs: of `OmniGAN`.
+
+    Raises:
+        ValueError: a generator without an INR head.
+    """
+
+    def __init__(self, generator, discriminator, **kwargs):
+        names = [layer.name for layer in generator.layers]
+        head = generator.get_layer("head") if "head" in names else None
+        if not callable(getattr(head, "render", None)):
+            raise ValueError(
+                "The generator has no INR head: build it with networks.biggan(head='inr'), or use "
+                "keras_gans.models.OmniGAN."
+            )
+        super().__init__(generator, discriminator, **kwargs)
