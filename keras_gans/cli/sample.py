@@ -14,6 +14,19 @@ def _flags():
         Flag("out", "string", "the picture to write, a grid", "samples.png", value="FILE"),
         Flag("npy", "string", "write the images here too, as float32 in [-1, 1]", value="FILE"),
         Flag("label", "integer", "class of the images, for conditional models", shown="in turn"),
+        Flag(
+            "truncation",
+            "float",
+            "standard deviation of the noise: less than 1 for less variety and fewer failures",
+            1.0,
+        ),
+        Flag(
+            "size",
+            "string",
+            "size of the images, N or HEIGHTxWIDTH, for generators with an INR head",
+            shown="that of the training",
+            value="SIZE",
+        ),
         Flag("columns", "integer", "columns of the grid", shown="a square"),
     ]
 
@@ -25,6 +38,7 @@ def run(values, positional, arguments):
         raise ValueError(f"--out is {values.out!r}; a file ending in .png is wanted.")
     if values.num < 1:
         raise ValueError(f"--num is {values.num}; 1 or more is wanted.")
+    size = parse_size(values.size)
     startup.choose_backend(values.backend)
     import numpy as np
 
@@ -32,8 +46,10 @@ def run(values, positional, arguments):
     from keras_gans.files import replacing
 
     model = open_source(source)
-    labels = {} if values.label is None else {"labels": values.label}
-    images = model.generate(values.num, seed=values.seed, **labels)
+    given = {"labels": values.label, "size": size}
+    given |= {"truncation": values.truncation if values.truncation != 1 else None}
+    given = {k: v for k, v in given.items() if v is not None}
+    images = model.generate(values.num, seed=values.seed, **given)
     save_grid(images, values.out, columns=values.columns)
     print(f"Wrote {values.out}: {len(images)} images of {source}.")
     if values.npy:
@@ -41,6 +57,17 @@ def run(values, positional, arguments):
             np.save(temporary, images)
         print(f"Wrote {values.npy}: {images.dtype} {images.shape} in [-1, 1].")
     return 0
+
+
+def parse_size(text):
+    """`"300"` or `"200x300"` as what `generate` takes; None stays None."""
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(p.isdecimal() and int(p) > 0 for p in parts):
+        raise ValueError(f"--size is {text!r}; N or HEIGHTxWIDTH is wanted, such as 200x300.")
+    numbers = [int(p) for p in parts]
+    return numbers[0] if len(numbers) == 1 else tuple(numbers)
 
 
 def open_source(source):
@@ -109,6 +136,7 @@ COMMAND = Command(
     (
         "keras-gans sample runs/digits --num=100 --out=grid.png",
         "keras-gans sample osgan_digits --num=1000 --npy=samples.npy",
+        "keras-gans sample omni_inr_256 --label=2 --truncation=0.7 --size=200x300 --num=4",
     ),
     run,
     ("SOURCE",),

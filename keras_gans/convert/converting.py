@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_gans.convert import architecture, mapping, reference
 from keras_gans.convert.checkpoint import read_checkpoint
+from keras_gans.models import Sampler
 
 IMAGES = 2e-5  # the most that a value of an image may differ
 SCORES = 1e-4  # the same of a score, times the largest score where that is above 1
@@ -185,7 +186,7 @@ def _compare(result, states):
         published = reference.generator_images(states["generator"], form, latents, labels, cases)
         for (size, cell), wanted in zip(cases, published, strict=True):
             what = f"images of {size[0]}x{size[1]}, {cell} cell" if size else "images"
-            ours = images_of(result.generator, latents, labels, size, cell)
+            ours = images_of(result.generator, latents, labels, size, cell if size else None)
             found[what] = _difference(ours, wanted, IMAGES, what)
         images = published[0]
     if result.discriminator is not None:
@@ -199,12 +200,7 @@ def _compare(result, states):
 
 def images_of(generator, latents, labels, size=None, cell=None):
     """A generator's images in evaluation; at a `size` (height, width) those of an INR head."""
-    inputs = [np.asarray(latents, "float32"), np.asarray(labels, "int32")]
-    if size is None:
-        return _numpy(generator(inputs, training=False))
-    head = generator.get_layer("head")
-    features = keras.Model(generator.inputs, head.input)(inputs, training=False)
-    return _numpy(head.render(features, size, cell))
+    return Sampler(generator).images_of(latents, labels, None, size, cell)
 
 
 def scores_of(discriminator, images, labels=None):

@@ -157,8 +157,7 @@ class Measurement:
             given = {} if labels is None else {"labels": labels}
             yield np.asarray(model.generate(self.samples, seed=self.seed, **given))
             return
-        latents = sampling.latents(self.samples, model.latent_dim, self.seed)
-        latents *= np.float32(truncation)
+        latents = sampling.latents(self.samples, model.latent_dim, self.seed, truncation)
         step = _CHUNK * self.batch_size
         for start in range(0, self.samples, step):
             part = slice(start, start + step)

@@ -4,11 +4,11 @@ import keras
 from keras import ops
 
 from keras_gans import layers, losses
-from keras_gans.models import sampling
+from keras_gans.models.sampling import Sampling
 from keras_gans.training import AdversarialModel, backend
 
 
-class LatentModel(AdversarialModel):
+class LatentModel(Sampling, AdversarialModel):
     """Base of methods with a generator of latents and a discriminator of images.
 
     Args:
@@ -22,7 +22,7 @@ class LatentModel(AdversarialModel):
         num_classes: integer where the generator takes integer labels (B,), else None. Fakes get the
             labels of the real batch.
         ema: None, or the decay of an averaged generator, `ema_generator`, used for sampling.
-        ema_start: integer, the first step, counted from 1, that averages; before, it is a plain copy.
+        ema_start: integer, the first step, counted from 1, that averages; a plain copy before.
         penalty: `keras_gans.losses.Penalty` added to the discriminator's loss, or None.
         clip: positive float, D's weights are clipped to [-clip, clip] after its updates, or None.
         augment: None; or a `keras_gans.layers.DiffAugment`, or its policy such as
@@ -77,7 +77,7 @@ class LatentModel(AdversarialModel):
 
     def call(self, inputs, training=False):
         """Images of given latents (or [latents, labels]), from the averaged generator if any."""
-        return (self.ema_generator or self.generator)(inputs, training=training)
+        return self._sampled()(inputs, training=training)
 
     def _check_classes(self):
         conditional = isinstance(self.generator.input_shape, list)
@@ -159,35 +159,6 @@ class LatentModel(AdversarialModel):
         real, fake = self.objective.realness(real_scores), self.objective.realness(fake_scores)
         self.log(real_score=ops.mean(real), fake_score=ops.mean(fake))
 
-    def generate(self, count, seed=0, labels=None, batch_size=64):
-        """Sample images.
-
-        The latents come from NumPy's generator: a seed gives the same images on every backend.
-
-        Args:
-            count: integer, number of images.
-            seed: integer.
-            labels: integer, or integers (count,), for conditional models; by default the classes
-                in turn, 0, 1, 2, ...
-            batch_size: integer, images made at once.
-
-        Returns:
-            float32 NumPy array (count, H, W, C) in [-1, 1].
-
-        Example:
-
-        >>> g, d = keras_gans.networks.dcgan(image_size=32, channels=1, width=8)
-        >>> keras_gans.models.GAN(g, d).generate(4, seed=0).shape
-        (4, 32, 32, 1)
-        """
-        return self.images_of(sampling.latents(count, self.latent_dim, seed), labels, batch_size)
-
-    def images_of(self, latents, labels=None, batch_size=64):
-        """The images of given latents, an array (N, latent_dim); labels as in `generate`."""
-        backend.sync(self)
-        network = self.ema_generator or self.generator
-        return sampling.images_of(network, latents, labels, self.num_classes, batch_size)
-
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """Write the (averaged) generator for serving, with a dynamic batch.
 
@@ -204,8 +175,7 @@ class LatentModel(AdversarialModel):
                 "it with KERAS_BACKEND=tensorflow and export there."
             )
         backend.sync(self)
-        network = self.ema_generator or self.generator
-        return network.export(filepath, format=format, **kwargs)
+        return self._sampled().export(filepath, format=format, **kwargs)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

@@ -3,6 +3,7 @@
 import keras
 
 from keras_gans import losses
+from keras_gans.models import sampling
 from keras_gans.models.gan import GAN
 
 
@@ -87,12 +88,17 @@ class OmniINRGAN(OmniGAN):
 
     Raises:
         ValueError: a generator without an INR head.
+
+    Example:
+
+    >>> g, d = keras_gans.networks.biggan(32, width=4, num_classes=3, head="inr", d_head="omni")
+    >>> model = keras_gans.models.OmniINRGAN(g, d, num_classes=3, ema=0.9999)
+    >>> model.generate(2, labels=1, size=(24, 50)).shape
+    (2, 24, 50, 3)
     """
 
     def __init__(self, generator, discriminator, **kwargs):
-        names = [layer.name for layer in generator.layers]
-        head = generator.get_layer("head") if "head" in names else None
-        if not callable(getattr(head, "render", None)):
+        if sampling.inr_head(generator) is None:
             raise ValueError(
                 "The generator has no INR head: build it with networks.biggan(head='inr'), or use "
                 "keras_gans.models.OmniGAN."

@@ -1,14 +1,14 @@
 """A generator by itself, to sample from."""
 
-from keras_gans.models.latent import LatentModel
+from keras_gans.models import sampling
 
 
-class Sampler:
-    """A trained generator without the method that trained it: `generate` and `images_of`.
+class Sampler(sampling.Sampling):
+    """A trained generator without the method that trained it: `generate`, `interpolate` and more.
 
     Args:
         generator: Keras model, latents (B, latent_dim), or [latents, labels] behind a layer
-            `keras_gans.layers.OneHot` named "classes", -> images in [-1, 1].
+            `keras_gans.layers.OneHot` or an embedding, -> images in [-1, 1].
 
     Attributes:
         latent_dim: integer.
@@ -24,10 +24,6 @@ class Sampler:
     (2, 32, 32, 3)
     """
 
-    ema_generator = None
-    generate = LatentModel.generate
-    images_of = LatentModel.images_of
-
     def __init__(self, generator):
         names = [x.name for x in generator.inputs]
         if names not in (["latents"], ["latents", "labels"]):
@@ -37,5 +33,7 @@ class Sampler:
             )
         self.generator = generator
         self.latent_dim = generator.inputs[0].shape[-1]
-        classes = [x for x in generator.layers if x.name == "classes"]
-        self.num_classes = classes[0].num_classes if len(names) == 2 and classes else None
+        self.num_classes = None
+        if len(names) == 2:
+            layer = sampling.label_layer(generator)
+            self.num_classes = getattr(layer, "num_classes", None) or layer.input_dim

@@ -1,23 +1,149 @@
-"""Images from a generator by itself: the latents of a seed, labels in turn, batches."""
+"""Images of a generator: the latents of a seed, classes, truncation, sizes, interpolation."""
 
+import weakref
+
+import keras
 import numpy as np
 from keras import ops
 
+from keras_gans.training import backend
 
-def latents(count, latent_dim, seed):
-    """Standard normal latents of a seed, from NumPy: the same on every backend.
+# So few images at once are made by a plain call: compiling the generator takes longer.
+_FEW = 8
+# Bytes of the feature maps, and of the images, that are rendered at once.
+_PART_BYTES = 64 * 2**20
+
+
+class Sampling:
+    """Mixin of what has a `generator`, a `latent_dim` and `num_classes` (or None): its images."""
+
+    def generate(
+        self, count, seed=0, labels=None, truncation=1.0, size=None, cell=None, batch_size=64
+    ):
+        """Sample images, from the averaged generator if there is one.
+
+        The latents come from NumPy's generator: a seed gives the same images on every backend.
+
+        Args:
+            count: integer, number of images.
+            seed: integer.
+            labels: for conditional models: an integer, or integers (count,), or mixtures of
+                classes, floats (count, num_classes); by default the classes in turn, 0, 1, 2, ...
+            truncation: float of 0 or more, the standard deviation of the latents; below 1 for less
+                variety and fewer failures (BigGAN's trade-off; nothing is resampled).
+            size: integer or pair (height, width) in pixels, for generators with an INR head; None
+                for the size of the training.
+            cell: "trained" or "true", see `keras_gans.layers.INRHead`; None for the head's own.
+            batch_size: integer, images made at once at most.
+
+        Returns:
+            float32 NumPy array (count, H, W, C) in [-1, 1].
+
+        Raises:
+            ValueError: labels or a truncation out of range; a size of a generator without an INR
+                head.
+
+        Example:
+
+        >>> g, d = keras_gans.networks.biggan(32, width=4, num_classes=3, head="inr", d_head="omni")
+        >>> model = keras_gans.models.OmniINRGAN(g, d, num_classes=3)
+        >>> model.generate(2, labels=1, truncation=0.7, size=(40, 50)).shape
+        (2, 40, 50, 3)
+        """
+        z = latents(count, self.latent_dim, seed, truncation)
+        return self.images_of(z, labels, batch_size, size, cell)
+
+    def images_of(self, latents, labels=None, batch_size=64, size=None, cell=None):
+        """The images of given latents, an array (N, latent_dim); the rest as in `generate`."""
+        backend.sync(self)
+        return images_of(self._sampled(), latents, labels, self.num_classes, batch_size, size, cell)
+
+    def interpolate(
+        self, steps, labels=None, seed=0, truncation=1.0, size=None, cell=None, batch_size=64
+    ):
+        """Images on the straight way between two classes, two latents, or both.
+
+        Between classes the condition is interpolated: the one-hot vector or the embedding behind
+        the labels, and so every linear map of it, as BigGAN's shared embedding.
+
+        Args:
+            steps: integer of 2 or more, the number of images, both ends included.
+            labels: integer, or a pair of them to go from one class to the other; by default 0.
+            seed: integer, or a pair of them: the ends are the images of `generate(1, seed=...)`.
+            truncation, size, cell, batch_size: as in `generate`.
+
+        Returns:
+            float32 NumPy array (steps, H, W, C) in [-1, 1].
+
+        Raises:
+            ValueError: fewer than 2 steps, neither two labels nor two seeds, or what `generate`
+                raises.
+
+        Example:
+
+        >>> g, d = keras_gans.networks.biggan(32, width=4, num_classes=3, d_head="omni")
+        >>> model = keras_gans.models.OmniGAN(g, d, num_classes=3)
+        >>> model.interpolate(5, labels=(0, 2), seed=1).shape
+        (5, 32, 32, 3)
+        """
+        if steps < 2:
+            raise ValueError(f"interpolate() was asked for {steps} steps; 2 or more are wanted.")
+        if np.ndim(labels) == 0 and np.ndim(seed) == 0:
+            raise ValueError(
+                "There is nothing to interpolate between: give labels=(a, b), or seed=(a, b)."
+            )
+        way = np.linspace(0, 1, steps, dtype="float32")[:, None]
+        ends = [latents(1, self.latent_dim, s, truncation) for s in _pair("seed", seed)]
+        z = (1 - way) * ends[0] + way * ends[1]
+        if self.num_classes is not None:
+            pair = _pair("labels", 0 if labels is None else labels)
+            labels = class_labels(pair, 2, self.num_classes)
+            ends = np.eye(self.num_classes, dtype="float32")[labels]
+            labels = (1 - way) * ends[0] + way * ends[1]
+        return self.images_of(z, labels, batch_size, size, cell)
+
+    def standing_statistics(self, batches=16, batch_size=64, seed=0, truncation=1.0):
+        """Measure the batch norms' statistics of the generator that is sampled from anew.
+
+        See `keras_gans.models.sampling.standing_statistics`. Not for use within `fit`.
+
+        Args:
+            batches, batch_size, seed, truncation: as there.
+        """
+        backend.sync(self)
+        standing_statistics(
+            self._sampled(),
+            self.latent_dim,
+            self.num_classes,
+            batches=batches,
+            batch_size=batch_size,
+            seed=seed,
+            truncation=truncation,
+        )
+
+    def _sampled(self):
+        return getattr(self, "ema_generator", None) or self.generator
+
+
+def latents(count, latent_dim, seed, truncation=1.0):
+    """Normal latents of a seed, from NumPy: the same on every backend.
 
     Args:
         count: integer, 1 or more.
         latent_dim: integer.
         seed: integer.
+        truncation: float of 0 or more, their standard deviation. Truncated draws of several seeds
+            or values stay comparable: the same latents, scaled.
 
     Returns:
         float32 array (count, latent_dim).
     """
     if count < 1:
         raise ValueError(f"generate() was asked for {count} images; 1 or more is wanted.")
-    return np.random.default_rng(seed).standard_normal((count, latent_dim)).astype("float32")
+    if not 0 <= truncation < np.inf:
+        raise ValueError(f"truncation is {truncation}; a number of 0 or more is wanted.")
+    z = np.random.default_rng(seed).standard_normal((count, latent_dim)).astype("float32")
+    return np.float32(truncation) * z
 
 
 def class_labels(labels, count, num_classes):
@@ -29,8 +155,8 @@ def class_labels(labels, count, num_classes):
         labels = np.full(count, labels)
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"labels has shape {labels.shape} and dtype {labels.dtype}; one integer, or integers "
-            f"of shape ({count},), are wanted."
+            f"labels has shape {labels.shape} and dtype {labels.dtype}; one integer, integers of "
+            f"shape ({count},), or floats of shape ({count}, {num_classes}) are wanted."
         )
     if labels.min() < 0 or labels.max() >= num_classes:
         raise ValueError(
@@ -39,27 +165,198 @@ def class_labels(labels, count, num_classes):
     return labels.astype("int32")
 
 
-def images_of(generator, latents, labels=None, num_classes=None, batch_size=64):
+def images_of(
+    generator, latents, labels=None, num_classes=None, batch_size=64, size=None, cell=None
+):
     """The images of given latents.
 
     Args:
         generator: Keras model, latents (or [latents, labels]) -> images.
         latents: array (N, latent_dim).
-        labels: as in `class_labels`, with `num_classes` only.
+        labels: as in `Sampling.generate`, with `num_classes` only.
         num_classes: integer of a conditional generator, else None.
-        batch_size: integer, images made at once by the compiled generator (worth while for many
-            images); None makes all of them by one plain call.
+        batch_size: integer, images made at once, by the compiled generator where they are many;
+            None makes all of them by one plain call.
+        size, cell: as in `Sampling.generate`. Memory stays bounded at any size, beside the result:
+            as many images are rendered at once as fit, and each in chunks of rows.
 
     Returns:
         float32 NumPy array (N, H, W, C) in [-1, 1].
     """
-    inputs = np.asarray(latents, "float32")
+    inputs = [np.asarray(latents, "float32")]
+    count, mixed = len(inputs[0]), False
     if num_classes is not None:
-        inputs = [inputs, class_labels(labels, len(inputs), num_classes)]
+        mixed = np.ndim(labels) == 2
+        given = _mixtures if mixed else class_labels
+        inputs.append(given(labels, count, num_classes))
     elif labels is not None:
         raise ValueError("The generator is unconditional: leave labels out.")
-    if batch_size is None:
-        images = ops.convert_to_numpy(ops.stop_gradient(generator(inputs, training=False)))
-    else:
-        images = generator.predict(inputs, batch_size, verbose=0)
-    return np.asarray(images, "float32")
+    if mixed:
+        of_classes = _run(_cut(generator, "of labels"), np.arange(num_classes), None)
+        inputs[1] = inputs[1] @ of_classes
+    head = inr_head(generator)
+    if size is None and (cell is None or head is not None):
+        network = _cut(generator, "mixed") if mixed else generator
+        return _run(network, inputs if len(inputs) > 1 else inputs[0], batch_size)
+    if head is None:
+        what, value = ("size", size) if size is not None else ("cell", repr(cell))
+        side = "x".join(str(n) for n in generator.output_shape[1:3])
+        raise ValueError(
+            f"{what} is {value}, and this generator makes images of {side} only: sizes are for "
+            'generators with an INR head, as networks.biggan(head="inr") builds them.'
+        )
+    height, width = pair_of_sizes(size)
+    network = _cut(generator, "mixed features" if mixed else "features")
+    part = min(_part(head, height, width), batch_size or count)
+    images = np.empty((count, height, width, head.channels), "float32")
+    for start in range(0, count, part):
+        some = [x[start : start + part] for x in inputs]
+        features = _run(network, some if len(some) > 1 else some[0], batch_size)
+        with backend.no_gradients():
+            rendered = head.render(ops.convert_to_tensor(features), (height, width), cell)
+        images[start : start + part] = ops.convert_to_numpy(rendered)
+    return images
+
+
+def pair_of_sizes(size):
+    """(height, width) of an integer or a pair; raises `ValueError` for anything else."""
+    pair = (size, size) if np.ndim(size) == 0 else tuple(size)
+    if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in pair):
+        raise ValueError(
+            f"size is {size}; a positive height and width are wanted, one integer or a pair."
+        )
+    return int(pair[0]), int(pair[1])
+
+
+def inr_head(generator):
+    """The layer "head" of a generator that can `render` any size, or None."""
+    heads = [layer for layer in getattr(generator, "layers", ()) if layer.name == "head"]
+    return heads[0] if heads and callable(getattr(heads[0], "render", None)) else None
+
+
+def label_layer(generator):
+    """The layer behind the labels of a conditional generator: one-hot vectors or an embedding."""
+    labels = generator.inputs[1]
+    found = [
+        layer
+        for layer in generator.layers
+        if not isinstance(layer, keras.layers.InputLayer) and layer.input is labels
+    ]
+    if len(found) != 1:
+        raise ValueError(
+            f"The generator's labels enter {len(found)} layers; one (keras_gans.layers.OneHot or "
+            "an embedding) is wanted to mix classes behind it."
+        )
+    return found[0]
+
+
+def standing_statistics(
+    generator, latent_dim, num_classes=None, batches=16, batch_size=64, seed=0, truncation=1.0
+):
+    """Replace a generator's batch norm statistics by their means over fresh batches.
+
+    Brock et al., BigGAN, ICLR 2019, Sec. 3.1 and App. C ("standing statistics"): those that moved
+    along in training belong to latents without truncation, and an average of generators has none
+    of its own. They are cleared, `batches` batches of samples of random classes pass in training
+    mode, and the mean of each batch's statistics is kept. Then an image depends on its own latents
+    only, as in evaluation. A batch's variance is estimated as the layer does it, without bias in
+    `keras_gans.layers.BatchNorm` (the released code's is (n - 1) / n of it). Nothing else moves.
+
+    Args:
+        generator: Keras model, latents (or [latents, labels]) -> images; changed in place.
+        latent_dim: integer.
+        num_classes: integer of a conditional generator, else None.
+        batches, batch_size: integers of 1 or more; an image has `batch_size` companions.
+        seed: integer, of latents and classes.
+        truncation: float of 0 or more, of the latents that will be sampled.
+
+    Raises:
+        ValueError: a generator without batch norm.
+    """
+    layers = generator._flatten_layers()
+    norms = [x for x in layers if hasattr(x, "moving_mean") and hasattr(x, "momentum")]
+    if not norms:
+        raise ValueError("The generator has no batch norm, and so no statistics to measure.")
+    if batches < 1 or batch_size < 1:
+        raise ValueError(f"batches is {batches}, batch_size {batch_size}; 1 or more is wanted.")
+    random = np.random.default_rng(seed)
+    # Power iterations start from the same vectors as in evaluation, in every batch.
+    vectors = [(x.u, ops.convert_to_numpy(x.u)) for x in layers if hasattr(x, "u")]
+    momenta, frozen = [x.momentum for x in norms], [x for x in norms if not x.trainable]
+    try:
+        for norm in frozen:
+            norm.trainable = True  # a frozen one does not measure
+        for i in range(batches):
+            for norm in norms:
+                norm.momentum = i / (i + 1)  # a running mean; the first batch clears what was there
+            z = random.standard_normal((batch_size, latent_dim)).astype("float32")
+            inputs = np.float32(truncation) * z
+            if num_classes is not None:
+                labels = random.integers(0, num_classes, batch_size).astype("int32")
+                inputs = [inputs, labels]
+            with backend.no_gradients():
+                generator(inputs, training=True)
+            for u, value in vectors:
+                u.assign(value)
+    finally:
+        for norm in frozen:
+            norm.trainable = False
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
+
+def _pair(name, value):
+    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
+    if len(pair) != 2:
+        raise ValueError(f"{name} is {value}; one integer, or a pair of them, is wanted.")
+    return pair
+
+
+def _mixtures(labels, count, num_classes):
+    mixtures = np.asarray(labels, "float32")
+    if mixtures.shape != (count, num_classes):
+        raise ValueError(
+            f"labels has shape {mixtures.shape}; mixtures of classes have shape ({count}, "
+            f"{num_classes})."
+        )
+    return mixtures
+
+
+def _part(head, height, width):
+    """How many images are rendered at once."""
+    _, rows, columns, channels = head.input.shape
+    values = max(rows * columns * channels, height * width * head.channels)
+    return max(1, _PART_BYTES // (4 * values))
+
+
+def _run(network, inputs, batch_size):
+    """A network's outputs as float32 NumPy: by a plain call, or in batches when they are many."""
+    count = len(keras.tree.flatten(inputs)[0])
+    if batch_size is not None and (count > _FEW or count > batch_size):
+        return np.asarray(network.predict(inputs, batch_size, verbose=0), "float32")
+    with backend.no_gradients():
+        outputs = ops.cast(network(inputs, training=False), "float32")
+    return ops.convert_to_numpy(outputs)
+
+
+# Parts of generators, kept for the functions that they compile: generator -> {name: part}.
+_cuts = weakref.WeakKeyDictionary()
+
+
+def _cut(generator, part):
+    """A part of a generator, as a model of the same layers."""
+    known = _cuts.setdefault(generator, {})
+    if part not in known:
+        inputs, outputs = list(generator.inputs), generator.output
+        if part == "of labels":
+            inputs, outputs = inputs[1], label_layer(generator).output
+        if part.startswith("mixed"):
+            inputs[1] = label_layer(generator).output
+        if part.endswith("features"):
+            outputs = inr_head(generator).input
+        known[part] = keras.Model(inputs if part == "of labels" else _one(inputs), outputs)
+    return known[part]
+
+
+def _one(inputs):
+    return inputs if len(inputs) > 1 else inputs[0]

@@ -1,8 +1,17 @@
 """The zoo of trained entries: a folder each, of plain files that every backend loads."""
 
+import importlib
+
 from keras_gans.zoo.catalogue import card, load, write_index
 from keras_gans.zoo.catalogue import list_entries as list
-from keras_gans.zoo.entry import ZooEntry
-from keras_gans.zoo.publishing import publish
 
 __all__ = ["ZooEntry", "card", "list", "load", "publish", "write_index"]
+
+# These need Keras; names, cards and checksums take no backend.
+_ON_USE = {"ZooEntry": "entry", "publish": "publishing"}
+
+
+def __getattr__(name):
+    if name in _ON_USE:
+        return getattr(importlib.import_module(f"{__name__}.{_ON_USE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

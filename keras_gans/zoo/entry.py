@@ -1,9 +1,11 @@
-"""A loaded entry of the zoo. Keras is imported on use: listing entries takes no backend."""
+"""A loaded entry of the zoo."""
 
 import io
 
 import numpy as np
 
+from keras_gans.models.sampling import Sampling
+from keras_gans.recipes import configs
 from keras_gans.zoo import cards, weights
 from keras_gans.zoo.store import EntryFolder
 
@@ -18,10 +20,11 @@ def weights_file(network):
     return f"{network}.npz"
 
 
-class ZooEntry:
+class ZooEntry(Sampling):
     """A trained entry, loaded: its networks, ready to sample from, and its card.
 
-    Made by `keras_gans.zoo.load`.
+    Made by `keras_gans.zoo.load`. `generate`, `images_of`, `interpolate` and `standing_statistics`
+    are those of the models.
 
     Attributes:
         name: name of the entry.
@@ -41,8 +44,6 @@ class ZooEntry:
     """
 
     def __init__(self, folder, training=False, name=None):
-        from keras_gans.recipes import configs
-
         files = EntryFolder(folder, name)
         files.verify()
         self.folder, self.name, self.metadata = files.path, files.name, files.card
@@ -60,8 +61,6 @@ class ZooEntry:
         self._reference = files.read(REFERENCE)
 
     def _network(self, files, config, name, trainable):
-        from keras_gans.recipes import configs
-
         what = f"The {name} of zoo entry {self.name!r}"
         if name not in config["networks"]:
             raise ValueError(f"{what} is missing in its {CONFIG}.")
@@ -88,35 +87,6 @@ class ZooEntry:
     @property
     def recipe(self):
         return self.metadata["recipe"]
-
-    def generate(self, n, seed=0, labels=None, batch_size=64):
-        """Sample images.
-
-        The latents come from NumPy's generator: a seed gives the same images on every backend.
-
-        Args:
-            n: integer, number of images.
-            seed: integer.
-            labels: integer, or integers (n,), for conditional entries; by default the classes in
-                turn.
-            batch_size: integer, images made at once.
-
-        Returns:
-            float32 NumPy array (n, H, W, C) in [-1, 1].
-
-        Raises:
-            ValueError: n less than 1, or labels that the entry does not have.
-        """
-        from keras_gans.models import sampling
-
-        latents = sampling.latents(n, self.latent_dim, seed)
-        return self.images_of(latents, labels, batch_size)
-
-    def images_of(self, latents, labels=None, batch_size=64):
-        """The images of given latents, an array (N, latent_dim); labels as in `generate`."""
-        from keras_gans.models import sampling
-
-        return sampling.images_of(self.generator, latents, labels, self.num_classes, batch_size)
 
     def verify(self):
         """How far this machine's images of the stored latents are from the stored images.

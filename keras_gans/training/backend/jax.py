@@ -1,10 +1,13 @@
 """The engine's primitives on JAX: stateful Keras code made pure by a scope of its own."""
 
+import contextlib
+
 import jax
 import keras
 
 # XLA on CPU computes a transposed convolution's weight gradient an order of magnitude too slowly.
 TRANSPOSED_CONVOLUTION_BY_PHASES = jax.default_backend() == "cpu"
+no_gradients = contextlib.nullcontext
 
 
 class _Scope(keras.StatelessScope):

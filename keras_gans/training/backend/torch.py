@@ -8,6 +8,7 @@ from keras import tree
 _nesting = threading.local()
 
 TRANSPOSED_CONVOLUTION_BY_PHASES = False
+no_gradients = torch.no_grad
 
 
 def vjp(fn, variables, inputs):
