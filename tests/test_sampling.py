@@ -1,5 +1,10 @@
 """Sampling: truncation, classes, sizes, interpolation, standing statistics."""
 
+import os
+import pathlib
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -30,12 +35,13 @@ def latents(count, dim, seed):
 
 def plain(model, z, y):
     """The images of the averaged generator itself."""
-    return to_numpy(model.ema_generator([z, np.asarray(y, "int32")], training=False))
+    return np.asarray(model.ema_generator.predict([z, np.asarray(y, "int32")], verbose=0))
 
 
 def rendered(model, z, y, size, cell="trained"):
     head = model.ema_generator.get_layer("head")
-    features = keras.Model(model.ema_generator.inputs, head.input)([z, np.asarray(y, "int32")])
+    network = keras.Model(model.ema_generator.inputs, head.input)
+    features = network.predict([z, np.asarray(y, "int32")], verbose=0)
     return to_numpy(head.render(features, size, cell))
 
 
@@ -144,6 +150,43 @@ def test_wrong_sizes(inr):
         inr.generate(1, size=8, cell="half")
 
 
+LARGE = """
+import os, threading, time
+import keras_gans
+
+def memory():
+    fields = open("/proc/self/statm").read().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+g, _ = keras_gans.networks.biggan(
+    256, width=96, num_classes=1000, head="inr", d_head=1, init="normal"
+)
+sampler, peak = keras_gans.models.Sampler(g), [0]
+before = memory()
+
+def watch():
+    while True:
+        peak[0] = max(peak[0], memory())
+        time.sleep(0.01)
+
+threading.Thread(target=watch, daemon=True).start()
+image = sampler.generate(1, size=2048)
+assert image.shape == (1, 2048, 2048, 3) and abs(image).max() <= 1 and image.std() > 0
+print((peak[0] - before) / 2**30)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not pathlib.Path("/proc/self/statm").exists(), reason="no /proc here")
+def test_2048_pixels_from_the_full_size_model_of_256_take_less_than_2_gib():
+    root = str(pathlib.Path(__file__).resolve().parent.parent)
+    environment = {**os.environ, "PYTHONPATH": root}
+    command = [sys.executable, "-c", LARGE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert 0.05 < float(done.stdout.split()[-1]) < 2
+
+
 # Standing statistics
 
 
@@ -169,7 +212,7 @@ def test_standing_statistics_are_the_means_over_the_batches(norm, frozen):
         if "moving" in v.path:
             v.assign(7.0 + to_numpy(v))  # of no account
     g.trainable = not frozen
-    others = [(v, to_numpy(v)) for v in g.weights if "moving" not in v.path]
+    others = [(v, to_numpy(v).copy()) for v in g.weights if "moving" not in v.path]
     sampling.standing_statistics(g, 4, C, batches=3, batch_size=10, seed=5, truncation=0.5)
 
     random, first, second = np.random.default_rng(5), [], []
@@ -203,7 +246,7 @@ def test_standing_statistics_are_the_means_over_the_batches(norm, frozen):
 
 
 def test_a_model_measures_the_generator_it_samples_from(inr):
-    before = [to_numpy(v) for v in inr.generator.weights]
+    before = [to_numpy(v).copy() for v in inr.generator.weights]
     old = inr.generate(6, seed=1)
     kept = inr.ema_generator.get_weights()
     inr.standing_statistics(batches=2, batch_size=8)

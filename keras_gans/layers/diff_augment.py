@@ -50,7 +50,7 @@ class DiffAugment(keras.layers.Layer):
         self.names = _names(policy)
         self.policy = ",".join(self.names)
         self.seed = seed
-        self.generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
         if len(input_shape) != 4 or None in tuple(input_shape[1:]):
@@ -66,7 +66,7 @@ class DiffAugment(keras.layers.Layer):
         dtype = keras.backend.standardize_dtype(images.dtype)
         if "float" not in dtype:
             raise ValueError(f"DiffAugment has {dtype} images; floats in [-1, 1] are wanted.")
-        random = _KerasRandom(self.generator) if random is None else random
+        random = _KerasRandom(self.seed_generator) if random is None else random
         x = ops.cast(images, "float32")
         for name in self.names:
             x = _AUGMENTATIONS[name](x, random)

@@ -1,12 +1,38 @@
 """Initial weights that are the same on every backend."""
 
+import contextlib
+import contextvars
+
 import keras
 import numpy as np
 from keras import ops
 
+_blank = contextvars.ContextVar("keras_gans_blank_weights", default=False)
+
+
+@contextlib.contextmanager
+def blank_weights():
+    """A context for networks whose weights come from elsewhere: ours are zeros, drawn by nobody."""
+    token = _blank.set(True)
+    try:
+        yield
+    finally:
+        _blank.reset(token)
+
+
+class _Seeded(keras.initializers.Initializer):
+    """Base of those below: `draw(random, shape)` gives a float64 array."""
+
+    def __call__(self, shape, dtype=None):
+        shape = tuple(shape)
+        if _blank.get():
+            return ops.zeros(shape, dtype=dtype or "float32")
+        values = self.draw(np.random.default_rng(self.seed), shape)
+        return ops.convert_to_tensor(values.astype("float32"), dtype=dtype)
+
 
 @keras.saving.register_keras_serializable(package="keras_gans")
-class SeededNormal(keras.initializers.Initializer):
+class SeededNormal(_Seeded):
     """Normal weights drawn by NumPy: a seed gives the same ones on every backend.
 
     Keras's own initializers draw from each backend's generator.
@@ -25,16 +51,15 @@ class SeededNormal(keras.initializers.Initializer):
         self.stddev = stddev
         self.seed = seed
 
-    def __call__(self, shape, dtype=None):
-        values = np.random.default_rng(self.seed).normal(0.0, self.stddev, tuple(shape))
-        return ops.convert_to_tensor(values.astype("float32"), dtype=dtype)
+    def draw(self, random, shape):
+        return random.normal(0.0, self.stddev, shape)
 
     def get_config(self):
         return {"stddev": self.stddev, "seed": self.seed}
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
-class SeededUniform(keras.initializers.Initializer):
+class SeededUniform(_Seeded):
     """Uniform weights in [-limit, limit] drawn by NumPy (see `SeededNormal`).
 
     `limit = fan_in ** -0.5` gives what PyTorch's convolutions and linear layers start with, their
@@ -54,16 +79,15 @@ class SeededUniform(keras.initializers.Initializer):
         self.limit = limit
         self.seed = seed
 
-    def __call__(self, shape, dtype=None):
-        values = np.random.default_rng(self.seed).uniform(-self.limit, self.limit, tuple(shape))
-        return ops.convert_to_tensor(values.astype("float32"), dtype=dtype)
+    def draw(self, random, shape):
+        return random.uniform(-self.limit, self.limit, shape)
 
     def get_config(self):
         return {"limit": self.limit, "seed": self.seed}
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
-class SeededOrthogonal(keras.initializers.Initializer):
+class SeededOrthogonal(_Seeded):
     """Orthogonal weights (Saxe et al., ICLR 2014) drawn by NumPy (see `SeededNormal`).
 
     The kernel is seen as a matrix (outputs, everything else), outputs being its last axis, as
@@ -89,8 +113,7 @@ class SeededOrthogonal(keras.initializers.Initializer):
         self.gain = gain
         self.seed = seed
 
-    def __call__(self, shape, dtype=None):
-        shape = tuple(shape)
+    def draw(self, random, shape):
         if len(shape) < 2:
             raise ValueError(
                 f"SeededOrthogonal got the shape {shape}; a kernel of two axes or more is wanted: "
@@ -99,10 +122,10 @@ class SeededOrthogonal(keras.initializers.Initializer):
         outputs, rest = shape[-1], int(np.prod(shape[:-1]))
         # Tall for the QR decomposition; the signs of R's diagonal make it unique, and so uniform.
         tall = (max(outputs, rest), min(outputs, rest))
-        q, r = np.linalg.qr(np.random.default_rng(self.seed).standard_normal(tall))
+        q, r = np.linalg.qr(random.standard_normal(tall))
         q = self.gain * q * np.sign(np.diag(r))
         matrix = q if outputs <= rest else q.T  # (rest, outputs)
-        return ops.convert_to_tensor(matrix.reshape(shape).astype("float32"), dtype=dtype)
+        return matrix.reshape(shape)
 
     def get_config(self):
         return {"gain": self.gain, "seed": self.seed}

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_gans.training import backend
 
-# So few images at once are made by a plain call: compiling the generator takes longer.
+# So few images at once are made without `predict`, whose compilation takes longer.
 _FEW = 8
 # Bytes of the feature maps, and of the images, that are rendered at once.
 _PART_BYTES = 64 * 2**20
@@ -176,7 +176,7 @@ def images_of(
         labels: as in `Sampling.generate`, with `num_classes` only.
         num_classes: integer of a conditional generator, else None.
         batch_size: integer, images made at once, by the compiled generator where they are many;
-            None makes all of them by one plain call.
+            None makes all of them at once.
         size, cell: as in `Sampling.generate`. Memory stays bounded at any size, beside the result:
             as many images are rendered at once as fit, and each in chunks of rows.
 
@@ -281,23 +281,27 @@ def standing_statistics(
         raise ValueError(f"batches is {batches}, batch_size {batch_size}; 1 or more is wanted.")
     random = np.random.default_rng(seed)
     # Power iterations start from the same vectors as in evaluation, in every batch.
-    vectors = [(x.u, ops.convert_to_numpy(x.u)) for x in layers if hasattr(x, "u")]
+    vectors = [(x.u, np.array(ops.convert_to_numpy(x.u))) for x in layers if hasattr(x, "u")]
+    moving = [v for x in norms for v in (x.moving_mean, x.moving_variance)]
     momenta, frozen = [x.momentum for x in norms], [x for x in norms if not x.trainable]
     try:
         for norm in frozen:
             norm.trainable = True  # a frozen one does not measure
-        for i in range(batches):
-            for norm in norms:
-                norm.momentum = i / (i + 1)  # a running mean; the first batch clears what was there
+        for norm in norms:
+            norm.momentum = 0.0  # all of a batch's own
+        forward, sums = backend.forward(generator, training=True), [0.0] * len(moving)
+        for _ in range(batches):
             z = random.standard_normal((batch_size, latent_dim)).astype("float32")
             inputs = np.float32(truncation) * z
             if num_classes is not None:
                 labels = random.integers(0, num_classes, batch_size).astype("int32")
                 inputs = [inputs, labels]
-            with backend.no_gradients():
-                generator(inputs, training=True)
+            forward(inputs)
             for u, value in vectors:
                 u.assign(value)
+            sums = [s + ops.convert_to_numpy(v) for s, v in zip(sums, moving, strict=True)]
+        for v, total in zip(moving, sums, strict=True):
+            v.assign(total / batches)
     finally:
         for norm in frozen:
             norm.trainable = False
@@ -334,13 +338,13 @@ def _run(network, inputs, batch_size):
     count = len(keras.tree.flatten(inputs)[0])
     if batch_size is not None and (count > _FEW or count > batch_size):
         return np.asarray(network.predict(inputs, batch_size, verbose=0), "float32")
-    with backend.no_gradients():
-        outputs = ops.cast(network(inputs, training=False), "float32")
-    return ops.convert_to_numpy(outputs)
+    if network not in _forwards:
+        _forwards[network] = backend.forward(network)
+    return ops.convert_to_numpy(ops.cast(_forwards[network](inputs), "float32"))
 
 
-# Parts of generators, kept for the functions that they compile: generator -> {name: part}.
-_cuts = weakref.WeakKeyDictionary()
+# Kept for what was compiled: a network's forward, and the parts of a generator by their names.
+_forwards, _cuts = weakref.WeakKeyDictionary(), weakref.WeakKeyDictionary()
 
 
 def _cut(generator, part):

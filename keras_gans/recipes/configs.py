@@ -1,11 +1,13 @@
 """Networks from stored configurations, of Keras's and this library's classes only."""
 
+import contextlib
 import copy
 import json
 
 import keras
 
 from keras_gans import layers, losses, models, networks  # noqa: F401  (registers their classes)
+from keras_gans.layers.initializers import blank_weights
 
 FORMAT = 1
 
@@ -56,13 +58,20 @@ def network_to_config(network, what):
     return json.loads(json.dumps(config))
 
 
-def network_from_config(config, what):
-    """A network with fresh weights from its configuration, checked by `check_config`."""
+def network_from_config(config, what, blank=False):
+    """A network from its configuration, checked by `check_config`.
+
+    Args:
+        config: dictionary.
+        what: string, how an error calls the network.
+        blank: bool, whether weights are loaded next, so that drawing initial ones may be skipped.
+    """
     check_config(config, what)
     try:
         # Keras takes a functional model's configuration apart while it reads it.
         copied = copy.deepcopy(config)
-        network = keras.saving.deserialize_keras_object(copied, safe_mode=True)
+        with blank_weights() if blank else contextlib.nullcontext():
+            network = keras.saving.deserialize_keras_object(copied, safe_mode=True)
     except (TypeError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(f"{what} does not rebuild from its configuration: {reason}") from error

@@ -3,12 +3,15 @@
 import keras
 from keras import ops
 
+from keras_gans.layers.initializers import blank_weights
+
 
 def average_copy(network):
     """A non-trainable copy of `network`, with its weights, to hold their moving average."""
-    copy = network.__class__.from_config(network.get_config())
-    if not copy.built:
-        copy.build(network.input_shape)
+    with blank_weights():
+        copy = network.__class__.from_config(network.get_config())
+        if not copy.built:
+            copy.build(network.input_shape)
     copy.trainable = False
     copy.set_weights(network.get_weights())
     return copy

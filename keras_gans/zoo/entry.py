@@ -64,7 +64,7 @@ class ZooEntry(Sampling):
         what = f"The {name} of zoo entry {self.name!r}"
         if name not in config["networks"]:
             raise ValueError(f"{what} is missing in its {CONFIG}.")
-        network = configs.network_from_config(config["networks"][name]["config"], what)
+        network = configs.network_from_config(config["networks"][name]["config"], what, blank=True)
         data = files.read(weights_file(name))
         weights.unpack(network, data, f"{weights_file(name)} of zoo entry {self.name!r}")
         network.trainable = trainable

@@ -154,7 +154,7 @@ def _compare(model, config, configs):
     """The configuration, rebuilt with the model's own weights, must give the model's images."""
     from keras_gans.models import sampling
 
-    rebuilt = configs.network_from_config(config, "The generator")
+    rebuilt = configs.network_from_config(config, "The generator", blank=True)
     what = "The generator rebuilt from its configuration"
     original = getattr(model, "ema_generator", None) or model.generator
     weights.unpack(rebuilt, weights.pack(original, half=False), what)
@@ -182,7 +182,7 @@ def _finish(model, folder, metadata, saved_model):
 
     config = configs.read_config((folder / CONFIG).read_bytes(), CONFIG)
     generator = configs.network_from_config(
-        config["networks"]["generator"]["config"], "The generator"
+        config["networks"]["generator"]["config"], "The generator", blank=True
     )
     _round_into(generator, model, metadata["architecture"]["precision"].startswith("float16"))
     size = metadata["architecture"]["image_shape"][0]

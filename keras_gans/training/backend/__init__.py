@@ -9,6 +9,8 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
 - `average_gradients(gradients)`: what has to happen to gradients before `optimizer.apply`, so
   that several replicas take the step of one device with the global batch;
 - `replica_mean(x)`: a mean over the replicas for losses that couple the instances of a batch;
+- `forward(network, training)`: a function, inputs -> outputs, of a network that somebody else
+  holds, for few calls: it starts sooner than `predict`; in training mode its state moves along;
 - `no_gradients()`: a context for evaluation, which keeps no intermediate results on torch.
 
 Two facts that steer layers and callbacks without their importing a backend stand beside them:
@@ -38,6 +40,7 @@ average_gradients = _backend.average_gradients
 broadcast = _backend.broadcast
 check_compile = _backend.check_compile
 replica_mean = _backend.replica_mean
+forward = _backend.forward
 no_gradients = _backend.no_gradients
 average_logs = _backend.average_logs
 TRANSPOSED_CONVOLUTION_BY_PHASES = _backend.TRANSPOSED_CONVOLUTION_BY_PHASES

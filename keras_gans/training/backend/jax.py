@@ -1,12 +1,14 @@
 """The engine's primitives on JAX: stateful Keras code made pure by a scope of its own."""
 
 import contextlib
+import weakref
 
 import jax
 import keras
 
+_ON_CPU = jax.default_backend() == "cpu"
 # XLA on CPU computes a transposed convolution's weight gradient an order of magnitude too slowly.
-TRANSPOSED_CONVOLUTION_BY_PHASES = jax.default_backend() == "cpu"
+TRANSPOSED_CONVOLUTION_BY_PHASES = _ON_CPU
 no_gradients = contextlib.nullcontext
 
 
@@ -60,6 +62,37 @@ def vjp(fn, variables, inputs):
         return (of_variables if wrt != "inputs" else [], of_inputs if wrt != "variables" else [])
 
     return outputs, pullback
+
+
+def forward(network, training=False):
+    """See `keras_gans.training.backend`."""
+    reference, compiled = weakref.ref(network), {}
+
+    def run(inputs):
+        network = reference()
+        inputs = keras.tree.map_structure(jax.numpy.asarray, inputs)
+        state = [
+            [v.value for v in variables]
+            for variables in (network.trainable_variables, network.non_trainable_variables)
+        ]
+        shapes = [(x.shape, x.dtype) for x in keras.tree.flatten(inputs)]
+        key = (len(state[0]), *shapes)
+        if key not in compiled:
+
+            def pure(trainable, non_trainable, inputs):
+                return network.stateless_call(trainable, non_trainable, inputs, training=training)
+
+            # Compiling outweighs few runs; without optimization it takes half the time.
+            options = {"xla_backend_optimization_level": 0} if _ON_CPU else {}
+            lowered = jax.jit(pure).lower(*state, inputs)
+            compiled[key] = lowered.compile(compiler_options=options)
+        outputs, moved = compiled[key](*state, inputs)
+        if training:
+            for variable, value in zip(network.non_trainable_variables, moved, strict=True):
+                variable.assign(value)
+        return outputs
+
+    return run
 
 
 def run_step(model, step, state, data):

@@ -1,6 +1,7 @@
 """The engine's primitives on TensorFlow: gradient tapes and distribution strategies."""
 
 import contextlib
+import weakref
 
 import tensorflow as tf
 
@@ -31,6 +32,12 @@ def vjp(fn, variables, inputs):
         return tf.nest.map_structure(tf.convert_to_tensor, gradients)
 
     return outputs, pullback
+
+
+def forward(network, training=False):
+    """See `keras_gans.training.backend`."""
+    reference = weakref.ref(network)
+    return lambda inputs: reference()(inputs, training=training)
 
 
 def run_step(model, step, data):

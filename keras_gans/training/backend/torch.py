@@ -1,6 +1,7 @@
 """The engine's primitives on PyTorch: autograd on demand, and plain collectives."""
 
 import threading
+import weakref
 
 import torch
 from keras import tree
@@ -53,6 +54,17 @@ def vjp(fn, variables, inputs):
     if depth == 0:
         outputs = tree.map_structure(lambda x: x.detach(), outputs)
     return outputs, pullback
+
+
+def forward(network, training=False):
+    """See `keras_gans.training.backend`."""
+    reference = weakref.ref(network)
+
+    @torch.no_grad()
+    def run(inputs):
+        return reference()(inputs, training=training)
+
+    return run
 
 
 def run_step(model, step, data):
