@@ -253,7 +253,7 @@ def test_unknown_names(shop, elsewhere):
         zoo.load("tinny", path=shop)
     with pytest.raises(ValueError, match="there are none"):
         zoo.load("tiny")
-    assert zoo.list() == [] and zoo.list(path=shop) == ["tiny"]
+    assert zoo.list(trained_only=True) == [] and zoo.list(path=shop) == ["tiny"]
 
 
 # Publishing
@@ -511,11 +511,11 @@ def test_downloading(shop, elsewhere, tmp_path, monkeypatch):
         )
         monkeypatch.setenv(catalogue.ZOO_URL, url)
         shutil.rmtree(elsewhere)
-        assert zoo.list() == ["tiny"]
+        assert zoo.list(trained_only=True) == ["tiny"]
         zoo.load("tiny")
     # From the cache, without the server.
     monkeypatch.delenv(catalogue.ZOO_URL)
-    assert zoo.load("tiny").folder == elsewhere / "tiny" and zoo.list() == ["tiny"]
+    assert zoo.load("tiny").folder == elsewhere / "tiny" and zoo.list(trained_only=True) == ["tiny"]
     with pytest.raises(OSError, match="Could not read .*index.json") as error:
         zoo.load("tiny", base_url=url)
     assert "\n" not in str(error.value)
@@ -609,7 +609,7 @@ def test_an_installed_wheel_in_an_empty_folder_on_another_backend(shop, tmp_path
     program = (
         "import io, sys, keras, numpy, keras_gans\n"
         "entry = keras_gans.zoo.load('tiny')\n"
-        "assert keras_gans.zoo.list() == ['tiny'] and entry.verify() < 1e-4\n"
+        "assert keras_gans.zoo.list(trained_only=True) == ['tiny'] and entry.verify() < 1e-4\n"
         "assert keras_gans.recipes.load('osgan_digits')\n"
         "print(keras.backend.backend(), keras_gans.__file__)\n"
         "numpy.save(sys.argv[1], entry.generate(3, seed=4))\n"

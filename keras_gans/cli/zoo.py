@@ -39,7 +39,7 @@ def _where(values):
 def run_list(values, positional, arguments):
     """Run `zoo list`."""
     from keras_gans import zoo
-    from keras_gans.zoo import store
+    from keras_gans.zoo import architectures, store
 
     names = zoo.list(**_where(values))
     if not names:
@@ -47,6 +47,10 @@ def run_list(values, positional, arguments):
     for name in names:
         folders = [values.path] if values.path else _local(values, store)
         folder = None if values.url else store.find(name, folders)
+        if folder is None and not values.url and name in architectures.ARCHITECTURES:
+            text = architectures.summary(name)
+            print(f"{name:<24} {'':<12} architecture only, no weights: {text}")
+            continue
         if folder is None:
             print(f"{name:<24} (not downloaded: keras-gans zoo load {name})")
             continue
@@ -87,8 +91,9 @@ def run_load(values, positional, arguments):
 COMMANDS = (
     Command(
         "zoo list",
-        "names of the trained entries",
-        "List the trained entries: name, size of the images, size of the files, what it is.",
+        "names of the entries",
+        "List the entries: name, size of the images, size of the files, what it is. Architectures "
+        "without weights are marked.",
         _flags,
         ("keras-gans zoo list",),
         run_list,

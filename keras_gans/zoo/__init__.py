@@ -5,10 +5,10 @@ import importlib
 from keras_gans.zoo.catalogue import card, load, write_index
 from keras_gans.zoo.catalogue import list_entries as list
 
-__all__ = ["ZooEntry", "card", "list", "load", "publish", "write_index"]
+__all__ = ["ZooArchitecture", "ZooEntry", "card", "list", "load", "publish", "write_index"]
 
 # These need Keras; names, cards and checksums take no backend.
-_ON_USE = {"ZooEntry": "entry", "publish": "publishing"}
+_ON_USE = {"ZooArchitecture": "entry", "ZooEntry": "entry", "publish": "publishing"}
 
 
 def __getattr__(name):

@@ -76,6 +76,7 @@ def render(card):
 def _usage(card):
     conditional = card["architecture"].get("num_classes") is not None
     labels = ", labels=0" if conditional else ""
+    labels += ", truncation=0.7, size=(200, 300)" if card["architecture"].get("any_size") else ""
     return (
         "```python\nimport keras_gans\n"
         f'entry = keras_gans.zoo.load("{card["name"]}")\n'
@@ -102,6 +103,8 @@ def _architecture(architecture):
     lines.append(
         f"- Images: {shape} (height, width, channels); latents of {_latents(architecture)}"
     )
+    if architecture.get("any_size"):
+        lines.append("- Other sizes: any, `generate(size=(height, width))`; it was trained at one")
     lines.append(f"- Weights: {architecture['precision']}")
     return "\n".join(lines)
 

@@ -3,19 +3,23 @@
 import os
 import pathlib
 
-from keras_gans.zoo import cards, download, store
+from keras_gans.zoo import architectures, cards, download, store
 
 ZOO_URL = "KERAS_GANS_ZOO_URL"
 
 
-def list_entries(path=None, cache_dir=None, base_url=None):
+def list_entries(path=None, cache_dir=None, base_url=None, trained_only=False):
     """Names of the entries that can be loaded.
+
+    Those of paper size on ImageNet are architectures only: there are no weights to ship, and
+    `load(name, weights=None)` builds them. `keras-gans zoo list` says which they are.
 
     Args:
         path: folder of entries to list instead, such as the one handed to `publish`.
         cache_dir: folder of downloaded entries; by default `zoo` in `KERAS_GANS_HOME`, else
             `~/.keras/keras_gans/zoo`.
         base_url: URL of a zoo, whose entries are listed instead.
+        trained_only: bool, whether to leave out the architectures.
 
     Returns:
         Sorted list of strings.
@@ -25,8 +29,8 @@ def list_entries(path=None, cache_dir=None, base_url=None):
 
     Example:
 
-    >>> keras_gans.zoo.list()[:1]
-    ['osgan_digits']
+    >>> "osgan_digits" in keras_gans.zoo.list()
+    True
     """
     if path is not None:
         return store.names_in(path)
@@ -34,12 +38,14 @@ def list_entries(path=None, cache_dir=None, base_url=None):
         return sorted(download.remote_index(base_url))
     folders = (store.packaged_folder(), store.cache_folder(cache_dir))
     names = {name for folder in folders for name in store.names_in(folder)}
+    if not trained_only:
+        names |= set(architectures.ARCHITECTURES)
     url = os.environ.get(ZOO_URL)
     return sorted(names | set(download.remote_index(url)) if url else names)
 
 
-def load(name, training=False, cache_dir=None, base_url=None, path=None):
-    """Load a trained entry.
+def load(name, training=False, cache_dir=None, base_url=None, path=None, weights="trained"):
+    """Load a trained entry, or build an architecture.
 
     Looked for are, in this order: the entries that came with the library, the user's cache, and
     the URL in `KERAS_GANS_ZOO_URL`, from which it is downloaded into the cache. The SHA-256 of
@@ -52,13 +58,15 @@ def load(name, training=False, cache_dir=None, base_url=None, path=None):
             `~/.keras/keras_gans/zoo`.
         base_url: http(s):// or file:// URL of a zoo to take the entry from.
         path: folder of entries to take it from, such as the one handed to `publish`.
+        weights: "trained", or None for networks with initial weights, the discriminator included.
 
     Returns:
-        `keras_gans.zoo.ZooEntry`.
+        `keras_gans.zoo.ZooEntry`; of an architecture, with `weights=None`, a
+        `keras_gans.zoo.ZooArchitecture`.
 
     Raises:
         ValueError: an unknown name, with the nearest ones; a damaged entry; `training=True` of an
-            entry without a discriminator.
+            entry without a discriminator; the weights of an architecture, with what to do.
         OSError: a URL cannot be read, or the cache cannot be written.
 
     Example:
@@ -67,9 +75,13 @@ def load(name, training=False, cache_dir=None, base_url=None, path=None):
     >>> entry.generate(4, seed=0).shape
     (4, 32, 32, 1)
     """
-    from keras_gans.zoo.entry import ZooEntry
+    from keras_gans.zoo.entry import ZooArchitecture, ZooEntry
 
-    return ZooEntry(locate(name, cache_dir, base_url, path), training=training)
+    if weights not in ("trained", None):
+        raise ValueError(f'weights is {weights!r}; "trained" or None is wanted.')
+    if weights is None and _is_architecture(name, cache_dir, base_url, path):
+        return ZooArchitecture(name)
+    return ZooEntry(locate(name, cache_dir, base_url, path), training, weights=weights)
 
 
 def card(name, cache_dir=None, base_url=None, path=None):
@@ -86,6 +98,8 @@ def card(name, cache_dir=None, base_url=None, path=None):
     >>> print(keras_gans.zoo.card("osgan_digits").splitlines()[0])
     # osgan_digits
     """
+    if _is_architecture(name, cache_dir, base_url, path):
+        return architectures.card(name)
     folder = locate(name, cache_dir, base_url, path)
     return cards.render(store.EntryFolder(folder).card)
 
@@ -103,10 +117,19 @@ def locate(name, cache_dir=None, base_url=None, path=None):
         found = store.find(name, [store.packaged_folder(), cache])
         if found is not None:
             return found
+        if name in architectures.ARCHITECTURES:
+            raise architectures.without_weights(name)
         base_url = os.environ.get(ZOO_URL)
     if base_url:
         return download.fetch(name, base_url, cache)
     raise store.unknown(name, list_entries(cache_dir=cache_dir), f"the zoo and its cache {cache}")
+
+
+def _is_architecture(name, cache_dir, base_url, path):
+    """Whether a name stands for an architecture here: no entry has taken it."""
+    if name not in architectures.ARCHITECTURES or path is not None or base_url is not None:
+        return False
+    return store.find(name, [store.packaged_folder(), store.cache_folder(cache_dir)]) is None
 
 
 def write_index(path):

@@ -5,8 +5,9 @@ import io
 import numpy as np
 
 from keras_gans.models.sampling import Sampling
+from keras_gans.networks import biggan
 from keras_gans.recipes import configs
-from keras_gans.zoo import cards, weights
+from keras_gans.zoo import architectures, cards, weights
 from keras_gans.zoo.store import EntryFolder
 
 CONFIG = "config.json"
@@ -43,30 +44,34 @@ class ZooEntry(Sampling):
     (4, 32, 32, 1)
     """
 
-    def __init__(self, folder, training=False, name=None):
+    def __init__(self, folder, training=False, name=None, weights="trained"):
         files = EntryFolder(folder, name)
         files.verify()
         self.folder, self.name, self.metadata = files.path, files.name, files.card
         config = configs.read_config(files.read(CONFIG), f"{CONFIG} of zoo entry {self.name!r}")
-        if training and weights_file("discriminator") not in self.metadata["files"]:
+        training = training or weights is None
+        ships = weights_file("discriminator") in self.metadata["files"]
+        if training and weights is not None and not ships:
             raise ValueError(
                 f"Zoo entry {self.name!r} ships no discriminator: load it without training=True."
             )
         self.latent_dim = config["latent_dim"]
         self.num_classes = config["num_classes"]
-        self.generator = self._network(files, config, "generator", training)
+        self.generator = self._network(files, config, "generator", training, weights)
         self._discriminator = (
-            self._network(files, config, "discriminator", True) if training else None
+            self._network(files, config, "discriminator", True, weights) if training else None
         )
         self._reference = files.read(REFERENCE)
 
-    def _network(self, files, config, name, trainable):
+    def _network(self, files, config, name, trainable, wanted):
         what = f"The {name} of zoo entry {self.name!r}"
         if name not in config["networks"]:
             raise ValueError(f"{what} is missing in its {CONFIG}.")
-        network = configs.network_from_config(config["networks"][name]["config"], what, blank=True)
-        data = files.read(weights_file(name))
-        weights.unpack(network, data, f"{weights_file(name)} of zoo entry {self.name!r}")
+        stored, blank = config["networks"][name]["config"], wanted is not None
+        network = configs.network_from_config(stored, what, blank)
+        if wanted is not None:
+            data = files.read(weights_file(name))
+            weights.unpack(network, data, f"{weights_file(name)} of zoo entry {self.name!r}")
         network.trainable = trainable
         return network
 
@@ -104,3 +109,28 @@ class ZooEntry(Sampling):
     def __repr__(self):
         shape = tuple(self.generator.output_shape[1:])
         return f"<ZooEntry {self.name!r}: images {shape}, latent_dim {self.latent_dim}>"
+
+
+class ZooArchitecture(Sampling):
+    """The networks of an entry without weights, with initial ones: to train, or to convert into.
+
+    Made by `keras_gans.zoo.load(name, weights=None)`.
+
+    Args:
+        name: one of `keras_gans.zoo.architectures.ARCHITECTURES`.
+
+    Attributes:
+        generator, discriminator: Keras models, see `keras_gans.networks.biggan`.
+        latent_dim, num_classes: integers.
+        card: what it is and how to get weights, Markdown text.
+    """
+
+    def __init__(self, name):
+        self.name, self.card = name, architectures.card(name)
+        arguments = architectures.arguments(name)
+        self.generator, self.discriminator = biggan(**arguments)
+        self.latent_dim = self.generator.inputs[0].shape[-1]
+        self.num_classes = arguments["num_classes"]
+
+    def __repr__(self):
+        return f"<ZooArchitecture {self.name!r}: images {tuple(self.generator.output_shape[1:])}>"

@@ -86,6 +86,7 @@ def _write(model, name, card, folder, recipe, discriminator, half):
     from keras_gans import recipes
     from keras_gans.callbacks.sample_grid import fixed_samples, grid_columns, whole_rows
     from keras_gans.data.images import save_grid
+    from keras_gans.models import sampling
     from keras_gans.recipes import configs
 
     networks = {"generator": getattr(model, "ema_generator", None) or model.generator}
@@ -125,6 +126,7 @@ def _write(model, name, card, folder, recipe, discriminator, half):
             "image_shape": list(model.generator.output_shape[1:]),
             "latent_dim": model.latent_dim,
             "num_classes": model.num_classes,
+            **({"any_size": True} if sampling.inr_head(model.generator) is not None else {}),
             "precision": "float16 kernels, loaded as float32" if half else "float32",
         },
         "steps": model.steps_done if model.compiled else None,
