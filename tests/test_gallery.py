@@ -38,7 +38,7 @@ class _Page(html.parser.HTMLParser):
 
 @pytest.fixture
 def entries(tmp_path):
-    """A folder of two entries: the zoo's own, and one with characters that mean something in HTML."""
+    """A folder of two entries: the zoo's own, and one with what means something in HTML."""
     folder = tmp_path / "zoo"
     shutil.copytree(store.packaged_folder() / "osgan_digits", folder / "osgan_digits")
     other = folder / "a.b"
