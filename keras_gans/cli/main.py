@@ -4,7 +4,7 @@ import os
 import sys
 import textwrap
 
-from keras_gans.cli import convert, evaluate, nrds, sample, train, zoo
+from keras_gans.cli import convert, evaluate, gallery, nrds, sample, train, zoo
 from keras_gans.errors import nearest
 from keras_gans.version import __version__
 
@@ -14,6 +14,7 @@ _ALL = (
     evaluate.COMMAND,
     nrds.COMMAND,
     convert.COMMAND,
+    gallery.COMMAND,
     *zoo.COMMANDS,
 )
 COMMANDS = {c.name: c for c in _ALL}

@@ -1,8 +1,8 @@
-"""`keras-gans zoo list|show|load`: names, cards and checksums take no backend."""
+"""`keras-gans zoo list|show|load|export`: all but the last take no backend."""
 
 import pathlib
 
-from keras_gans.cli.flags import DEBUG, Command, Flag
+from keras_gans.cli.flags import BACKEND, DEBUG, Command, Flag
 
 _WHERE = (
     Flag("path", "string", "a folder of entries to look in instead", value="FOLDER"),
@@ -30,6 +30,22 @@ def _flags():
 def _load_flags():
     out = Flag("out", "string", "folder to copy the entry into", "zoo", value="FOLDER")
     return [out, *_WHERE]
+
+
+def _export_flags():
+    return [
+        Flag(
+            "format",
+            "string",
+            "saved_model (a folder that TensorFlow serves), keras (a file) or onnx (a file)",
+            "saved_model",
+            value="NAME",
+            choices=("saved_model", "keras", "onnx"),
+        ),
+        Flag("out", "string", "what to write", shown="NAME, NAME.keras or NAME.onnx", value="PATH"),
+        Flag("overwrite", "boolean", "replace what is at --out", False),
+        *_WHERE,
+    ]
 
 
 def _where(values):
@@ -88,6 +104,25 @@ def run_load(values, positional, arguments):
     return 0
 
 
+def run_export(values, positional, arguments):
+    """Run `zoo export`."""
+    from keras_gans.cli.startup import choose_backend
+
+    choose_backend(values.backend)
+    from keras_gans import zoo
+
+    name = positional[0]
+    ending = {"keras": ".keras", "onnx": ".onnx"}.get(values.format, "")
+    entry = zoo.load(name, **_where(values))
+    out = zoo.export(entry, values.out or f"{name}{ending}", values.format, values.overwrite)
+    print(f"Wrote {out}.")
+    if values.format == "saved_model":
+        inputs = ", ".join(x.name for x in entry.generator.inputs)
+        print("Use it, without keras_gans:")
+        print(f'  tf.saved_model.load("{out}").generate({inputs})')
+    return 0
+
+
 COMMANDS = (
     Command(
         "zoo list",
@@ -119,5 +154,19 @@ COMMANDS = (
         run_load,
         ("NAME",),
         (DEBUG,),
+    ),
+    Command(
+        "zoo export",
+        "write an entry's generator as a SavedModel, a .keras file or ONNX",
+        "Write the generator of an entry for serving. The SavedModel has the signature generate, "
+        "takes any batch, and needs TensorFlow alone to be loaded.",
+        _export_flags,
+        (
+            "keras-gans zoo export osgan_digits --out=served",
+            "keras-gans zoo export osgan_digits --format=keras",
+        ),
+        run_export,
+        ("NAME",),
+        (BACKEND, DEBUG),
     ),
 )

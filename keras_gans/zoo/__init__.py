@@ -4,8 +4,20 @@ import importlib
 
 from keras_gans.zoo.catalogue import card, load, write_index
 from keras_gans.zoo.catalogue import list_entries as list
+from keras_gans.zoo.exporting import export
+from keras_gans.zoo.gallery import write_gallery
 
-__all__ = ["ZooArchitecture", "ZooEntry", "card", "list", "load", "publish", "write_index"]
+__all__ = [
+    "ZooArchitecture",
+    "ZooEntry",
+    "card",
+    "export",
+    "list",
+    "load",
+    "publish",
+    "write_gallery",
+    "write_index",
+]
 
 # These need Keras; names, cards and checksums take no backend.
 _ON_USE = {"ZooArchitecture": "entry", "ZooEntry": "entry", "publish": "publishing"}

@@ -61,7 +61,7 @@ def render(card):
         f"# {name}",
         card["summary"],
         f"![Samples of {name}](samples.png)" if "samples.png" in card["files"] else "",
-        _usage(card),
+        f"```python\n{usage(card)}\n```",
         "## Data\n\n" + _data(card["data"]),
         "## Architecture\n\n" + _architecture(card["architecture"]),
         "## Training\n\n" + _training(card),
@@ -73,14 +73,15 @@ def render(card):
     return "\n\n".join(s for s in sections if s) + "\n"
 
 
-def _usage(card):
+def usage(card):
+    """The three lines of Python that load an entry and make images."""
     conditional = card["architecture"].get("num_classes") is not None
     labels = ", labels=0" if conditional else ""
     labels += ", truncation=0.7, size=(200, 300)" if card["architecture"].get("any_size") else ""
     return (
-        "```python\nimport keras_gans\n"
+        "import keras_gans\n"
         f'entry = keras_gans.zoo.load("{card["name"]}")\n'
-        f"images = entry.generate(16, seed=0{labels})  # float32 in [-1, 1]\n```"
+        f"images = entry.generate(16, seed=0{labels})  # float32 in [-1, 1]"
     )
 
 
@@ -145,12 +146,13 @@ def _scores(scores):
         score = score if isinstance(score, dict) else {"value": score}
         samples = f"{score['samples']:,}" if score.get("samples") else ""
         rows.append(
-            f"| {name} | {_number(score['value'])} | {samples} | {score.get('protocol', '')} |"
+            f"| {name} | {number(score['value'])} | {samples} | {score.get('protocol', '')} |"
         )
     return "\n".join(rows)
 
 
-def _number(value):
+def number(value):
+    """A score as a card shows it."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
