@@ -6,8 +6,8 @@ from keras import layers
 class ResidualBlocks:
     """Pre-activation residual blocks that double or halve the size of a feature map.
 
-    Subclasses write `conv(x, filters, name, size=3, resample=None)`, a convolution behind 2x nearest
-    upsampling ("up") or before 2x2 average pooling ("down"), and the norms they need.
+    Subclasses write `conv`, a convolution behind 2x nearest upsampling (`resample="up"`) or before
+    2x2 average pooling ("down"), and the norms they need.
     """
 
     def conv(self, x, filters, name, size=3, resample=None):

@@ -134,9 +134,9 @@ def sngan_resnet(
 
 def _check(name, value, choices):
     if value not in choices:
+        hint = nearest(value, choices) if isinstance(value, str) else ""
         raise ValueError(
-            f"{name} is {value!r}{nearest(str(value), choices)}: choose one of "
-            f"{', '.join(map(repr, choices))}."
+            f"{name} is {value!r}{hint}: choose one of {', '.join(map(repr, choices))}."
         )
 
 
