@@ -4,10 +4,12 @@ Gulrajani et al., NeurIPS 2017 (with the released networks' details), and Miyato
 Table 3. The references are slow and plain: upsampling, 3x3 convolution, pooling, one by one.
 """
 
+import json
+
 import keras
 import numpy as np
 import pytest
-from conftest import images, to_numpy
+from conftest import images, slow_module, to_numpy
 
 from keras_gans import layers, networks
 
@@ -145,7 +147,13 @@ def spread(network, seed=0):
             v.assign(to_numpy(v) + 0.3 * rng.standard_normal(v.shape))
 
 
-@pytest.mark.parametrize("case", CASES)
+# A few of them say it all where every new shape is compiled.
+FAST = ("wgan_gp_32_map_4", "wgan_gp_64_map_8", "sngan_map_4")
+
+
+@pytest.mark.parametrize(
+    "case", [c if c in FAST else pytest.param(c, marks=slow_module("jax")) for c in CASES]
+)
 def test_the_discriminator_is_pytorch_s(case):
     build, arguments, halvings, head = CASES[case]
     d = build(width=3, channels=2, **arguments)[1]
@@ -161,7 +169,10 @@ def test_the_discriminator_is_pytorch_s(case):
     assert reference.parameters == trainable(d)
 
 
-@pytest.mark.parametrize("case", ["wgan_gp_32", "wgan_gp_64", "sngan"])
+@pytest.mark.parametrize(
+    "case",
+    ["wgan_gp_32", *(pytest.param(c, marks=slow_module("jax")) for c in ("wgan_gp_64", "sngan"))],
+)
 def test_the_generator_is_pytorch_s(case):
     build, arguments, _, _ = CASES[case]
     g = build(width=2, channels=1, latent_dim=5, **arguments)[0]
@@ -253,11 +264,10 @@ def test_weights_are_glorot_s_and_repeat_with_the_seed():
 
 def test_networks_rebuild_from_their_configuration():
     for network in (*WGAN_GP(32, width=2, score_map=4), SNGAN(width=2, score_map=4)[1]):
-        clone = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(network))
+        config = json.dumps(keras.saving.serialize_keras_object(network))
+        clone = keras.saving.deserialize_keras_object(json.loads(config))
         clone.set_weights(network.get_weights())
-        shape = (2, *network.input_shape[1:])
-        x = np.random.default_rng(0).standard_normal(shape).astype("float32")
-        np.testing.assert_allclose(to_numpy(clone(x)), to_numpy(network(x)), atol=1e-5)
+        assert json.dumps(keras.saving.serialize_keras_object(clone)) == config
 
 
 @pytest.mark.parametrize(
