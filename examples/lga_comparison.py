@@ -178,7 +178,16 @@ def report(options):
     (options.out / "table.md").write_text(text)
     print(text, flush=True)
     title = f"CIFAR-10, width {options.width}, means of the seeds"
-    keras_gans.plots.line_plot(lines, options.out / "fd.png", title, "step", "fd_kgnet")
+    ends = [curve[-1] for _, curve in lines.values()]
+    # A row that collapsed stays at the upper edge: it would press all others into one line.
+    keras_gans.plots.line_plot(
+        lines,
+        options.out / "fd.png",
+        title,
+        "step",
+        "fd_kgnet",
+        y_range=(0.8 * min(ends), 1.7 * float(np.median(ends))),
+    )
     if samples:
         keras_gans.data.save_grid(
             np.stack(samples).astype("uint8"), options.out / "samples.png", columns=4

@@ -308,7 +308,7 @@ def test_a_saved_model_goes_on(tmp_path):
 
 def test_tensorboard_shows_the_maps_beside_the_samples(tmp_path):
     """The picture against the map computed here; every region as large as its part of the image."""
-    model = models.LGAGAN(*tiny(), d_steps=1)
+    model = models.LGAGAN(*tiny())
     model.compile()
     model.fit(
         images(8, 4), batch_size=4, verbose=0, callbacks=[TensorBoard(tmp_path, samples=5, seed=2)]

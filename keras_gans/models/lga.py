@@ -25,10 +25,10 @@ class LGAGAN(GAN):
     """A GAN whose generator's gradient is amplified where D finds the image unrealistic.
 
     Spatially Decomposed Hinge Adversarial Loss by Local Gradient Amplifier (anonymous, 2019), with
-    the settings of its Sec. 4.1: D is trained with the hinge loss on a map of scores, G with
-    `keras_gans.losses.LocalGradientAmplifier`, five updates of D for one of G (those of WGAN-GP and
-    SNGAN), Adam with betas 0 and 0.9. The objective works in other models too:
-    `GAN(..., objective="lga")`, `OSGAN(..., objective="lga")`.
+    the optimizers of its Sec. 4.1, Adam with betas 0 and 0.9: D is trained with the hinge loss on a
+    map of scores, G with `keras_gans.losses.LocalGradientAmplifier`. `configuration` has the rest
+    of the paper's settings. The objective works in other models too: `GAN(..., objective="lga")`,
+    `OSGAN(..., objective="lga")`.
 
     Args:
         generator: Keras model, latents -> images.
@@ -36,8 +36,7 @@ class LGAGAN(GAN):
             `keras_gans.networks.wgan_gp_resnet(score_map=4)`, `sngan_resnet(score_map=4)`, ...
         objective: "lga", or `keras_gans.losses.LGA` with another variant or amplification; the
             paper's baselines have "hinge" and "wasserstein".
-        d_steps: integer, updates of D per update of G.
-        **kwargs: of `GAN`, such as `penalty=keras_gans.losses.GradientPenalty(1.0)`.
+        **kwargs: of `GAN`, such as `d_steps=5, penalty=keras_gans.losses.GradientPenalty(1.0)`.
 
     Raises:
         ValueError: an objective "lga" for a discriminator with one score per image.
@@ -50,8 +49,8 @@ class LGAGAN(GAN):
     (None, 4, 4, 1)
     """
 
-    def __init__(self, generator, discriminator, objective="lga", d_steps=5, **kwargs):
-        super().__init__(generator, discriminator, objective, d_steps, **kwargs)
+    def __init__(self, generator, discriminator, objective="lga", **kwargs):
+        super().__init__(generator, discriminator, objective, **kwargs)
         scores = discriminator.output_shape[1:]
         if isinstance(self.objective, losses.LGA) and all(n == 1 for n in scores):
             raise ValueError(
@@ -61,7 +60,7 @@ class LGAGAN(GAN):
 
     @classmethod
     def configuration(cls, name, amplification="margin", image_size=32, seed=0, **kwargs):
-        """The model of a row of the paper's tables, with fresh networks.
+        """The model of a row of the paper's tables, with fresh networks and five D updates a step.
 
         Args:
             name: "geogan" (hinge, D's weights clipped to 0.01 as in WGAN), "wgan_gp",
@@ -70,8 +69,8 @@ class LGAGAN(GAN):
             amplification: of `keras_gans.losses.LocalGradientAmplifier`, for the rows with LGA.
             image_size: 32 or 64 (SNGAN: 32).
             seed: integer, of the networks and of the run.
-            **kwargs: `channels`, `width`, `latent_dim` of the networks; the rest is of `LGAGAN`,
-                and goes before the row's.
+            **kwargs: `channels`, `width`, `latent_dim`, `score_map` of the networks; the rest is of
+                `LGAGAN`. They go before the row's own.
 
         Raises:
             ValueError: an unknown name.
@@ -81,7 +80,7 @@ class LGAGAN(GAN):
                 f"Unknown configuration {name!r}{nearest(name, CONFIGURATIONS)}: choose one of "
                 f"{', '.join(CONFIGURATIONS)}."
             )
-        row = dict(CONFIGURATIONS[name])
+        row = {"d_steps": 5, **CONFIGURATIONS[name]}  # as WGAN-GP and SNGAN
         build = networks.sngan_resnet if name.startswith("sngan") else networks.wgan_gp_resnet
         shape = {k: kwargs.pop(k) for k in ("channels", "width", "latent_dim") if k in kwargs}
         shape["score_map"] = kwargs.pop("score_map", row.pop("score_map", None))
