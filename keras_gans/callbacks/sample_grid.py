@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from absl import logging
 
-from keras_gans.data.images import save_grid
+from keras_gans.data.images import image_grid, save_grid
 
 
 def check_freq(freq, name, optional=False):
@@ -73,6 +73,33 @@ def grid_columns(n, labels, columns=None):
     if columns is None and labels is not None and labels.max() + 1 < n:
         return int(labels.max()) + 1
     return columns
+
+
+def amplification_grid(model, images, labels=None, columns=None):
+    """Samples, and beside them their amplification maps (`keras_gans.losses.LGA`), in one picture.
+
+    Args:
+        model: a method whose objective has an `amplification_map`.
+        images: float32 (n, H, W, C) in [-1, 1].
+        labels: integers (n,) of a conditional model.
+        columns: columns of either grid.
+
+    Returns:
+        A pair: uint8 (rows, columns, 3), the grid of images left of the grid of their maps, black
+        where the gradient counts least and white where it counts most in this picture; and the
+        maps, float32 (n, h, w).
+    """
+    maps = model.amplification_maps(images, labels)
+    low, high = maps.min(), maps.max()
+    shown = np.round(255 * (maps - low) / max(high - low, 1e-12)).astype("uint8")
+    # Every pixel has the value of its region; sizes that do not divide are cut like the regions.
+    rows, cells = (
+        np.arange(side) * n // side
+        for side, n in zip(images.shape[1:3], maps.shape[1:], strict=True)
+    )
+    shown = shown[:, rows][:, :, cells]
+    halves = [image_grid(x, columns) for x in (images, shown)]
+    return np.concatenate(halves, axis=1), maps
 
 
 class PeriodicCallback(keras.callbacks.Callback):

@@ -12,6 +12,7 @@ from PIL import Image
 
 from keras_gans.callbacks.sample_grid import (
     PeriodicCallback,
+    amplification_grid,
     check_freq,
     check_generate,
     drawable,
@@ -116,7 +117,9 @@ class TensorBoard(PeriodicCallback):
       takes (`model.images_per_step`). Validation, this callback's own work and a fit's first
       execution (it compiles) do not count;
     - at each epoch's end the epoch's values, validation included, under `epoch/`;
-    - every `sample_freq` a grid of samples from fixed noise, `samples`, under Images.
+    - every `sample_freq` a grid of samples from fixed noise, `samples`, under Images; with
+      `objective="lga"` also the samples beside their amplification maps, `amplification`, and the
+      lowest, mean and highest value of these under `amplification/`.
 
     Args:
         log_dir: a local folder for the event files.
@@ -241,3 +244,13 @@ class TensorBoard(PeriodicCallback):
             return
         grid = image_grid(images, columns=grid_columns(self.samples, labels))
         self._writer.image("samples", grid, step)
+        if hasattr(getattr(self.model, "objective", None), "amplification_map"):
+            self._write_amplification(images, labels, step)
+
+    def _write_amplification(self, images, labels, step):
+        columns = grid_columns(self.samples, labels)
+        picture, maps = amplification_grid(self.model, images, labels, columns)
+        self._writer.image("amplification", picture, step)
+        # The picture goes from its darkest to its brightest region: these say what they are.
+        values = {"lowest": maps.min(), "mean": maps.mean(), "highest": maps.max()}
+        self._writer.scalars({f"amplification/{k}": float(v) for k, v in values.items()}, step)

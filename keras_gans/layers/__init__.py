@@ -7,7 +7,11 @@ from keras_gans.layers.diff_augment import DiffAugment
 from keras_gans.layers.initializers import SeededNormal, SeededOrthogonal, SeededUniform
 from keras_gans.layers.inr import INRHead
 from keras_gans.layers.one_hot import OneHot
-from keras_gans.layers.resampling import GlobalSumPooling2D, ResampledSpectralConv2D
+from keras_gans.layers.resampling import (
+    GlobalSumPooling2D,
+    ResampledConv2D,
+    ResampledSpectralConv2D,
+)
 from keras_gans.layers.spectral import (
     SpectralConv2D,
     SpectralConv2DTranspose,
@@ -25,6 +29,7 @@ __all__ = [
     "GlobalSumPooling2D",
     "INRHead",
     "OneHot",
+    "ResampledConv2D",
     "ResampledSpectralConv2D",
     "SeededNormal",
     "SeededOrthogonal",

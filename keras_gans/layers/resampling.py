@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gans.layers.convolution import conv2d_transpose
+from keras_gans.layers.convolution import conv2d_transpose, finish
 from keras_gans.layers.spectral import SpectralConv2D
 
 # What resampling makes of the 3 taps along an axis: 4 taps of stride 2. Nearest upsampling copies
@@ -16,37 +16,16 @@ _TAPS = {
 }
 
 
-@keras.saving.register_keras_serializable(package="keras_gans")
-class ResampledSpectralConv2D(SpectralConv2D):
-    """A 3x3 spectral convolution behind 2x nearest upsampling, or before 2x2 average pooling.
+class _Resampled:
+    """Mixin of a convolution layer: what its 3x3 kernel and the resampling are together."""
 
-    The values of the two layers one after the other, from one: a 4x4 (transposed) convolution of
-    stride 2 whose taps are sums of the kernel's, 16 products per small pixel instead of 36. The
-    weights are those of the 3x3 convolution.
-
-    Args:
-        filters: integer.
-        resample: "up" or "down".
-        epsilon: float, of the spectral normalisation.
-        **kwargs: of `keras.layers.Conv2D`, but the kernel's size, strides and padding.
-
-    Raises:
-        ValueError: unknown `resample`.
-
-    Example:
-
-    >>> layer = keras_gans.layers.ResampledSpectralConv2D(8, "up")
-    >>> layer(keras.ops.ones((1, 4, 4, 3))).shape
-    (1, 8, 8, 8)
-    """
-
-    def __init__(self, filters, resample, epsilon=1e-12, **kwargs):
+    def __init__(self, filters, resample, **kwargs):
         if resample not in _TAPS:
             raise ValueError(f'resample is {resample!r}; "up" or "down" is wanted.')
         kwargs = {k: v for k, v in kwargs.items() if k not in _FIXED}
-        super().__init__(filters, 3, padding="same", epsilon=epsilon, **kwargs)
+        super().__init__(filters, 3, padding="same", **kwargs)
         if self.data_format != "channels_last":
-            raise ValueError("ResampledSpectralConv2D takes channels_last images only.")
+            raise ValueError(f"{type(self).__name__} takes channels_last images only.")
         self.resample = resample
 
     def linear(self, inputs, kernel):
@@ -70,6 +49,49 @@ class ResampledSpectralConv2D(SpectralConv2D):
     def get_config(self):
         config = {k: v for k, v in super().get_config().items() if k not in _FIXED}
         return {**config, "resample": self.resample}
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class ResampledConv2D(_Resampled, keras.layers.Conv2D):
+    """A 3x3 convolution behind 2x nearest upsampling, or before 2x2 average pooling.
+
+    The values of the two layers one after the other, from one: a 4x4 (transposed) convolution of
+    stride 2 whose taps are sums of the kernel's, 16 products per small pixel instead of 36. The
+    weights are those of the 3x3 convolution.
+
+    Args:
+        filters: integer.
+        resample: "up" or "down".
+        **kwargs: of `keras.layers.Conv2D`, but the kernel's size, strides and padding.
+
+    Raises:
+        ValueError: unknown `resample`.
+
+    Example:
+
+    >>> layer = keras_gans.layers.ResampledConv2D(8, "up")
+    >>> layer(keras.ops.ones((1, 4, 4, 3))).shape
+    (1, 8, 8, 8)
+    """
+
+    def call(self, inputs):
+        return finish(self, self.linear(inputs, self.kernel))
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class ResampledSpectralConv2D(_Resampled, SpectralConv2D):
+    """`ResampledConv2D` under spectral normalisation of the 3x3 kernel (see `SpectralNormalized`).
+
+    Args:
+        filters, resample, **kwargs: of `ResampledConv2D`.
+        epsilon: float, of the spectral normalisation.
+
+    Example:
+
+    >>> layer = keras_gans.layers.ResampledSpectralConv2D(8, "up")
+    >>> layer(keras.ops.ones((1, 4, 4, 3))).shape
+    (1, 8, 8, 8)
+    """
 
 
 _FIXED = ("kernel_size", "strides", "padding", "dilation_rate", "groups")

@@ -8,6 +8,7 @@ from keras_gans.losses.conditional import (
     Omni,
     OneSidedOmni,
 )
+from keras_gans.losses.lga import LGA, LocalGradientAmplifier
 from keras_gans.losses.objective import AdversarialLoss, Objective
 from keras_gans.losses.objectives import (
     OBJECTIVES,
@@ -33,6 +34,7 @@ from keras_gans.losses.penalties import (
 
 __all__ = [
     "ACGAN",
+    "LGA",
     "OBJECTIVES",
     "AdversarialLoss",
     "ClassObjective",
@@ -41,6 +43,7 @@ __all__ = [
     "Hinge",
     "ImACGAN",
     "LeastSquares",
+    "LocalGradientAmplifier",
     "Minimax",
     "MultiHinge",
     "NonSaturating",

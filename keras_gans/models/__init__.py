@@ -3,6 +3,7 @@
 from keras_gans.models.acgan import ACGAN, ImACGAN, MultiHingeGAN
 from keras_gans.models.biggan import BigGAN
 from keras_gans.models.gan import GAN
+from keras_gans.models.lga import LGAGAN
 from keras_gans.models.omni_gan import OmniGAN, OmniINRGAN
 from keras_gans.models.osgan import OSGAN
 from keras_gans.models.sampler import Sampler
@@ -12,6 +13,7 @@ __all__ = [
     "BigGAN",
     "GAN",
     "ImACGAN",
+    "LGAGAN",
     "MultiHingeGAN",
     "OSGAN",
     "OmniGAN",

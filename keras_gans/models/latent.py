@@ -1,6 +1,7 @@
 """What methods with a generator from noise share: latents, fakes, scores, sampling, export."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_gans import layers, losses
@@ -158,6 +159,32 @@ class LatentModel(Sampling, AdversarialModel):
         self.objective.update(real_scores, fake_scores)
         real, fake = self.objective.realness(real_scores), self.objective.realness(fake_scores)
         self.log(real_score=ops.mean(real), fake_score=ops.mean(fake))
+
+    def amplification_maps(self, images, labels=None, batch_size=64):
+        """How much each region of images counts in G's gradient: `keras_gans.losses.LGA`'s A.
+
+        Args:
+            images: fakes, float32 (N, H, W, C) in [-1, 1].
+            labels: integers (N,), where the discriminator takes them.
+            batch_size: integer, images scored at once.
+
+        Returns:
+            float32 NumPy array (N, h, w); (N, 1, 1) with one score per image.
+
+        Raises:
+            ValueError: an objective without an amplification map.
+        """
+        if not hasattr(self.objective, "amplification_map"):
+            raise ValueError(
+                f"The objective {self.objective.name!r} amplifies nothing: a model with "
+                "objective='lga' has amplification maps."
+            )
+        backend.sync(self)
+        conditional = isinstance(self.discriminator.input_shape, list)
+        inputs = [images, labels] if conditional else images
+        scores = self.discriminator.predict(inputs, batch_size, verbose=0)
+        scores = np.asarray(scores, "float32").reshape(len(images), *scores.shape[1:-1] or (1, 1))
+        return ops.convert_to_numpy(self.objective.amplification_map(scores))
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """Write the (averaged) generator for serving, with a dynamic batch.

@@ -21,6 +21,7 @@ from keras_gans.layers import (
     SpectralDense,
     SpectralEmbedding,
 )
+from keras_gans.networks.blocks import ResidualBlocks
 
 # Multiples of the width, by the size of the last feature map (Omni-GAN, Tables 5 to 8; 32: the
 # BigGAN authors' CIFAR network). G: at 4x4, then after each up-block. D: after each block, and how
@@ -154,7 +155,7 @@ def _check_choice(name, value, choices):
         )
 
 
-class _Layers:
+class _Layers(ResidualBlocks):
     """The layers that all blocks are made of, with their initial weights."""
 
     def __init__(self, base, init, seed):
@@ -202,35 +203,6 @@ class _Layers:
 
     def attention(self, x, name):
         return SelfAttention([self.weights() for _ in range(4)], self.epsilon, name=name)(x)
-
-    def up_block(self, x, condition, filters, name):
-        """norm-ReLU-upsample-conv-norm-ReLU-conv, beside upsample-conv1x1.
-
-        The 1x1 convolution comes before the nearest upsampling: the values are the same.
-        """
-        h = layers.ReLU(name=f"{name}_relu1")(self.norm(x, condition, f"{name}_norm1"))
-        h = self.conv(h, filters, f"{name}_conv1", resample="up")
-        h = layers.ReLU(name=f"{name}_relu2")(self.norm(h, condition, f"{name}_norm2"))
-        h = self.conv(h, filters, f"{name}_conv2")
-        x = self.conv(x, filters, f"{name}_shortcut", size=1)
-        x = layers.UpSampling2D(interpolation="nearest", name=f"{name}_upsample")(x)
-        return layers.Add(name=f"{name}_add")([h, x])
-
-    def down_block(self, x, filters, name, first, down):
-        """ReLU-conv-ReLU-conv-pool, beside conv1x1-pool; the first block has no first ReLU.
-
-        Average pooling comes before the 1x1 convolution (as it does in the published first block):
-        the values are the same. A block that keeps size and width has no convolution there.
-        """
-        h = x if first else layers.ReLU(name=f"{name}_relu1")(x)
-        h = self.conv(h, filters, f"{name}_conv1")
-        h = layers.ReLU(name=f"{name}_relu2")(h)
-        h = self.conv(h, filters, f"{name}_conv2", resample="down" if down else None)
-        if down:
-            x = layers.AveragePooling2D(2, name=f"{name}_pool")(x)
-        if down or x.shape[-1] != filters:
-            x = self.conv(x, filters, f"{name}_shortcut", size=1)
-        return layers.Add(name=f"{name}_add")([h, x])
 
 
 def _generator(layer, base, width, num_classes, latent_dim, attention, shared_dim):

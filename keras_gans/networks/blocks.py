@@ -1,0 +1,59 @@
+"""The residual blocks that SNGAN, WGAN-GP and BigGAN share, made of each one's own layers."""
+
+from keras import layers
+
+
+class ResidualBlocks:
+    """Pre-activation residual blocks that double or halve the size of a feature map.
+
+    Subclasses write `conv`, a convolution behind 2x nearest upsampling (`resample="up"`) or before
+    2x2 average pooling ("down"), and the norms they need.
+    """
+
+    def conv(self, x, filters, name, size=3, resample=None):
+        raise NotImplementedError
+
+    def first_conv(self, x, filters, name, resample=None):
+        """A block's first convolution; a norm may follow it."""
+        return self.conv(x, filters, name, resample=resample)
+
+    def norm(self, x, condition, name):
+        """A norm of an up-block."""
+        raise NotImplementedError
+
+    def down_norm(self, x, name):
+        """A norm of a down-block; none by default."""
+        return x
+
+    def up_block(self, x, condition, filters, name):
+        """norm-ReLU-upsample-conv-norm-ReLU-conv, beside upsample-conv1x1.
+
+        The 1x1 convolution comes before the nearest upsampling: the values are the same.
+        """
+        h = layers.ReLU(name=f"{name}_relu1")(self.norm(x, condition, f"{name}_norm1"))
+        h = self.first_conv(h, filters, f"{name}_conv1", resample="up")
+        h = layers.ReLU(name=f"{name}_relu2")(self.norm(h, condition, f"{name}_norm2"))
+        h = self.conv(h, filters, f"{name}_conv2")
+        x = self.conv(x, filters, f"{name}_shortcut", size=1)
+        x = layers.UpSampling2D(interpolation="nearest", name=f"{name}_upsample")(x)
+        return layers.Add(name=f"{name}_add")([h, x])
+
+    def down_block(self, x, filters, name, first, down, hidden=None):
+        """norm-ReLU-conv-norm-ReLU-conv-pool, beside conv1x1-pool; the first block starts at conv.
+
+        Average pooling comes before the 1x1 convolution (as it does in the published first block):
+        the values are the same. A block that keeps size and width has no convolution there.
+        """
+        h = x
+        if not first:
+            h = layers.ReLU(name=f"{name}_relu1")(self.down_norm(h, f"{name}_norm1"))
+        h = self.first_conv(h, hidden or filters, f"{name}_conv1")
+        if not first:
+            h = self.down_norm(h, f"{name}_norm2")
+        h = layers.ReLU(name=f"{name}_relu2")(h)
+        h = self.conv(h, filters, f"{name}_conv2", resample="down" if down else None)
+        if down:
+            x = layers.AveragePooling2D(2, name=f"{name}_pool")(x)
+        if down or x.shape[-1] != filters:
+            x = self.conv(x, filters, f"{name}_shortcut", size=1)
+        return layers.Add(name=f"{name}_add")([h, x])
