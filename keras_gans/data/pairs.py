@@ -60,13 +60,13 @@ def load_pairs(
 
     check_choice("dtype", dtype, ("float32", "uint8"))
     options = make_options(size=image_size, channels=channels)
-    builder = open_builder(name, data_dir, download)
-    features = builder.info.features
     if target == OUTLINE or source == target:
         raise ValueError(
             f"source is {source!r} and target {target!r}: two different ones are wanted, and an "
             "outline as source only."
         )
+    builder = open_builder(name, data_dir, download)
+    features = builder.info.features
     names = [x for x in (source, target) if x != OUTLINE]
     images = [x for x in names if x in features]
     if images == names:
