@@ -139,7 +139,8 @@ def main(arguments=None):
         row = [["", *(f"{r[score]:.4f}" for r in scores.values())]]
         text += markdown([score, *scores], row) + "\n"
     if options.label == "thickness":
-        real = [f"{thickness(held_out[held_labels == v]).mean():.2f}" for v in range(values)]
+        real = [held_out[held_labels == v] for v in range(values)]
+        real = [f"{thickness(x).mean():.2f}" if len(x) else "-" for x in real]
         text += "Mean thickness in pixels by the label asked for, of all held-out images:\n\n"
         lines = [[name, *row] for name, row in made.items()]
         lines.append(["real images of the label", *real])

@@ -3,59 +3,16 @@
 import keras
 import numpy as np
 import pytest
-from conftest import images, relative, to_numpy
+from conftest import images, relative, slow_on, to_numpy
+from dense_networks import dense, small
 from keras import layers
 
 from keras_gans import losses, models, networks
-from keras_gans.layers import OneHot, SeededNormal
 from keras_gans.models.encoder_decoder import CoupledModel
 from keras_gans.networks.copying import redrawn
 
 X = images(6, 4)
 LABELS = np.array([0, 1, 2, 2, 1, 0], "int32")
-
-
-def dense(x, units, activation=None, seed=0):
-    options = {"kernel_initializer": SeededNormal(0.5, seed), "activation": activation}
-    return layers.Dense(units, bias_initializer=SeededNormal(0.3, (seed, 1)), **options)(x)
-
-
-def to_image(inputs, x, name, seed):
-    x = layers.Reshape((4, 4, 1))(dense(x, 16, "tanh", seed))
-    return keras.Model(inputs, x, name=name)
-
-
-def judge(name, inputs, x, seed):
-    return keras.Model(inputs, dense(dense(x, 5, "tanh", seed), 1, None, seed + 1), name=name)
-
-
-def small(family):
-    """Networks of dense layers: {player: network} of the decoupled form."""
-    x = keras.Input((4, 4, 1))
-    flat = layers.Flatten()(x)
-    if family == "pix2pix":
-        other = keras.Input((4, 4, 1))
-        both = layers.Flatten()(layers.Concatenate()([x, other]))
-        return {
-            "translator": to_image(x, dense(flat, 3, "tanh", 1), "translator", 2),
-            "generator": to_image(x, dense(flat, 3, "tanh", 3), "generator", 4),
-            "discriminator": judge("discriminator", [x, other], both, 5),
-        }
-    codes = keras.Input((3,))
-    found = {"encoder": keras.Model(x, dense(flat, 3, "tanh", 1), name="encoder")}
-    if family == "gan":
-        found["decoder"] = to_image(codes, codes, "decoder", 2)
-        found["generator"] = to_image(codes, codes, "generator", 3)
-        found["discriminator"] = judge("discriminator", x, flat, 5)
-        return found
-    label = keras.Input((), dtype="int32")
-    one_hot = OneHot(3)(label)
-    for name, seed in (("decoder", 2), ("generator", 3)):
-        found[name] = to_image([codes, label], layers.Concatenate()([codes, one_hot]), name, seed)
-    both = layers.Concatenate()([flat, one_hot])
-    found["discriminator"] = judge("discriminator", [x, label], both, 5)
-    found["code_discriminator"] = judge("code_discriminator", codes, codes, 7)
-    return found
 
 
 FAMILIES = {
@@ -66,14 +23,14 @@ FAMILIES = {
 DATA = {"gan": (X,), "pix2pix": (X, -X[::-1]), "caae": (X, LABELS)}
 
 
-def make(family, decoupled, optimizer=None, **kwargs):
+def make(family, decoupled, optimizer=None, eagerly=True, **kwargs):
     built = small(family)
     if not decoupled:
         built["generator"] = built.pop("translator", None)
         if built["generator"] is None:
             del built["generator"]
     model = FAMILIES[family][decoupled](**built, seed=3, **kwargs)
-    model.compile(optimizer or keras.optimizers.SGD(0.1), run_eagerly=True)
+    model.compile(optimizer or keras.optimizers.SGD(0.1), run_eagerly=eagerly)
     return model
 
 
@@ -156,10 +113,10 @@ def test_losses_and_a_step_equal_numpy(decoupled, one_stage):
 @pytest.mark.parametrize("family", list(FAMILIES))
 @pytest.mark.parametrize("one_stage", [False, True])
 def test_no_gradient_crosses_in_the_decoupled_form(family, one_stage):
-    """Exactly: one loss switched off, or a thousandfold, leaves the other's players as they are."""
+    """Exactly: without one loss its players rest, and those of the other move as they did."""
     extra = {"code_weight": 0.0} if family == "caae" else {}
     results = {}
-    for l1, adversarial in ((1.0, 1.0), (0.0, 1.0), (1000.0, 1.0), (1.0, 0.0), (1.0, 1000.0)):
+    for l1, adversarial in ((1.0, 1.0), (0.0, 1.0), (1.0, 0.0)):
         model = make(
             family,
             True,
@@ -177,13 +134,10 @@ def test_no_gradient_crosses_in_the_decoupled_form(family, one_stage):
     for player in before:
         assert relative(plain[player], before[player]) > 1e-4
     for player in autoencoders:
-        for adversarial in (0.0, 1000.0):
-            assert relative(results[1.0, adversarial][player], plain[player]) == 0
+        assert relative(results[1.0, 0.0][player], plain[player]) == 0
         assert relative(results[0.0, 1.0][player], before[player]) == 0
-        assert relative(results[1000.0, 1.0][player], plain[player]) > 1e-4
     for player in ("generator", "discriminator"):
-        for l1 in (0.0, 1000.0):
-            assert relative(results[l1, 1.0][player], plain[player]) == 0
+        assert relative(results[0.0, 1.0][player], plain[player]) == 0
     assert relative(results[1.0, 0.0]["generator"], before["generator"]) == 0
 
 
@@ -315,7 +269,8 @@ def test_redrawn_networks_differ_in_every_kernel_and_agree_for_a_seed():
 )
 def test_a_loaded_model_goes_on_as_the_saved_one(family, decoupled, one_stage, tmp_path):
     adam = {"class_name": "Adam", "config": {"learning_rate": 1e-2}}
-    model = make(family, decoupled, adam, one_stage=one_stage, adversarial_weight=0.25)
+    eagerly = family != "gan"  # compiled where that takes seconds
+    model = make(family, decoupled, adam, eagerly, one_stage=one_stage, adversarial_weight=0.25)
     step(model, family)
     model.save(tmp_path / "m.keras")
     loaded = keras.models.load_model(tmp_path / "m.keras")
@@ -332,6 +287,7 @@ def test_a_loaded_model_goes_on_as_the_saved_one(family, decoupled, one_stage, t
     np.testing.assert_allclose(loaded.translate(*inputs), model.translate(*inputs), atol=1e-6)
 
 
+@slow_on("tensorflow", "jax")
 def test_compiled_training_on_convolutions_learns_to_reconstruct():
     """Batch norm, a compiled step, and an L1 loss that falls."""
     model = models.DecoupledGAN(*networks.encoder_decoder(8, 1, width=4, latent_dim=4))

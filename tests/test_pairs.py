@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import images
+from dense_networks import small
 from PIL import Image
 
 import keras_gans
@@ -46,10 +47,9 @@ def test_pairs_stay_together_in_the_order_of_array_dataset():
 
 
 def test_fit_takes_arrays_of_pairs():
-    g, d = networks.pix2pix(16, 1, width=2, d_layers=1, norm="instance", d_norm="instance")
-    model = models.Pix2Pix(g, d)
+    model = models.DecoupledPix2Pix(**small("pix2pix"))
     model.compile(run_eagerly=True)
-    x = images(4)
+    x = images(4, 4)
     history = model.fit(x, -x, batch_size=2, verbose=0).history
     assert np.isfinite([v[-1] for v in history.values()]).all()
     assert model.steps_done == 2
@@ -111,27 +111,28 @@ def test_pairs_of_one_example(tfds_dir):
 
 
 def test_translation_grid_draws_the_panels(tmp_path):
-    x = images(6, 8)
-    model = models.DecoupledGAN(*networks.encoder_decoder(8, 1, width=2, latent_dim=3))
+    x = images(6, 4)
+    model = models.DecoupledGAN(**small("gan"))
     model.compile(run_eagerly=True)
-    grid = callbacks.TranslationGrid(tmp_path / "{step}.png", x[:3], targets=-x[:3], freq=2)
-    model.fit(x, batch_size=2, epochs=2, verbose=0, callbacks=[grid])
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["2.png", "4.png", "6.png"]
+    grid = callbacks.TranslationGrid(tmp_path / "{step}.png", x[:3], targets=-x[:3], freq=1)
+    model.fit(x, batch_size=2, verbose=0, callbacks=[grid])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["1.png", "2.png", "3.png"]
     panels = {**model.panels(x[:3]), "target": -x[:3]}
     assert list(panels) == ["input", "reconstruction", "residual", "output", "target"]
-    rows = np.stack(list(panels.values()), axis=1).reshape(15, 8, 8, 1)
-    found = np.asarray(Image.open(tmp_path / "6.png")).astype(int)
+    rows = np.stack(list(panels.values()), axis=1).reshape(15, 4, 4, 1)
+    found = np.asarray(Image.open(tmp_path / "3.png")).astype(int)
     assert abs(found - data.image_grid(rows, columns=5)).max() <= 1
 
 
 def test_translation_grid_of_labels_and_of_another_model(tmp_path):
-    x, labels = images(4, 16), np.array([0, 1, 1, 0], "int32")
-    encoder, decoder, _, d, d_z = networks.caae(16, 1, num_classes=2, width=2, latent_dim=4)
-    model = models.CAAE(encoder, decoder, d, d_z)
+    x, labels = images(4, 4), np.array([0, 1, 2, 0], "int32")
+    built = small("caae")
+    del built["generator"]
+    model = models.CAAE(**built)
     grid = callbacks.TranslationGrid(tmp_path / "grid.png", (x, labels))
     grid.set_model(model)
     made, columns = grid.draw()
-    assert columns == 2 and made.shape == (8, 16, 16, 1)
+    assert columns == 2 and made.shape == (8, 4, 4, 1)
     np.testing.assert_allclose(made[1::2], model.translate(x, labels), atol=1e-6)
     colour, columns = callbacks.panel_rows({"a": x, "b": np.repeat(x, 3, axis=-1)})
     assert columns == 2

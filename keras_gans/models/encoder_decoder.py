@@ -35,6 +35,7 @@ class EncoderDecoderModel(AdversarialModel):
     """
 
     log_names = ("reconstruction_loss", "adversarial_loss", "real_score", "fake_score")
+    decoupled = False
 
     def __init__(
         self,
@@ -244,13 +245,12 @@ class EncoderDecoderModel(AdversarialModel):
 class CoupledModel(EncoderDecoderModel):
     """ED+GAN, Eq. 1: both losses move the encoder-decoder, and a weight balances them."""
 
-    decoupled = False
     decoupled_class = None  # the decoupled form
     renamed = {}  # player here -> its name there
     doubled = None  # the player here whose network the generator copies
 
     def train_step(self, data):
-        inputs, target, condition = self.unpack(data)
+        inputs, target, condition = self.unpack(tensors(data))
         players = self.autoencoders
         (output, *code), pullback = vjp(lambda: self.autoencode(inputs), self.variables_of(players))
         l1, of_l1 = self.reconstruction(target, output)
@@ -272,7 +272,7 @@ class DecoupledModel(EncoderDecoderModel):
     decoupled = True
 
     def train_step(self, data):
-        inputs, target, condition = self.unpack(data)
+        inputs, target, condition = self.unpack(tensors(data))
         players = self.autoencoders
         (reconstruction, *code), pullback = vjp(
             lambda: self.autoencode(inputs), self.variables_of(players)
@@ -303,6 +303,13 @@ class DecoupledModel(EncoderDecoderModel):
     def residual(self, *inputs, batch_size=64):
         """The generator's images I_G alone; as `translate`."""
         return self.panels(*inputs, batch_size=batch_size)["residual"]
+
+
+def tensors(data):
+    """A batch as tensors: JAX hands over NumPy arrays, and Keras mixes them with no tracer."""
+    return keras.tree.map_structure(
+        lambda x: None if x is None else ops.convert_to_tensor(x), data, none_is_leaf=True
+    )
 
 
 def decouple(model, seed=1):
