@@ -19,18 +19,27 @@ import keras_gans  # noqa: E402
 from keras_gans import losses, models, networks  # noqa: E402
 
 BATCH = 8
+
+
+def decoupled(*_):
+    built = networks.encoder_decoder(16, 1, 4, norm="none", g_norm="layer", d_norm="layer")
+    return models.DecoupledGAN(*built, one_stage=True)
+
+
 RUNS = {
     "two_stage": lambda n: models.GAN(*n, objective="hinge", d_steps=2, ema=0.9),
     "one_stage": lambda n: models.OSGAN(*n, objective="non_saturating", ema=0.9),
     "average": lambda n: models.OSGAN(*n, objective="relativistic_average"),
     "penalty": lambda n: models.GAN(*n, objective="wasserstein", penalty=losses.R1(1.0)),
+    "decoupled": decoupled,
 }
 
 
 def train(name, data):
     g, d = networks.dcgan(16, 1, 4, norm="layer", d_norm="spectral", latent_dim=4)
     model = RUNS[name]((g, d))
-    model.compile({"generator": keras.optimizers.Adam(1e-3, epsilon=1e-4), "discriminator": "sgd"})
+    optimizers = {p: keras.optimizers.Adam(1e-3, epsilon=1e-4) for p in model.players}
+    model.compile({**optimizers, "discriminator": "sgd"})
     history = model.fit(data, epochs=2, verbose=0).history
     weights = [keras.ops.convert_to_numpy(v) for v in model.variables]
     return {

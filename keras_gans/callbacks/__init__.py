@@ -3,7 +3,15 @@
 from keras_gans.callbacks.backup import BackupAndRestore
 from keras_gans.callbacks.evaluation import Evaluate
 from keras_gans.callbacks.guard import TerminateOnCollapse
-from keras_gans.callbacks.sample_grid import SampleGrid
+from keras_gans.callbacks.sample_grid import SampleGrid, TranslationGrid, panel_rows
 from keras_gans.callbacks.tensorboard import TensorBoard
 
-__all__ = ["BackupAndRestore", "Evaluate", "SampleGrid", "TensorBoard", "TerminateOnCollapse"]
+__all__ = [
+    "BackupAndRestore",
+    "Evaluate",
+    "SampleGrid",
+    "TensorBoard",
+    "TerminateOnCollapse",
+    "TranslationGrid",
+    "panel_rows",
+]

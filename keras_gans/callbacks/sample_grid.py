@@ -217,8 +217,72 @@ class SampleGrid(PeriodicCallback):
     def write(self):
         """Draw the samples, write the grid, and return its path (None where samples are NaN)."""
         target = pathlib.Path(self._target(self.epoch + 1, self.read_step()))
-        images, labels = fixed_samples(self.model, self.n, self.seed)
+        images, columns = self.draw()
         if not drawable(self.model, images, self.step):
             return None
-        save_grid(images, target, columns=grid_columns(self.n, labels, self.columns))
+        save_grid(images, target, columns=columns)
         return target
+
+    def draw(self):
+        """The images of the grid now, and its columns."""
+        images, labels = fixed_samples(self.model, self.n, self.seed)
+        return images, grid_columns(self.n, labels, self.columns)
+
+
+class TranslationGrid(SampleGrid):
+    """Writes what an encoder-decoder makes of fixed images, as a PNG file while it trains.
+
+    A row per image: the input, the reconstruction and the residual of a decoupled model, the output
+    (Zhang, Song, Qi, WACV 2018, Fig. 4), and the target where it is given.
+
+    Args:
+        path: as in `SampleGrid`.
+        inputs: images (N, H, W, C) in [-1, 1], as many as there shall be rows; or a tuple of what
+            the model's `translate` takes, such as (images, labels).
+        targets: images (N, H, W, C) for a last column, or None.
+        freq: "epoch", or a number of train steps.
+
+    Raises:
+        ValueError: bad `path` or `freq`; a model without `panels`.
+
+    Example:
+
+    ```python
+    grid = keras_gans.callbacks.TranslationGrid("pictures/{epoch:03d}.png", images[:8])
+    model.fit(images, epochs=10, callbacks=[grid])
+    ```
+    """
+
+    def __init__(self, path, inputs, targets=None, freq="epoch"):
+        self.inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+        self.targets = targets
+        super().__init__(path, n=len(self.inputs[0]), freq=freq)
+
+    def set_model(self, model):
+        if not hasattr(model, "panels"):
+            raise ValueError(
+                f"TranslationGrid draws model.panels(...), which {type(model).__name__} does not "
+                "have: use SampleGrid."
+            )
+        PeriodicCallback.set_model(self, model)
+
+    def draw(self):
+        panels = self.model.panels(*self.inputs)
+        return panel_rows(panels if self.targets is None else {**panels, "target": self.targets})
+
+
+def panel_rows(panels):
+    """Panels of several images as the images and columns of a grid, a row an image.
+
+    Args:
+        panels: dictionary, name -> images (N, H, W, 1 or 3) of one size; grey is repeated where
+            another panel has colour.
+
+    Returns:
+        `(images, columns)` for `keras_gans.data.save_grid`.
+    """
+    columns = [np.asarray(x) for x in panels.values()]
+    channels = max(x.shape[-1] for x in columns)
+    columns = [np.repeat(x, channels // x.shape[-1], axis=-1) for x in columns]
+    images = np.stack(columns, axis=1)
+    return images.reshape(-1, *images.shape[2:]), len(columns)

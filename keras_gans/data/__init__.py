@@ -4,15 +4,19 @@ from keras_gans.data.arrays import ArrayDataset, load_arrays
 from keras_gans.data.images import from_uint8, image_grid, save_grid, to_uint8
 from keras_gans.data.loading import load
 from keras_gans.data.order import EpochKey, epoch_key_of
+from keras_gans.data.pairs import PairDataset, load_pairs, outlines
 
 __all__ = [
     "ArrayDataset",
     "EpochKey",
+    "PairDataset",
     "epoch_key_of",
     "from_uint8",
     "image_grid",
     "load",
     "load_arrays",
+    "load_pairs",
+    "outlines",
     "save_grid",
     "to_uint8",
 ]

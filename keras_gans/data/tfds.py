@@ -26,7 +26,7 @@ def open_tfds(name, data_dir, download, options):
         ValueError: no such data set, split, image or label.
         FileNotFoundError: it is not in `data_dir` and could not be, or was not to be, downloaded.
     """
-    builder = _builder(name, data_dir, download)
+    builder = open_builder(name, data_dir, download)
     try:
         n = builder.info.splits[options.split].num_examples
     except (KeyError, ValueError):
@@ -77,7 +77,7 @@ def _examples(builder, split, image_key, label_key, shape, fit):
 
     keys = {key: True for key in (image_key, label_key) if key}
     # tfds calls a deprecated name of its own.
-    with _without("`FeatureConnector.dtype` is deprecated"):
+    with without_log("`FeatureConnector.dtype` is deprecated"):
         examples = builder.as_dataset(
             split=split,
             shuffle_files=False,
@@ -97,7 +97,7 @@ def _examples(builder, split, image_key, label_key, shape, fit):
 
 
 @contextlib.contextmanager
-def _without(phrase):
+def without_log(phrase):
     """Leave out the log lines of tfds that hold `phrase`."""
     logger = logging.getLogger("absl")
 
@@ -111,7 +111,8 @@ def _without(phrase):
         logger.removeFilter(keep)
 
 
-def _builder(name, data_dir, download):
+def open_builder(name, data_dir, download=False):
+    """The prepared builder of a data set; arguments and errors as in `open_tfds`."""
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
@@ -122,7 +123,7 @@ def _builder(name, data_dir, download):
     folder = None if data_dir is None else os.path.abspath(os.path.expanduser(data_dir))
     try:
         # That it is not prepared is for us to say.
-        with _without("has no dataset_info.json"):
+        with without_log("has no dataset_info.json"):
             builder = tfds.builder(name, data_dir=folder)
             ready = builder.is_prepared()
     except tfds.core.DatasetNotFoundError:

@@ -2,15 +2,24 @@
 
 from keras_gans.models.acgan import ACGAN, ImACGAN, MultiHingeGAN
 from keras_gans.models.biggan import BigGAN
+from keras_gans.models.caae import CAAE, DecoupledCAAE
+from keras_gans.models.decoupled import CoupledGAN, DecoupledGAN
+from keras_gans.models.encoder_decoder import decouple
 from keras_gans.models.gan import GAN
 from keras_gans.models.lga import LGAGAN
 from keras_gans.models.omni_gan import OmniGAN, OmniINRGAN
 from keras_gans.models.osgan import OSGAN
+from keras_gans.models.pix2pix import DecoupledPix2Pix, Pix2Pix
 from keras_gans.models.sampler import Sampler
 
 __all__ = [
     "ACGAN",
     "BigGAN",
+    "CAAE",
+    "CoupledGAN",
+    "DecoupledCAAE",
+    "DecoupledGAN",
+    "DecoupledPix2Pix",
     "GAN",
     "ImACGAN",
     "LGAGAN",
@@ -18,5 +27,7 @@ __all__ = [
     "OSGAN",
     "OmniGAN",
     "OmniINRGAN",
+    "Pix2Pix",
     "Sampler",
+    "decouple",
 ]

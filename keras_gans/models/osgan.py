@@ -45,20 +45,8 @@ class OSGAN(LatentModel):
 
     def __init__(self, generator, discriminator, objective="non_saturating", **kwargs):
         super().__init__(generator, discriminator, objective, **kwargs)
-        self.seam = self._choose_seam()
+        self.seam = choose_seam(self.objective, self.discriminator)
         logging.info("OSGAN: the seam gradient is %s (%s).", self.seam, self.objective.name)
-
-    def _choose_seam(self):
-        if self.objective.symmetric:
-            return "negated"
-        if couples_instances(self.discriminator):
-            raise ValueError(
-                f"The discriminator has batch norm, which one-stage training of the asymmetric "
-                f"objective {self.objective.name!r} does not allow: use d_norm='spectral' (or "
-                "group, instance, layer), a symmetric objective, or keras_gans.models.GAN."
-            )
-        scores = self.discriminator.output_shape[1:]
-        return "scaled" if all(n == 1 for n in scores) else "separate"
 
     @property
     def log_names(self):
@@ -107,3 +95,28 @@ class OSGAN(LatentModel):
         """A loss and its gradients with those of one more term."""
         value, more = value_and_grad(extra, self.player_variables(player))
         return loss + value, [a + b for a, b in zip(gradients, more, strict=True)]
+
+
+def choose_seam(objective, discriminator, two_stage="keras_gans.models.GAN"):
+    """How one-stage training takes the generator's gradient past this discriminator.
+
+    Args:
+        objective: `keras_gans.losses.Objective`.
+        discriminator: Keras model.
+        two_stage: string, what an error names as the way to train in two stages.
+
+    Returns:
+        "negated", "scaled" or "separate"; see `OSGAN`.
+
+    Raises:
+        ValueError: batch norm in D with an asymmetric objective.
+    """
+    if objective.symmetric:
+        return "negated"
+    if couples_instances(discriminator):
+        raise ValueError(
+            "A discriminator has batch norm, which one-stage training "
+            f"of the asymmetric objective {objective.name!r} does not allow: use "
+            f"d_norm='spectral' (or group, instance, layer), a symmetric objective, or {two_stage}."
+        )
+    return "scaled" if all(n == 1 for n in discriminator.output_shape[1:]) else "separate"

@@ -27,6 +27,28 @@ _NORMS = {
 }
 
 
+def norm_layers(norm):
+    """The layers of a norm's name, none for "none" and "spectral"."""
+    return _NORMS[norm]()
+
+
+def check_norms(*norms, choices=tuple(_NORMS)):
+    """Raise `ValueError` for a name that is not in `choices`."""
+    for norm in norms:
+        if norm not in choices:
+            raise ValueError(
+                f"Unknown norm {norm!r}{nearest(norm, choices)}: choose one of {sorted(choices)}."
+            )
+
+
+def check_power_of_two(image_size, least=8):
+    """Raise `ValueError` unless `image_size` is a power of two of `least` or more."""
+    if image_size < least or image_size & (image_size - 1):
+        raise ValueError(
+            f"image_size is {image_size}; a power of two of {least} or more is wanted."
+        )
+
+
 def dcgan(
     image_size=32,
     channels=1,
@@ -70,14 +92,8 @@ def dcgan(
     >>> g.output_shape, d.output_shape
     ((None, 32, 32, 3), (None, 1))
     """
-    for argument in (norm, d_norm):
-        if argument not in _NORMS:
-            raise ValueError(
-                f"Unknown norm {argument!r}{nearest(argument, _NORMS)}: choose one of "
-                f"{sorted(_NORMS)}."
-            )
-    if image_size < 8 or image_size & (image_size - 1):
-        raise ValueError(f"image_size is {image_size}; a power of two of 8 or more is wanted.")
+    check_norms(norm, d_norm)
+    check_power_of_two(image_size)
     counter = itertools.count()
 
     def weights(stddev=0.02):

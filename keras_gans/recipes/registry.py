@@ -10,10 +10,21 @@ import keras
 
 from keras_gans import losses, models, networks, training
 from keras_gans.errors import nearest
+from keras_gans.models.latent import LatentModel
 from keras_gans.recipes.schema import check_keys
 
 # Names whose capitals do not say where a word ends.
-_SPELLED = {"BigGAN": "biggan", "ImACGAN": "imacgan", "OmniINRGAN": "omni_inr_gan"}
+_SPELLED = {
+    "BigGAN": "biggan",
+    "DecoupledPix2Pix": "decoupled_pix2pix",
+    "ImACGAN": "imacgan",
+    "OmniINRGAN": "omni_inr_gan",
+    "Pix2Pix": "pix2pix",
+}
+_NO_RECIPE = (
+    "{} has no recipe: recipes are for methods with a generator of latents and a discriminator of "
+    "images. Train it from Python, as docs/decoupled.md shows."
+)
 
 
 def snake_case(name):
@@ -27,13 +38,21 @@ def _subclasses(module, base):
 
 
 def methods():
-    """Dictionary, name in a recipe -> class in `keras_gans.models`."""
-    return _subclasses(models, training.AdversarialModel)
+    """Dictionary, name in a recipe -> class in `keras_gans.models` that samples from latents."""
+    return _subclasses(models, LatentModel)
+
+
+def method_class(name):
+    """The class of a method's name, or a `ValueError` that says why it has no recipe."""
+    if name in _subclasses(models, training.AdversarialModel) and name not in methods():
+        raise ValueError(_NO_RECIPE.format(name))
+    return choose("method", name, methods())
 
 
 def builders():
-    """Dictionary, name in a recipe -> builder in `keras_gans.networks`."""
-    return {name: getattr(networks, name) for name in networks.__all__}
+    """Dictionary, name in a recipe -> builder in `keras_gans.networks`, of latents and images."""
+    names = [name for name in networks.__all__ if name not in networks.WITHOUT_LATENTS]
+    return {name: getattr(networks, name) for name in names}
 
 
 def penalties():
@@ -93,13 +112,15 @@ def allowed(section, recipe):
         if name is None:
             return ["name", "config"]
         own = {"image_size", "channels", "latent_dim", "num_classes", "seed"}
+        if name in networks.WITHOUT_LATENTS:
+            raise ValueError(_NO_RECIPE.format(name))
         known = arguments(choose("networks", name, builders()))
         return ["name", *(n for n in known if n not in own)]
     method = recipe["model"].get("method")
     if method is None:
         return ["method"]
     own = {"generator", "discriminator", "seed", "name", "dtype", "trainable"}
-    cls = choose("method", method, methods())
+    cls = method_class(method)
     known = arguments(cls)
     own |= set(getattr(cls, "settled", ()))
     return ["method", *(n for n in known if n not in own and n not in _OF_KERAS)]

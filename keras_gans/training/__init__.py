@@ -3,7 +3,7 @@
 from keras_gans.training.adam_l2 import AdamL2
 from keras_gans.training.gradients import input_gradient, value_and_grad, vjp
 from keras_gans.training.model import AdversarialModel
-from keras_gans.training.one_stage import OneStage, one_stage
+from keras_gans.training.one_stage import OneStage, Seam, one_stage, one_stage_seam
 from keras_gans.training.optimizer import PlayersOptimizer
 from keras_gans.training.random import StepRandom
 
@@ -12,9 +12,11 @@ __all__ = [
     "AdversarialModel",
     "OneStage",
     "PlayersOptimizer",
+    "Seam",
     "StepRandom",
     "input_gradient",
     "one_stage",
+    "one_stage_seam",
     "value_and_grad",
     "vjp",
 ]

@@ -48,7 +48,8 @@ class FitMixin:
             x: a `tf.data.Dataset` or `keras.utils.PyDataset` of image batches (or tuples), such as
                 `keras_gans.data.load` makes; or float32 images in [-1, 1] / uint8 images as an
                 array (N, H, W, C), shuffled by a key made of the model's seed and the epoch.
-            y: integer labels (N,) with an array `x`, for conditional models.
+            y: integer labels (N,) with an array `x`, for conditional models; or images, the targets
+                of a model that learns from pairs.
             batch_size: integer with an array `x` (32 by default, or all of fewer images).
             callbacks: list of callbacks.
             shuffle: bool, with an array `x`.
@@ -93,11 +94,13 @@ class FitMixin:
             self._skipping = None
 
     def _array_data(self, x, y, batch_size, shuffle):
-        from keras_gans.data import ArrayDataset
+        from keras_gans.data import ArrayDataset, PairDataset
 
-        return ArrayDataset(
+        y = None if y is None else np.asarray(y)
+        dataset = PairDataset if np.ndim(y) in (3, 4) else ArrayDataset
+        return dataset(
             np.asarray(x),
-            None if y is None else np.asarray(y),
+            y,
             batch_size=batch_size or min(32, len(x)),
             shuffle=shuffle,
             seed=self.seed,

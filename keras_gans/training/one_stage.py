@@ -13,6 +13,9 @@ OneStage = collections.namedtuple(
     "OneStage",
     "d_loss g_loss d_gradients g_gradients fakes real_scores fake_scores gamma gamma_std",
 )
+Seam = collections.namedtuple(
+    "Seam", "d_loss g_loss d_gradients seam real_scores fake_scores gamma gamma_std"
+)
 
 # The floor under |dL_D/dD(x)| as a fraction of the batch's largest |dL_G/dD(x)|: small enough that
 # its own part of D's gradient is below float32's resolution, large enough that the seam, a multiple
@@ -75,6 +78,21 @@ def one_stage(generate, g_variables, discriminate, d_variables, objective, separ
         (None with `separate_seam`).
     """
     fakes, pull_generator = vjp(generate, g_variables)
+    step = one_stage_seam(fakes, discriminate, d_variables, objective, separate_seam)
+    g_gradients, _ = pull_generator(step.seam, wrt="variables")
+    return OneStage(*step[:3], g_gradients, fakes, *step[4:])
+
+
+def one_stage_seam(fakes, discriminate, d_variables, objective, separate_seam=False):
+    """The discriminator's half of `one_stage`: L_G's gradient for fakes of any origin (the seam).
+
+    Args:
+        fakes: images (B, H, W, C), or codes (B, N).
+        discriminate, d_variables, objective, separate_seam: see `one_stage`.
+
+    Returns:
+        `Seam`: as `OneStage`, with the gradient of L_G for `fakes` in the place of G's gradients.
+    """
     scores, pull_discriminator = vjp(discriminate, d_variables, [fakes])
     d_loss, c_real, c_d = score_gradients(objective.discriminator.call, *scores)
     g_loss, _, c_g = score_gradients(objective.generator.call, *scores)
@@ -92,8 +110,7 @@ def one_stage(generate, g_variables, discriminate, d_variables, objective, separ
         per_instance = ops.reshape(ratio, (-1,) + (1,) * (len(seam.shape) - 1))
         seam = seam * ops.cast(per_instance, seam.dtype)
         gamma, gamma_std = _mean_and_std(ratio, unsaturated)
-    g_gradients, _ = pull_generator(seam, wrt="variables")
-    return OneStage(d_loss, g_loss, d_gradients, g_gradients, fakes, *scores, gamma, gamma_std)
+    return Seam(d_loss, g_loss, d_gradients, seam, *scores, gamma, gamma_std)
 
 
 def _mean_and_std(values, mask):

@@ -1,0 +1,221 @@
+"""Images in pairs, (inputs, targets), for methods that translate."""
+
+import numpy as np
+
+from keras_gans.data.arrays import ArrayDataset, make_options
+from keras_gans.data.augment import augment_arrays, draw
+from keras_gans.data.checks import check_choice, check_images
+from keras_gans.data.images import fit_image, from_uint8
+from keras_gans.errors import nearest
+
+OUTLINE = "outline"
+
+
+def load_pairs(
+    name,
+    source,
+    target,
+    image_size=None,
+    split="train",
+    data_dir=None,
+    key="codepoint",
+    channels=None,
+    dtype="float32",
+    download=False,
+):
+    """Pairs of images from a data set of TensorFlow Datasets, as NumPy arrays.
+
+    Args:
+        name: its name, such as `"emoji_styles/128"` or `"facades_mini"`.
+        source, target: what the inputs and the targets are, each
+            an image of an example (`"input_image"`, `"real_image"`);
+            or a class of a label (`"noto"`, `"twemoji"`: two of emoji_styles' styles), the two
+            paired by `key`; where one is given so, the other must be;
+            for `source` also `"outline"`, the `outlines` of the targets.
+        image_size, channels: see `keras_gans.data.load`; of both.
+        split: `"train"`, `"test"`, or a part such as `"train[:80%]"`.
+        data_dir: folder that holds the data set.
+        key: the text that says which images of two classes belong together.
+        dtype: `"float32"` in [-1, 1], or `"uint8"`, a quarter of the memory.
+        download: bool, whether TensorFlow Datasets may download it.
+
+    Returns:
+        `(inputs, targets)`: arrays (N, H, W, C), in the order of the data set's targets. Outlines
+        have one channel.
+
+    Raises:
+        ValueError: no such image or class, a pair without a partner, an unknown data set or split.
+        FileNotFoundError: the data set is not there.
+        ImportError: tensorflow-datasets is missing (`PairDataset` takes any arrays).
+
+    Example:
+
+    >>> inputs, targets = keras_gans.data.load_pairs(
+    ...     "emoji_styles/64", source="noto", target="twemoji", split="test", data_dir=folder
+    ... )  # doctest: +SKIP
+    >>> inputs.shape  # doctest: +SKIP
+    (127, 64, 64, 3)
+    """
+    from keras_gans.data.tfds import open_builder
+
+    check_choice("dtype", dtype, ("float32", "uint8"))
+    options = make_options(size=image_size, channels=channels)
+    if target == OUTLINE or source == target:
+        raise ValueError(
+            f"source is {source!r} and target {target!r}: two different ones are wanted, and an "
+            "outline as source only."
+        )
+    builder = open_builder(name, data_dir, download)
+    features = builder.info.features
+    names = [x for x in (source, target) if x != OUTLINE]
+    images = [x for x in names if x in features]
+    if images == names:
+        found = _of_examples(builder, split, names, options)
+    else:
+        found = _of_classes(name, builder, split, names, key, options)
+    targets = found[target]
+    inputs = outlines(targets) if source == OUTLINE else found[source]
+    if dtype == "float32":
+        inputs, targets = from_uint8(inputs), from_uint8(targets)
+    return inputs, targets
+
+
+def outlines(images, threshold=0.25):
+    """Line drawings: black where an image changes, white elsewhere.
+
+    A pixel is black where the luma within its 3x3 neighbourhood spans more than `threshold`.
+
+    Args:
+        images: float images in [-1, 1] or uint8 ones, (N, H, W, C) with 1 or 3 channels.
+        threshold: float, a part of the whole range.
+
+    Returns:
+        Images (N, H, W, 1) of the same dtype, of two values: -1 and 1, or 0 and 255.
+
+    Example:
+
+    >>> image = np.where(np.arange(8) < 4, -1.0, 1.0) * np.ones((1, 8, 8))
+    >>> (keras_gans.data.outlines(image)[0, 0, :, 0] < 0).astype(int)
+    array([0, 0, 0, 1, 1, 0, 0, 0])
+    """
+    images = check_images(images, "images", value_range=None)
+    low, high = (0, 255) if images.dtype == np.uint8 else (-1.0, 1.0)
+    lines = np.empty((*images.shape[:3], 1), images.dtype)
+    for i, image in enumerate(images):
+        grey = fit_image(image, channels=1)[..., 0].astype("float32")
+        padded = np.pad(grey, 1, mode="edge")
+        around = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
+        span = around.max(axis=(2, 3)) - around.min(axis=(2, 3))
+        lines[i, ..., 0] = np.where(span > threshold * (high - low), low, high)
+    return lines
+
+
+class PairDataset(ArrayDataset):
+    """Batches of (inputs, targets) for `fit`, shuffled as in `keras_gans.data.ArrayDataset`.
+
+    Args:
+        inputs, targets: uint8 images, or floats in [-1, 1]; (N, H, W, C), or (N, H, W) for grey;
+            as many of both. uint8 is converted batch by batch.
+        batch_size, shuffle, seed, drop_remainder: see `ArrayDataset`.
+        augment: any of `"flip"` and `"crop"`, the same for both images of a pair.
+        value_range: as in `ArrayDataset`, of both.
+
+    Raises:
+        ValueError: as `ArrayDataset`; different numbers or, with `augment`, sizes of images.
+
+    Example:
+
+    >>> targets, _ = keras_gans.data.load_arrays("digits")
+    >>> data = keras_gans.data.PairDataset(keras_gans.data.outlines(targets), targets, 64)
+    >>> [x.shape for x in data[0]]
+    [(64, 32, 32, 1), (64, 32, 32, 1)]
+    """
+
+    def __init__(self, inputs, targets, batch_size=64, **kwargs):
+        super().__init__(inputs, None, batch_size, **kwargs)
+        value_range = kwargs.get("value_range")
+        self.targets = check_images(targets, "targets", value_range, max_channels=8)
+        if len(self.targets) != len(self.images):
+            raise ValueError(
+                f"There are {len(self.images)} inputs and {len(self.targets)} targets: a pair has "
+                "one of each."
+            )
+        if self.augment and self.targets.shape[1:3] != self.images.shape[1:3]:
+            raise ValueError(
+                f"augment moves both images of a pair alike, and inputs are "
+                f"{self.images.shape[1:3]}, targets {self.targets.shape[1:3]}: leave it out."
+            )
+
+    def _batch(self, index, epoch, order):
+        chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
+        pair = self.images[chosen], self.targets[chosen]
+        if self.augment:
+            numbers = draw(self.seed, epoch, index, len(chosen), pair[0].shape[1:3])
+            pair = tuple(augment_arrays(x, self.augment, *numbers) for x in pair)
+        return tuple(from_uint8(x) if x.dtype == np.uint8 else x for x in pair)
+
+
+def _examples(builder, split, keys):
+    """The examples of a split as dictionaries of NumPy values."""
+    import tensorflow_datasets as tfds
+
+    from keras_gans.data.tfds import without_log
+
+    if split.partition("[")[0] not in builder.info.splits:
+        raise ValueError(
+            f"{builder.name} has no split {split!r}; its splits: "
+            f'{", ".join(sorted(builder.info.splits))} (or a part, such as "train[:80%]").'
+        )
+    with without_log("`FeatureConnector.dtype` is deprecated"):
+        examples = builder.as_dataset(
+            split=split,
+            shuffle_files=False,
+            decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True)),
+            read_config=tfds.ReadConfig(try_autocache=False),
+        )
+    return examples.as_numpy_iterator()
+
+
+def _fit(image, options):
+    size, channels = options.size or image.shape[:2], options.channels
+    return fit_image(image, size, options.resize or "bilinear", channels)
+
+
+def _of_examples(builder, split, names, options):
+    """Dictionary, name of an image -> uint8 array, from examples that hold all of them."""
+    found = {name: [] for name in names}
+    for example in _examples(builder, split, names):
+        for name in names:
+            found[name].append(_fit(example[name], options))
+    return {name: np.stack(images) for name, images in found.items()}
+
+
+def _of_classes(dataset, builder, split, names, key, options):
+    """Dictionary, class -> uint8 array in the order of the last class's `key`s."""
+    features = builder.info.features
+    labels = {k: f.names for k, f in features.items() if getattr(f, "names", None)}
+    label = next((k for k, known in labels.items() if names[0] in known), None)
+    known = [*features, *(labels[label] if label else sum(labels.values(), []))]
+    for name in names:
+        if label is None or name not in labels[label]:
+            raise ValueError(
+                f"{dataset} has no image and no class {name!r}{nearest(name, known)} to pair; it "
+                f"has the features {', '.join(features)}."
+            )
+    if key not in features:
+        hint = nearest(key, features)
+        raise ValueError(f"{dataset} has no feature {key!r}{hint} to pair images by.")
+    found = {name: {} for name in names}
+    for example in _examples(builder, split, ("image", label, key)):
+        name = labels[label][int(example[label])]
+        if name in found:
+            found[name][example[key]] = _fit(example["image"], options)
+    order = list(found[names[-1]])
+    for name, images in found.items():
+        lacking = set(order) ^ set(images)
+        if lacking:
+            raise ValueError(
+                f"{dataset}: {len(lacking)} images of {name!r} and {names[-1]!r} have no partner "
+                f"by {key!r}."
+            )
+    return {name: np.stack([images[k] for k in order]) for name, images in found.items()}

@@ -1,0 +1,353 @@
+"""Encoder-decoders with an adversarial loss, coupled (ED+GAN) and decoupled (ED//GAN).
+
+Zhang, Song, Qi: Decoupled Learning for Conditional Adversarial Networks, WACV 2018. Both forms run
+an encoder-decoder (ED) forward, take the gradient of the L1 loss and that of the adversarial loss
+where they arise, at images, and pull them back. Coupled, the two gradients are weighed, added and
+pulled through ED. Decoupled, each has a way of its own.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gans import losses
+from keras_gans.models.latent import couples_instances
+from keras_gans.models.osgan import choose_seam
+from keras_gans.networks.copying import copied, redrawn
+from keras_gans.training import AdversarialModel, backend, one_stage_seam, vjp
+
+
+class EncoderDecoderModel(AdversarialModel):
+    """Base of both forms: networks, losses and their gradients, pictures.
+
+    A family of methods says in `unpack`, `autoencode` and `generator_inputs` what its batches and
+    networks are.
+
+    Args:
+        networks: dictionary, player -> its network.
+        objective: name or `keras_gans.losses.Objective` of D and its adversary. "non_saturating"
+            is the released code's: Eqs. 7 and 8 give directions only, and are unbounded as written.
+        reconstruction_weight, adversarial_weight: floats, 0 or more, of the L1 loss (a mean over
+            pixels and channels) and of the adversarial loss of D's adversary.
+        one_stage: bool, whether D and the image that it judges get their gradients from one pass
+            through D (`keras_gans.training.one_stage`), at D's weights before its update.
+        seed, **kwargs: of `AdversarialModel`.
+    """
+
+    log_names = ("reconstruction_loss", "adversarial_loss", "real_score", "fake_score")
+    decoupled = False
+
+    def __init__(
+        self,
+        networks,
+        objective="non_saturating",
+        reconstruction_weight=1.0,
+        adversarial_weight=1.0,
+        one_stage=False,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, **kwargs)
+        self.player_names = list(networks)
+        for name, network in networks.items():
+            setattr(self, name, network)
+        self.objective = losses.get(objective)
+        self.objective_variables = list(self.objective.variables)
+        for name, weight in (
+            ("reconstruction_weight", reconstruction_weight),
+            ("adversarial_weight", adversarial_weight),
+        ):
+            if not weight >= 0:
+                raise ValueError(f"{name} is {weight}; a number of 0 or more is wanted.")
+        self.reconstruction_weight = float(reconstruction_weight)
+        self.adversarial_weight = float(adversarial_weight)
+        self.one_stage = bool(one_stage)
+        if self.one_stage:
+            for player in self.discriminators:
+                choose_seam(self.objective, self.players[player], "one_stage=False")
+        self.built = True
+
+    @property
+    def players(self):
+        return {name: getattr(self, name) for name in self.player_names}
+
+    @property
+    def discriminators(self):
+        """The players that judge."""
+        return [name for name in self.player_names if name.endswith("discriminator")]
+
+    @property
+    def autoencoders(self):
+        """The players that the reconstruction moves, in the order of their networks."""
+        own = (*self.discriminators, *(["generator"] if self.decoupled else []))
+        return [name for name in self.player_names if name not in own]
+
+    # What a family defines
+
+    def unpack(self, data):
+        """A batch as (what ED takes, target images, what D takes beside an image or None)."""
+        raise NotImplementedError
+
+    def autoencode(self, inputs, training=True):
+        """ED's image, and the code where there is one: [images] or [images, codes], float32."""
+        raise NotImplementedError
+
+    def generator_inputs(self, inputs, code):
+        """What the generator of the decoupled form takes; `code` is [] or [codes]."""
+        raise NotImplementedError
+
+    def code_gradient(self, code):
+        """A loss of the code itself, and its gradient, a list as `code`; zero by default."""
+        return 0.0, [ops.zeros_like(x) for x in code]
+
+    # The two losses, as gradients for an image
+
+    def reconstruction(self, target, images):
+        """The weighted L1 loss, Eq. 6, and its gradient for the images."""
+        loss, pullback = vjp(lambda x: ops.mean(ops.abs(target - x)), (), [images])
+        self.log(reconstruction_loss=loss)
+        weight = self.reconstruction_weight
+        return weight * loss, pullback(ops.full_like(loss, weight), wrt="inputs")[1][0]
+
+    def adversarial(self, target, images, condition):
+        """One update of D, then the weighted adversarial loss and its gradient for the images."""
+        loss, gradient, scores = self.judge("discriminator", target, images, condition)
+        self.objective.update(*scores)
+        real, fake = (ops.mean(self.objective.realness(x)) for x in scores)
+        self.log(adversarial_loss=loss, real_score=real, fake_score=fake)
+        return self.adversarial_weight * loss, self.adversarial_weight * gradient
+
+    def judge(self, player, real, fake, condition=None):
+        """Update a discriminator; how should the fakes have been, to pass for real?
+
+        Returns:
+            `(loss, gradient, scores)`: the mean of the objective's generator side, its gradient for
+            `fake`, and D's scores (real, fake).
+        """
+        objective, real, fake = self.objective, ops.stop_gradient(real), ops.stop_gradient(fake)
+        variables = self.player_variables(player)
+
+        def scores(x):
+            return self.scores(player, real, x, condition)
+
+        if self.one_stage:
+            separate = choose_seam(objective, self.players[player]) == "separate"
+            step = one_stage_seam(fake, scores, variables, objective, separate)
+            self.apply(player, step.d_gradients, step.d_loss)
+            return step.g_loss, step.seam, (step.real_scores, step.fake_scores)
+
+        def d_loss():
+            both = scores(fake)
+            return objective.discriminator.call(*both), both
+
+        _, both = self.minimize(player, d_loss, has_aux=True)
+
+        def g_loss(x):
+            if objective.needs_real:
+                return ops.mean(objective.generator.call(*scores(x)))
+            score = self.score(player, x, condition)
+            return ops.mean(objective.generator.call(ops.zeros_like(score), score))
+
+        loss, pullback = vjp(g_loss, (), [fake])
+        return loss, pullback(ops.ones_like(loss), wrt="inputs")[1][0], both
+
+    def score(self, player, x, condition=None):
+        """A discriminator's float32 scores in training mode."""
+        inputs = x if condition is None else [x, condition]
+        return ops.cast(self.players[player](inputs, training=True), "float32")
+
+    def scores(self, player, real, fake, condition=None):
+        """A discriminator's scores of both, from one pass; in turn where it has batch norm."""
+        if couples_instances(self.players[player]):
+            return self.score(player, real, condition), self.score(player, fake, condition)
+        if condition is not None:
+            condition = ops.concatenate([condition, condition])
+        real = ops.cast(real, fake.dtype)
+        both = self.score(player, ops.concatenate([real, fake]), condition)
+        count = ops.shape(real)[0]
+        return both[:count], both[count:]
+
+    def update(self, players, gradients, loss):
+        """Update several players with the gradients of all their variables, one after another."""
+        for player in players:
+            count = len(self.player_variables(player))
+            self.apply(player, gradients[:count], loss)
+            gradients = gradients[count:]
+
+    def variables_of(self, players):
+        """The trainable variables of several players, one after another."""
+        return [v for player in players for v in self.player_variables(player)]
+
+    # Images, outside of training
+
+    def parts(self, inputs, training=False):
+        """Dictionary of float32 tensors: the images that make up the output, and the output."""
+        raise NotImplementedError
+
+    def call(self, inputs, training=False):
+        """The output images of a batch, a tensor."""
+        return self.parts(inputs, training)["output"]
+
+    def panels(self, *inputs, batch_size=64):
+        """The paper's picture (Fig. 4) as arrays.
+
+        Args:
+            *inputs: as in `translate`.
+            batch_size: integer, images made at once.
+
+        Returns:
+            Dictionary, name -> float32 NumPy array (N, H, W, C): "input"; "reconstruction" and
+            "residual" of a decoupled model; "output".
+        """
+        inputs = self.check_inputs(*inputs)
+        backend.sync(self)
+        made = []
+        for start in range(0, len(inputs[0]), batch_size):
+            some = [ops.convert_to_tensor(x[start : start + batch_size]) for x in inputs]
+            parts = self.parts(some[0] if len(some) == 1 else some)
+            made.append({k: ops.convert_to_numpy(ops.stop_gradient(v)) for k, v in parts.items()})
+        outputs = {k: np.concatenate([part[k] for part in made]) for k in made[0]}
+        return {"input": inputs[0], **outputs}
+
+    def translate(self, *inputs, batch_size=64):
+        """The output images, a float32 NumPy array (N, H, W, C); the sum of a decoupled model's
+        images may leave [-1, 1] a little.
+
+        Args:
+            *inputs: images (N, H, W, C) in [-1, 1], and integer labels (N,) where the method has
+                them.
+            batch_size: integer, images made at once.
+        """
+        return self.panels(*inputs, batch_size=batch_size)["output"]
+
+    def reconstruct(self, *inputs, batch_size=64):
+        """The encoder-decoder's images I_ED alone; a coupled model's output. As `translate`."""
+        panels = self.panels(*inputs, batch_size=batch_size)
+        return panels["reconstruction" if self.decoupled else "output"]
+
+    def check_inputs(self, *inputs):
+        """The arguments of `translate` as arrays of the networks' dtypes."""
+        (images,) = inputs
+        return [np.asarray(images, "float32")]
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            **{name: serialize(network) for name, network in self.players.items()},
+            "objective": serialize(self.objective),
+            "reconstruction_weight": self.reconstruction_weight,
+            "adversarial_weight": self.adversarial_weight,
+            "one_stage": self.one_stage,
+        }
+
+
+class CoupledModel(EncoderDecoderModel):
+    """ED+GAN, Eq. 1: both losses move the encoder-decoder, and a weight balances them."""
+
+    decoupled_class = None  # the decoupled form
+    renamed = {}  # player here -> its name there
+    doubled = None  # the player here whose network the generator copies
+
+    def train_step(self, data):
+        inputs, target, condition = self.unpack(tensors(data))
+        players = self.autoencoders
+        (output, *code), pullback = vjp(lambda: self.autoencode(inputs), self.variables_of(players))
+        l1, of_l1 = self.reconstruction(target, output)
+        adversarial, of_adversarial = self.adversarial(target, output, condition)
+        code_loss, of_code = self.code_gradient(code)
+        gradients, _ = pullback([of_l1 + of_adversarial, *of_code], wrt="variables")
+        self.update(players, gradients, l1 + adversarial + code_loss)
+
+    def parts(self, inputs, training=False):
+        return {"output": self.autoencode(inputs, training)[0]}
+
+
+class DecoupledModel(EncoderDecoderModel):
+    """ED//GAN, Eqs. 3 and 9: L1 moves the encoder-decoder only, the adversarial loss G and D only.
+
+    G makes a residual that is added to ED's image before D sees it.
+    """
+
+    decoupled = True
+
+    def train_step(self, data):
+        inputs, target, condition = self.unpack(tensors(data))
+        players = self.autoencoders
+        (reconstruction, *code), pullback = vjp(
+            lambda: self.autoencode(inputs), self.variables_of(players)
+        )
+        l1, of_l1 = self.reconstruction(target, reconstruction)
+        code_loss, of_code = self.code_gradient(code)
+        self.update(players, pullback([of_l1, *of_code], wrt="variables")[0], l1 + code_loss)
+
+        # Eq. 8 on constants: the vjp above is over, so nothing below reaches ED.
+        reconstruction, code = ops.stop_gradient(reconstruction), list(map(ops.stop_gradient, code))
+        residual, pullback = vjp(
+            lambda: self.residual_image(inputs, code), self.player_variables("generator")
+        )
+        loss, seam = self.adversarial(target, reconstruction + residual, condition)
+        self.apply("generator", pullback(seam, wrt="variables")[0], loss)
+
+    def residual_image(self, inputs, code, training=True):
+        """G's image I_G, float32."""
+        network = self.generator
+        return ops.cast(network(self.generator_inputs(inputs, code), training=training), "float32")
+
+    def parts(self, inputs, training=False):
+        reconstruction, *code = self.autoencode(inputs, training)
+        residual = self.residual_image(inputs, code, training)
+        output = reconstruction + residual
+        return {"reconstruction": reconstruction, "residual": residual, "output": output}
+
+    def residual(self, *inputs, batch_size=64):
+        """The generator's images I_G alone; as `translate`."""
+        return self.panels(*inputs, batch_size=batch_size)["residual"]
+
+
+def tensors(data):
+    """A batch as tensors: JAX hands over NumPy arrays, and Keras mixes them with no tracer."""
+    return keras.tree.map_structure(
+        lambda x: None if x is None else ops.convert_to_tensor(x), data, none_is_leaf=True
+    )
+
+
+def decouple(model, seed=1):
+    """The decoupled form (ED//GAN) of a coupled encoder-decoder GAN (Sec. 4.2).
+
+    Every network is copied with its present weights, so that both forms start from the same ones
+    and share none. The generator is one network more, the structure of the decoder behind a
+    bottleneck (`CoupledGAN`, `CAAE`), or of the whole network where skip connections make encoder
+    and decoder one (`Pix2Pix`). Its weights are drawn anew: those of a trained decoder would add
+    the image that is there already. The adversarial loss has no weight (1).
+
+    Args:
+        model: a `CoupledGAN`, `Pix2Pix`, `CAAE` or a subclass; compiled or not.
+        seed: integer, 0 or more, of the generator's initial weights.
+
+    Returns:
+        A `DecoupledGAN`, `DecoupledPix2Pix` or `DecoupledCAAE`, not compiled.
+
+    Raises:
+        ValueError: any other model.
+
+    Example:
+
+    >>> encoder, decoder, _, d = keras_gans.networks.encoder_decoder(16, 1, width=4)
+    >>> coupled = keras_gans.models.CoupledGAN(encoder, decoder, d, adversarial_weight=0.01)
+    >>> type(keras_gans.models.decouple(coupled)).__name__
+    'DecoupledGAN'
+    """
+    if getattr(model, "decoupled_class", None) is None:
+        raise ValueError(
+            f"{type(model).__name__} is no coupled encoder-decoder GAN: decouple() takes a "
+            "CoupledGAN, Pix2Pix or CAAE of keras_gans.models."
+        )
+    backend.sync(model)
+    cls = model.decoupled_class
+    networks = {model.renamed.get(name, name): copied(x) for name, x in model.players.items()}
+    networks["generator"] = redrawn(model.players[model.doubled], seed, name="generator")
+    config = {k: v for k, v in model.get_config().items() if k not in model.players}
+    for coupled_only in ("name", "adversarial_weight", "reconstruction_weight"):
+        config.pop(coupled_only, None)
+    return cls.from_config({**config, **networks})

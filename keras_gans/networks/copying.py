@@ -1,0 +1,50 @@
+"""Copies of a network: one with its weights, one with new ones."""
+
+import numpy as np
+
+
+def copied(network):
+    """A network of its own with the structure and the present weights of `network`."""
+    copy = network.__class__.from_config(network.get_config())
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def redrawn(network, seed, name=None):
+    """A network with the structure of `network` and initial weights drawn anew.
+
+    A plain copy of a network with seeded initializers would start with the weights that `network`
+    started with.
+
+    Args:
+        network: Keras model.
+        seed: integer, 0 or more; it changes every seed that the initializers have.
+        name: string, the new network's name; None keeps it.
+    """
+    config = _reseeded(network.get_config(), seed)
+    return network.__class__.from_config(config if name is None else {**config, "name": name})
+
+
+def _reseeded(config, seed):
+    """A network's configuration with other seeds in its initializers."""
+    if isinstance(config, (list, tuple)):
+        return type(config)(_reseeded(x, seed) for x in config)
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: _with_seed(value, seed)
+        if key.endswith("_initializer") and isinstance(value, dict)
+        else _reseeded(value, seed)
+        for key, value in config.items()
+    }
+
+
+def _with_seed(initializer, seed):
+    config = initializer.get("config") or {}
+    old = config.get("seed")
+    if old is None:
+        return initializer
+    # Behind the old ones, so that the layers keep seeds that differ.
+    words = [*np.atleast_1d(old).tolist(), 1 + seed]
+    new = words if np.ndim(old) else int(np.random.default_rng(words).integers(2**31))
+    return {**initializer, "config": {**config, "seed": new}}
