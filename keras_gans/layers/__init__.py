@@ -6,7 +6,9 @@ from keras_gans.layers.convolution import Conv2DTranspose, conv2d_transpose
 from keras_gans.layers.diff_augment import DiffAugment
 from keras_gans.layers.initializers import SeededNormal, SeededOrthogonal, SeededUniform
 from keras_gans.layers.inr import INRHead
+from keras_gans.layers.instance_norm import InstanceNorm
 from keras_gans.layers.one_hot import OneHot
+from keras_gans.layers.reflection_padding import ReflectionPadding2D
 from keras_gans.layers.resampling import GlobalSumPooling2D, ResampledSpectralConv2D
 from keras_gans.layers.spectral import (
     SpectralConv2D,
@@ -15,6 +17,7 @@ from keras_gans.layers.spectral import (
     SpectralEmbedding,
     SpectralNormalized,
 )
+from keras_gans.layers.vector_channels import VectorChannels
 
 __all__ = [
     "BatchNorm",
@@ -24,7 +27,9 @@ __all__ = [
     "DiffAugment",
     "GlobalSumPooling2D",
     "INRHead",
+    "InstanceNorm",
     "OneHot",
+    "ReflectionPadding2D",
     "ResampledSpectralConv2D",
     "SeededNormal",
     "SeededOrthogonal",
@@ -35,4 +40,5 @@ __all__ = [
     "SpectralDense",
     "SpectralEmbedding",
     "SpectralNormalized",
+    "VectorChannels",
 ]
