@@ -46,7 +46,7 @@ class ColorCycle(ColorL1):
 
 @_register
 class Cycle(keras.losses.Loss):
-    """Cycle-consistency, Eq. 1: the mean over pixels and channels of |G^r(G^t(x, g_y), g_x) - x|."""
+    """Cycle-consistency, Eq. 1: the mean over pixels and channels of |x_hat - x|."""
 
     def __init__(self, name="cycle", **kwargs):
         super().__init__(name=name, **kwargs)

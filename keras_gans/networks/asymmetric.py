@@ -41,7 +41,7 @@ def asymmetric(
 
     Tang & Sebe, Asymmetric GANs for Image-to-Image Translation: generators of Tables 1-3 in the
     settings of Sec. 3.1, and the PatchGAN of StarGAN (Choi et al., CVPR 2018, Table 6), which also
-    tells the domain. A second discriminator has one layer less, so that it looks at smaller patches:
+    tells the domain. A second discriminator has one layer less, so that its patches are smaller:
     the paper wants two different ones and does not say how they differ.
 
     Args:
@@ -62,7 +62,7 @@ def asymmetric(
 
     Returns:
         `(translator, reconstructor, discriminator)`, and a second discriminator where asked for:
-        [images, labels] -> images, twice, and images -> [scores (B, h, w, 1), domain logits (B, m)].
+        [images, labels] -> images, twice, and images -> [scores (B, h, w, 1), logits (B, m)].
 
     Raises:
         ValueError: unknown setting or architecture, sizes that do not fit.

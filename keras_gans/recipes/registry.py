@@ -27,13 +27,33 @@ def _subclasses(module, base):
 
 
 def methods():
-    """Dictionary, name in a recipe -> class in `keras_gans.models`."""
+    """Dictionary, name in a recipe -> class in `keras_gans.models`.
+
+    Recipes are for a generator of latents and a discriminator; other methods have none.
+    """
+    return {name: cls for name, cls in _all_methods().items() if "generator" in arguments(cls)}
+
+
+def _all_methods():
     return _subclasses(models, training.AdversarialModel)
 
 
 def builders():
-    """Dictionary, name in a recipe -> builder in `keras_gans.networks`."""
-    return {name: getattr(networks, name) for name in networks.__all__}
+    """Dictionary, name in a recipe -> builder in `keras_gans.networks` of such a pair."""
+    found = {name: getattr(networks, name) for name in networks.__all__}
+    return {name: f for name, f in found.items() if "latent_dim" in arguments(f)}
+
+
+def choose_method(name):
+    """A method by its name in a recipe."""
+    known, every = methods(), _all_methods()
+    if name in every and name not in known:
+        raise ValueError(
+            f"{every[name].__name__} has no recipe, which are for a generator of latents and a "
+            f"discriminator: use keras_gans.models.{every[name].__name__} in Python, as its "
+            "example in examples/ does."
+        )
+    return choose("method", name, known)
 
 
 def penalties():
@@ -99,7 +119,7 @@ def allowed(section, recipe):
     if method is None:
         return ["method"]
     own = {"generator", "discriminator", "seed", "name", "dtype", "trainable"}
-    cls = choose("method", method, methods())
+    cls = choose_method(method)
     known = arguments(cls)
     own |= set(getattr(cls, "settled", ()))
     return ["method", *(n for n in known if n not in own and n not in _OF_KERAS)]
