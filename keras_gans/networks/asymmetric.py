@@ -192,8 +192,9 @@ def domain_discriminator(
     x = images = keras.Input((*size, channels), name="images")
     for i in range(d_layers):
         x = layers.LeakyReLU(0.01)(build.conv(x, width * 2**i, 4, 2, bias=True))
-    scores = build.conv(x, 1, 3, dtype="float32")
-    logits = build.conv(x, num_domains, x.shape[1:3], padding="valid", dtype="float32")
+    scores = build.conv(x, 1, 3, dtype="float32", name="scores")
+    whole = {"size": x.shape[1:3], "padding": "valid"}
+    logits = build.conv(x, num_domains, **whole, dtype="float32", name="domains")
     return keras.Model(images, [scores, layers.Flatten(dtype="float32")(logits)], name=name)
 
 
