@@ -21,7 +21,8 @@ class SupervisedAsymmetricGAN(TranslationModel):
         L = L_cgan + pixel L_color + cycle L_colorcyc + identity L_id + perceptual L_vgg
             + total_variation L_tv
 
-    Published: Adam 2e-4 with beta_1 0.5, batch 4, 10 epochs and 10 of linear decay. The released
+    Published: Adam 2e-4 with beta_1 0.5, batch 4, 10 epochs and 10 of linear decay
+    (`keras_gans.training.LateDecay`). The released
     code weighs otherwise: about term_weights={"pixel": 100, "cycle": 100, "identity": 5,
     "perceptual": 10}, and halves the discriminators' losses.
 

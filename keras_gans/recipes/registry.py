@@ -70,9 +70,10 @@ def optimizers():
 
 
 def schedules():
-    """Dictionary, name in a recipe -> class in `keras.optimizers.schedules`."""
+    """Dictionary, name in a recipe -> class in `keras.optimizers.schedules`, and `late_decay`."""
     module = keras.optimizers.schedules
-    return _subclasses(module, module.LearningRateSchedule)
+    known = _subclasses(module, module.LearningRateSchedule)
+    return {**known, "late_decay": training.LateDecay}
 
 
 def choose(what, name, known):
