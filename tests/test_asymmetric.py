@@ -137,7 +137,7 @@ def test_what_cannot_be_shared_is_refused():
 def test_bad_arguments_are_refused():
     gt, gr, d = asymmetric()
     for kwargs, message in (
-        ({"sharing": "parital"}, "did you mean 'partial'|partial"),
+        ({"sharing": "parital"}, "parital.*partial"),
         ({"objective": "hinge"}, "choose one of least_squares, wasserstein_gp"),
         ({"d_steps": 0}, "1 or more"),
         ({"term_weights": {"cylce": 1.0}}, "cylce.*cycle"),
@@ -180,7 +180,7 @@ def test_recipes_refuse_models_without_latents():
     with pytest.raises(ValueError, match="AsymmetricGAN has no recipe"):
         recipes.build_model({"model": {"method": "asymmetric_gan"}})
     gt, gr, d = asymmetric()
-    with pytest.raises(ValueError, match="no method of keras_gans.models|has no recipe|recipes"):
+    with pytest.raises(ValueError, match="AsymmetricGAN has no recipe: only methods"):
         recipes.describe(models.AsymmetricGAN(gt, gr, d))
     from keras_gans.recipes import registry
 

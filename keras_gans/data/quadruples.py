@@ -81,7 +81,9 @@ class QuadrupleDataset(keras.utils.PyDataset):
         return from_uint8(images) if images.dtype == np.uint8 else images
 
 
-def load_paired(name, data_dir=None, split="train", key="codepoint", domain="style", **kwargs):
+def load_paired(
+    name, data_dir=None, split="train", key="codepoint", domain="style", image_size=None
+):
     """A data set of TensorFlow Datasets whose images are one thing in each of several domains.
 
     Args:
@@ -89,7 +91,8 @@ def load_paired(name, data_dir=None, split="train", key="codepoint", domain="sty
         data_dir, split: see `keras_gans.data.load`.
         key: the feature that says what an image shows.
         domain: the label that says its domain.
-        **kwargs: `image_size`, integer or (height, width), to resize to (bilinear, antialiased).
+        image_size: integer or (height, width) to resize to (bilinear, antialiased); by default
+            the images' own.
 
     Returns:
         `(images, keys, domains)`: uint8 (N, domains, H, W, C); what each row shows, N strings in
@@ -99,12 +102,10 @@ def load_paired(name, data_dir=None, split="train", key="codepoint", domain="sty
         ValueError: an unknown feature, or something that not every domain shows exactly once.
         ImportError, FileNotFoundError: as `keras_gans.data.load`.
     """
-    from keras_gans.data.tfds import _builder
+    from keras_gans.data.tfds import find_builder
 
-    size = check_size(kwargs.pop("image_size", None))
-    if kwargs:
-        raise ValueError(f"load_paired has no argument {next(iter(kwargs))!r}.")
-    builder = _builder(name, data_dir, download=False)
+    size = check_size(image_size)
+    builder = find_builder(name, data_dir, download=False)
     features = builder.info.features
     for wanted in (key, domain):
         if wanted not in features:

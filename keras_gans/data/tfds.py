@@ -26,7 +26,7 @@ def open_tfds(name, data_dir, download, options):
         ValueError: no such data set, split, image or label.
         FileNotFoundError: it is not in `data_dir` and could not be, or was not to be, downloaded.
     """
-    builder = _builder(name, data_dir, download)
+    builder = find_builder(name, data_dir, download)
     try:
         n = builder.info.splits[options.split].num_examples
     except (KeyError, ValueError):
@@ -111,7 +111,8 @@ def _without(phrase):
         logger.removeFilter(keep)
 
 
-def _builder(name, data_dir, download):
+def find_builder(name, data_dir, download):
+    """The prepared builder of a data set, or an error that says what to do."""
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:

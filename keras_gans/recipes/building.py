@@ -153,7 +153,8 @@ def describe(model):
     names = {cls: name for name, cls in registry.methods().items()}
     if type(model) not in names:
         raise ValueError(
-            f"{type(model).__name__} is no method of keras_gans.models: only those have recipes."
+            f"{type(model).__name__} has no recipe: only methods of keras_gans.models have, those "
+            "with a generator of latents and a discriminator."
         )
     config = model.get_config()
     known = registry.allowed("model", {**recipe, "model": {"method": names[type(model)]}})
