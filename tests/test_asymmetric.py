@@ -110,6 +110,7 @@ def test_small_layers_are_numpy_s():
         layers.InstanceNorm()(np.zeros((2, 3), "float32"))
 
 
+@slow_on("jax")
 def test_a_label_embedding_takes_the_place_of_the_one_hot_label():
     plain, embedded = (
         networks.asymmetric(16, **TINY, setting="II,II".split(","), label_embedding=e)[0]
@@ -205,6 +206,7 @@ def compiled(model):
     return model
 
 
+@slow_on("jax", "tensorflow")
 def test_partial_sharing_has_one_encoder():
     gt, gr, d = asymmetric("S2")
     model = compiled(models.AsymmetricGAN(gt, gr, d, sharing="partial"))

@@ -91,6 +91,7 @@ def test_a_step_is_that_of_eq_8(color):
     assert_moved(model, wanted)
 
 
+@slow_on("jax")
 def test_with_full_sharing_it_is_stargan():
     """Choi et al., CVPR 2018, Eqs. 3-6: one generator, WGAN-GP over patches."""
     nets = networks.asymmetric(
@@ -134,7 +135,7 @@ def test_with_full_sharing_it_is_stargan():
     assert_moved(model, wanted)
 
 
-@slow_on("jax")
+@slow_on("jax", "tensorflow")
 def test_a_supervised_step_is_that_of_eq_12():
     nets = networks.asymmetric_supervised(32, width=2, r_width=1, blocks=1, d_width=2, seed=1)
     inputs = keras.Input((32, 32, 3))

@@ -18,7 +18,9 @@ class ReflectionPadding2D(keras.layers.Layer):
 
     >>> x = keras.ops.reshape(keras.ops.arange(3.0), (1, 1, 3, 1))
     >>> x = keras.ops.concatenate([x, 10 + x], axis=1)
-    >>> keras_gans.layers.ReflectionPadding2D(1)(x)[0, 1, :, 0]  # 1 | 0 1 2 | 1
+    >>> row = keras_gans.layers.ReflectionPadding2D(1)(x)[0, 1, :, 0]
+    >>> [int(v) for v in row]  # 1 | 0 1 2 | 1
+    [1, 0, 1, 2, 1]
     """
 
     def __init__(self, padding=1, **kwargs):
