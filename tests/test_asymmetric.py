@@ -7,6 +7,7 @@ from conftest import images, relative, slow_on, to_numpy
 
 import keras_gans
 from keras_gans import data, layers, models, networks, recipes
+from keras_gans.recipes import registry
 
 DOMAINS = 3
 TINY = {"num_domains": DOMAINS, "width": 2, "d_width": 2, "d_layers": 2, "blocks": 1}
@@ -183,8 +184,6 @@ def test_recipes_refuse_models_without_latents():
     gt, gr, d = asymmetric()
     with pytest.raises(ValueError, match="AsymmetricGAN has no recipe: only methods"):
         recipes.describe(models.AsymmetricGAN(gt, gr, d))
-    from keras_gans.recipes import registry
-
     assert "asymmetric" not in registry.builders() and "dcgan" in registry.builders()
 
 
@@ -365,3 +364,20 @@ def test_paired_emoji_are_one_emoji_in_four_styles(tfds_dir):
     assert own < 0.8 * np.abs(flat[:, 0] - np.roll(flat[:, 1], 7, axis=0)).mean()
     with pytest.raises(ValueError, match="has no 'code'"):
         data.load_paired("emoji_styles/64", tfds_dir, "test", key="code")
+
+
+def test_a_rate_that_falls_late():
+    rate = keras_gans.training.LateDecay(2e-4, start=4, end=8)
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(rate))
+    for schedule in (rate, copy):
+        found = [float(schedule(step)) for step in (0, 4, 5, 7, 8, 9)]
+        np.testing.assert_allclose(found, [2e-4, 2e-4, 1.5e-4, 0.5e-4, 0, 0], atol=1e-10)
+    with pytest.raises(ValueError, match="start < end"):
+        keras_gans.training.LateDecay(1.0, 4, 4)
+    made = registry.make_optimizer(
+        {
+            "name": "adam",
+            "learning_rate": {"name": "late_decay", "learning_rate": 1.0, "start": 1, "end": 3},
+        }
+    )
+    assert made.get_config()["learning_rate"]["class_name"] == "LateDecay"
