@@ -13,6 +13,7 @@ from keras import ops
 
 import keras_gans
 from keras_gans import metrics
+from keras_gans.losses import similarity
 
 BACKEND = keras.backend.backend()
 # NumPy alone, whatever the backend: once is enough.
@@ -622,7 +623,7 @@ def test_image_metrics_take_uint8_and_floats_and_say_their_scales():
         assert merged.result().n_real == 6
     assert score.details["scales"] == 2 and "2 of 5 scales" in score.warnings[0]
     # 160 pixels leave 10 at the fifth scale, 161 leave 11.
-    assert [metrics.pictures.scales_for(s, 200) for s in (10, 11, 160, 161)] == [0, 1, 4, 5]
+    assert [similarity.scales_for(s, 200) for s in (10, 11, 160, 161)] == [0, 1, 4, 5]
 
 
 @once

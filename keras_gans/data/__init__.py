@@ -1,20 +1,25 @@
 """Data sets of images in [-1, 1], in an order that a resumed run repeats."""
 
 from keras_gans.data.arrays import ArrayDataset, load_arrays
+from keras_gans.data.hands import draw_hand
 from keras_gans.data.images import from_uint8, image_grid, save_grid, to_uint8
 from keras_gans.data.loading import load
 from keras_gans.data.order import EpochKey, epoch_key_of
 from keras_gans.data.pairs import PairDataset, load_pairs, outlines
+from keras_gans.data.quadruples import QuadrupleDataset, load_paired
 
 __all__ = [
     "ArrayDataset",
     "EpochKey",
     "PairDataset",
+    "QuadrupleDataset",
+    "draw_hand",
     "epoch_key_of",
     "from_uint8",
     "image_grid",
     "load",
     "load_arrays",
+    "load_paired",
     "load_pairs",
     "outlines",
     "save_grid",

@@ -6,7 +6,9 @@ from keras_gans.layers.convolution import Conv2DTranspose, conv2d_transpose
 from keras_gans.layers.diff_augment import DiffAugment
 from keras_gans.layers.initializers import SeededNormal, SeededOrthogonal, SeededUniform
 from keras_gans.layers.inr import INRHead
+from keras_gans.layers.instance_norm import InstanceNorm
 from keras_gans.layers.one_hot import OneHot
+from keras_gans.layers.reflection_padding import ReflectionPadding2D
 from keras_gans.layers.resampling import (
     GlobalSumPooling2D,
     ResampledConv2D,
@@ -19,6 +21,7 @@ from keras_gans.layers.spectral import (
     SpectralEmbedding,
     SpectralNormalized,
 )
+from keras_gans.layers.vector_channels import VectorChannels
 
 __all__ = [
     "BatchNorm",
@@ -28,8 +31,10 @@ __all__ = [
     "DiffAugment",
     "GlobalSumPooling2D",
     "INRHead",
+    "InstanceNorm",
     "OneHot",
     "ResampledConv2D",
+    "ReflectionPadding2D",
     "ResampledSpectralConv2D",
     "SeededNormal",
     "SeededOrthogonal",
@@ -40,4 +45,5 @@ __all__ = [
     "SpectralDense",
     "SpectralEmbedding",
     "SpectralNormalized",
+    "VectorChannels",
 ]

@@ -1,4 +1,4 @@
-"""Adversarial objectives and penalties."""
+"""Adversarial objectives, penalties, and losses of image translation."""
 
 from keras_gans.losses.conditional import (
     ACGAN,
@@ -31,6 +31,17 @@ from keras_gans.losses.penalties import (
     orthogonal_penalty,
     weight_matrices,
 )
+from keras_gans.losses.similarity import MultiScaleSSIM
+from keras_gans.losses.translation import (
+    ColorCycle,
+    ColorL1,
+    ConditionalIdentity,
+    ConditionalLeastSquares,
+    Cycle,
+    DomainClassification,
+    Perceptual,
+    TotalVariation,
+)
 
 __all__ = [
     "ACGAN",
@@ -38,6 +49,12 @@ __all__ = [
     "OBJECTIVES",
     "AdversarialLoss",
     "ClassObjective",
+    "ColorCycle",
+    "ColorL1",
+    "ConditionalIdentity",
+    "ConditionalLeastSquares",
+    "Cycle",
+    "DomainClassification",
     "Fisher",
     "GradientPenalty",
     "Hinge",
@@ -46,15 +63,19 @@ __all__ = [
     "LocalGradientAmplifier",
     "Minimax",
     "MultiHinge",
+    "MultiScaleSSIM",
     "NonSaturating",
+    "OBJECTIVES",
     "Objective",
     "Omni",
     "OmniLoss",
     "OneSidedOmni",
     "Penalty",
+    "Perceptual",
     "R1",
     "Relativistic",
     "RelativisticAverage",
+    "TotalVariation",
     "Wasserstein",
     "clip_weights",
     "get",

@@ -5,13 +5,9 @@ import json
 import keras
 import numpy as np
 
+from keras_gans.losses.similarity import WEIGHTS, check_scales, multi_scale, similarity
 from keras_gans.metrics.base import PairedMetric
 from keras_gans.metrics.features import Features, to_images
-
-# Wang, Simoncelli and Bovik 2003, Sec. 3.2: exponents of the five scales.
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-WINDOW, SIGMA = 11, 1.5
-_K1, _K2 = 0.01, 0.03
 
 
 def psnr(real, fake, data_range):
@@ -46,16 +42,8 @@ def ssim(real, fake, data_range):
         float64 (B,), up to 1.
     """
     real, fake, data_range = _pairs(real, fake, data_range)
-    _check_side(real.shape)
-    return _similarity(real, fake, data_range)[0].mean(axis=1)
-
-
-def scales_for(height, width):
-    """How many of the five scales of MS-SSIM fit: all from 161 pixels a side."""
-    side, scales = min(height, width), 0
-    while side >= WINDOW and scales < len(WEIGHTS):
-        side, scales = (side + 1) // 2, scales + 1
-    return scales
+    check_scales(1, *real.shape[1:3])
+    return similarity(real, fake, data_range)[0].mean(axis=1)
 
 
 def ms_ssim(real, fake, data_range, scales=None):
@@ -69,7 +57,7 @@ def ms_ssim(real, fake, data_range, scales=None):
     Args:
         real, fake: (B, H, W, C), H and W 11 or more.
         data_range: as for `psnr`; about black see `ssim`.
-        scales: 1 to 5; None takes `scales_for` the size.
+        scales: 1 to 5; None takes as many as fit the size.
 
     Returns:
         float64 (B,), 0 to 1.
@@ -78,20 +66,7 @@ def ms_ssim(real, fake, data_range, scales=None):
         ValueError: the images are too small for `scales`.
     """
     real, fake, data_range = _pairs(real, fake, data_range)
-    _check_side(real.shape)
-    fit = scales_for(*real.shape[1:3])
-    scales = fit if scales is None else scales
-    if not 1 <= scales <= fit:
-        raise ValueError(
-            f"scales is {scales}; 1 to {fit} fit images of {real.shape[1]} x {real.shape[2]}."
-        )
-    weights = np.array(WEIGHTS[:scales]) / sum(WEIGHTS[:scales])
-    value = 1.0
-    for i, weight in enumerate(weights):
-        whole, contrast = _similarity(real, fake, data_range)
-        value = value * np.maximum(whole if i == scales - 1 else contrast, 0) ** weight
-        real, fake = _halve(real), _halve(fake)
-    return value.mean(axis=1)
+    return multi_scale(real, fake, data_range, check_scales(scales, *real.shape[1:3]))
 
 
 def _pairs(real, fake, data_range):
@@ -106,39 +81,6 @@ def _pairs(real, fake, data_range):
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
         raise ValueError("The images hold NaN or infinite values.")
     return real, fake, float(data_range)
-
-
-def _check_side(shape):
-    if min(shape[1:3]) < WINDOW:
-        raise ValueError(
-            f"The images are {shape[1]} x {shape[2]}; SSIM's window needs {WINDOW} x {WINDOW}."
-        )
-
-
-def _smooth(x):
-    """Gaussian window over (B, H, W, C), where it lies wholly on the image."""
-    from scipy import ndimage
-
-    r = WINDOW // 2
-    window = np.exp(-0.5 * (np.arange(-r, r + 1) / SIGMA) ** 2)
-    window /= window.sum()
-    x = ndimage.correlate1d(x, window, axis=1)[:, r:-r]
-    return ndimage.correlate1d(x, window, axis=2)[:, :, r:-r]
-
-
-def _similarity(x, y, data_range):
-    """(SSIM, contrast-structure term) of each image and channel, (B, C)."""
-    c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
-    mx, my = _smooth(x), _smooth(y)
-    xx, yy, xy = _smooth(x * x) - mx * mx, _smooth(y * y) - my * my, _smooth(x * y) - mx * my
-    contrast = (2 * xy + c2) / (np.maximum(xx, 0) + np.maximum(yy, 0) + c2)
-    luminance = (2 * mx * my + c1) / (mx * mx + my * my + c1)
-    return (luminance * contrast).mean(axis=(1, 2)), contrast.mean(axis=(1, 2))
-
-
-def _halve(x):
-    x = np.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)), "edge")
-    return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
 
 
 class _ImageMetric(PairedMetric):
@@ -222,8 +164,7 @@ class MSSSIM(_ImageMetric):
 
     def measure(self, real, fake):
         if self.used is None:
-            _check_side(real.shape)
-            self.used = scales_for(*real.shape[1:3])
+            self.used = check_scales(None, *real.shape[1:3])
         return ms_ssim(real, fake, self.data_range, self.used)
 
     def identity(self):

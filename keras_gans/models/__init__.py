@@ -1,6 +1,7 @@
 """Training methods: each a `keras.Model` whose `train_step` is written once for all backends."""
 
 from keras_gans.models.acgan import ACGAN, ImACGAN, MultiHingeGAN
+from keras_gans.models.asymmetric_gan import AsymmetricGAN
 from keras_gans.models.biggan import BigGAN
 from keras_gans.models.caae import CAAE, DecoupledCAAE
 from keras_gans.models.decoupled import CoupledGAN, DecoupledGAN
@@ -11,9 +12,11 @@ from keras_gans.models.omni_gan import OmniGAN, OmniINRGAN
 from keras_gans.models.osgan import OSGAN
 from keras_gans.models.pix2pix import DecoupledPix2Pix, Pix2Pix
 from keras_gans.models.sampler import Sampler
+from keras_gans.models.supervised_asymmetric_gan import SupervisedAsymmetricGAN
 
 __all__ = [
     "ACGAN",
+    "AsymmetricGAN",
     "BigGAN",
     "CAAE",
     "CoupledGAN",
@@ -30,4 +33,5 @@ __all__ = [
     "Pix2Pix",
     "Sampler",
     "decouple",
+    "SupervisedAsymmetricGAN",
 ]

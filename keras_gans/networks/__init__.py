@@ -1,13 +1,17 @@
 """Builders of networks: plain Keras models from a few arguments."""
 
+from keras_gans.networks.asymmetric import asymmetric, asymmetric_supervised
 from keras_gans.networks.biggan import biggan
 from keras_gans.networks.caae import caae
 from keras_gans.networks.dcgan import dcgan
 from keras_gans.networks.encoder_decoder import encoder_decoder
 from keras_gans.networks.pix2pix import patch_discriminator, pix2pix, unet
 from keras_gans.networks.resnet import sngan_resnet, wgan_gp_resnet
+from keras_gans.networks.vgg import vgg19_features
 
 __all__ = [
+    "asymmetric",
+    "asymmetric_supervised",
     "biggan",
     "caae",
     "dcgan",
@@ -16,8 +20,9 @@ __all__ = [
     "pix2pix",
     "sngan_resnet",
     "unet",
+    "vgg19_features",
     "wgan_gp_resnet",
 ]
 
-# Builders of other networks than a generator of latents and its discriminator.
-WITHOUT_LATENTS = ("caae", "encoder_decoder", "patch_discriminator", "pix2pix", "unet")
+# Those of a generator of latents and its discriminator, which recipes name.
+LATENT = ("biggan", "dcgan", "sngan_resnet", "wgan_gp_resnet")

@@ -93,7 +93,7 @@ def build_model(recipe, channels=None):
         arguments["objective"] = registry.make_objective(arguments["objective"])
     if "penalty" in arguments:
         arguments["penalty"] = registry.make_penalty(arguments["penalty"])
-    model = registry.methods()[method](
+    model = registry.method_class(method)(
         generator, discriminator, seed=seed, name=method, **arguments
     )
     optimizers = recipe["optimizers"]

@@ -23,7 +23,7 @@ _SPELLED = {
 }
 _NO_RECIPE = (
     "{} has no recipe: recipes are for methods with a generator of latents and a discriminator of "
-    "images. Train it from Python, as docs/decoupled.md shows."
+    "images. Train it from Python, as its page in docs/ and its example in examples/ do."
 )
 
 
@@ -51,8 +51,7 @@ def method_class(name):
 
 def builders():
     """Dictionary, name in a recipe -> builder in `keras_gans.networks`, of latents and images."""
-    names = [name for name in networks.__all__ if name not in networks.WITHOUT_LATENTS]
-    return {name: getattr(networks, name) for name in names}
+    return {name: getattr(networks, name) for name in networks.LATENT}
 
 
 def penalties():
@@ -69,9 +68,10 @@ def optimizers():
 
 
 def schedules():
-    """Dictionary, name in a recipe -> class in `keras.optimizers.schedules`."""
+    """Dictionary, name in a recipe -> class in `keras.optimizers.schedules`, and `late_decay`."""
     module = keras.optimizers.schedules
-    return _subclasses(module, module.LearningRateSchedule)
+    known = _subclasses(module, module.LearningRateSchedule)
+    return {**known, "late_decay": training.LateDecay}
 
 
 def choose(what, name, known):
@@ -112,7 +112,7 @@ def allowed(section, recipe):
         if name is None:
             return ["name", "config"]
         own = {"image_size", "channels", "latent_dim", "num_classes", "seed"}
-        if name in networks.WITHOUT_LATENTS:
+        if name in networks.__all__ and name not in networks.LATENT:
             raise ValueError(_NO_RECIPE.format(name))
         known = arguments(choose("networks", name, builders()))
         return ["name", *(n for n in known if n not in own)]

@@ -2,6 +2,7 @@
 
 from keras_gans.training.adam_l2 import AdamL2
 from keras_gans.training.gradients import input_gradient, value_and_grad, vjp
+from keras_gans.training.late_decay import LateDecay
 from keras_gans.training.model import AdversarialModel
 from keras_gans.training.one_stage import OneStage, Seam, one_stage, one_stage_seam
 from keras_gans.training.optimizer import PlayersOptimizer
@@ -10,6 +11,7 @@ from keras_gans.training.random import StepRandom
 __all__ = [
     "AdamL2",
     "AdversarialModel",
+    "LateDecay",
     "OneStage",
     "PlayersOptimizer",
     "Seam",

@@ -1,0 +1,161 @@
+"""What methods of image translation share: two generators with one loss, and discriminators."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gans.errors import nearest
+from keras_gans.training import AdversarialModel, backend, value_and_grad
+
+
+class TranslationModel(AdversarialModel):
+    """Base of methods with a translation generator G^t and a reconstruction generator G^r.
+
+    The generators minimise one loss together. Players are "translator", "reconstructor" (none where
+    G^t reconstructs too), "discriminator", and "discriminator_2" where there is one. A variable
+    that both generators have is the translator's.
+
+    Args:
+        translator, reconstructor: Keras models of [images, condition] -> images in [-1, 1];
+            None for the reconstructor lets the translator do both.
+        discriminator, discriminator_2: Keras models; the second may be None.
+        term_weights: dictionary, term of the loss -> its weight; the others keep their defaults.
+        ema: None, or the decay of an averaged translator, `ema_translator`, that translates.
+        seed: integer, the run's seed.
+
+    Attributes:
+        defaults: dictionary of the default weights.
+        term_weights: dictionary of those in use.
+    """
+
+    defaults = {}
+
+    def __init__(
+        self,
+        translator,
+        reconstructor,
+        discriminator,
+        discriminator_2,
+        term_weights,
+        ema,
+        seed,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, **kwargs)
+        self.translator = translator
+        self.reconstructor = translator if reconstructor is None else reconstructor
+        self.discriminator, self.discriminator_2 = discriminator, discriminator_2
+        for name, weight in (term_weights or {}).items():
+            if name not in self.defaults:
+                raise ValueError(
+                    f"term_weights has {name!r}{nearest(name, self.defaults)}; the loss has the "
+                    f"terms {', '.join(self.defaults)}."
+                )
+            if weight < 0:
+                raise ValueError(f"The weight of {name} is {weight}; 0 or more is wanted.")
+        self.term_weights = {**self.defaults, **(term_weights or {})}
+        self.ema = ema
+        self.ema_translator = None if ema is None else self.track_average(translator, ema)
+        self.built = True
+
+    @property
+    def one_generator(self):
+        """Whether the translator reconstructs too."""
+        return self.reconstructor is self.translator
+
+    @property
+    def players(self):
+        names = ("translator", "reconstructor", "discriminator", "discriminator_2")
+        left_out = "reconstructor" if self.one_generator else None
+        found = {n: getattr(self, n) for n in names if n != left_out}
+        return {n: network for n, network in found.items() if network is not None}
+
+    @property
+    def discriminators(self):
+        """Dictionary, player -> its network."""
+        return {n: d for n, d in self.players.items() if n.startswith("discriminator")}
+
+    @property
+    def log_names(self):
+        """The terms of the generators' loss, without their weights."""
+        return ("adversarial", *(name for name, weight in self.term_weights.items() if weight))
+
+    def player_variables(self, player):
+        variables = super().player_variables(player)
+        if player == "reconstructor":
+            shared = {id(v) for v in self.translator.trainable_variables}
+            variables = [v for v in variables if id(v) not in shared]
+        return variables
+
+    def minimize_generators(self, terms_fn):
+        """Update G^t and G^r along the gradients of one loss.
+
+        Args:
+            terms_fn: function without arguments -> dictionary, term -> one value per instance; the
+                term "adversarial" counts once, the others by `term_weights`.
+        """
+        players = [n for n in ("translator", "reconstructor") if n in self.players]
+        variables = {name: self.player_variables(name) for name in players}
+
+        def loss():
+            terms = terms_fn()
+            total = sum(self.term_weights.get(name, 1.0) * term for name, term in terms.items())
+            return total, {name: ops.mean(term) for name, term in terms.items()}
+
+        flat = [v for name in players for v in variables[name]]
+        value, gradients, terms = value_and_grad(loss, flat, has_aux=True)
+        for name in players:
+            count = len(variables[name])
+            self.apply(name, gradients[:count], value)
+            gradients = gradients[count:]
+        self.log(**terms)
+
+    def run(self, network, *inputs):
+        """A network's float32 output in training mode."""
+        inputs = list(inputs) if len(inputs) > 1 else inputs[0]
+        return keras.tree.map_structure(
+            lambda x: ops.cast(x, "float32"), network(inputs, training=True)
+        )
+
+    def call(self, inputs, training=False):
+        """G^t of [images, condition], the averaged one if any."""
+        return (self.ema_translator or self.translator)(inputs, training=training)
+
+    def check_images(self, shape):
+        wanted = tuple(self.translator.input_shape[0][1:])
+        if tuple(shape[1:]) != wanted:
+            raise ValueError(
+                f"The data has images of shape {tuple(shape[1:])}, the generators take {wanted}: "
+                "load the data with that image_size and channels, or build networks for it."
+            )
+
+    def _translated(self, images, condition, batch_size):
+        images = np.asarray(images)
+        if images.dtype.kind != "f" or images.ndim != 4:
+            raise ValueError(
+                f"images are {images.dtype} of shape {images.shape}; floats (N, H, W, C) in "
+                "[-1, 1] are wanted: use keras_gans.data.from_uint8."
+            )
+        self.check_images(images.shape)
+        backend.sync(self)
+        network = self.ema_translator or self.translator
+        inputs = [images.astype("float32"), condition]
+        return np.asarray(network.predict(inputs, batch_size, verbose=0), "float32")
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        networks = {n: None if m is None else serialize(m) for n, m in self._networks().items()}
+        return {
+            **super().get_config(),
+            **networks,
+            "term_weights": self.term_weights,
+            "ema": self.ema,
+        }
+
+    def _networks(self):
+        return {
+            "translator": self.translator,
+            "reconstructor": None if self.one_generator else self.reconstructor,
+            "discriminator": self.discriminator,
+            "discriminator_2": self.discriminator_2,
+        }

@@ -1,0 +1,38 @@
+"""A learning rate that falls late."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class LateDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Constant up to a step, then linear down to 0: the schedule of CycleGAN and its followers.
+
+    Zhu et al., ICCV 2017, App. 7.1.
+
+    Args:
+        learning_rate: float, the constant rate.
+        start: integer, the step where it begins to fall.
+        end: integer, the step where it is 0, later than `start`; it stays 0 behind it.
+
+    Raises:
+        ValueError: an end that is not later than the start.
+
+    Example:
+
+    >>> rate = keras_gans.training.LateDecay(1.0, start=10, end=20)
+    >>> [round(float(rate(step)), 2) for step in (0, 10, 15, 20, 30)]
+    [1.0, 1.0, 0.5, 0.0, 0.0]
+    """
+
+    def __init__(self, learning_rate, start, end):
+        if not 0 <= start < end:
+            raise ValueError(f"start is {start} and end {end}; 0 <= start < end is wanted.")
+        self.learning_rate, self.start, self.end = float(learning_rate), int(start), int(end)
+
+    def __call__(self, step):
+        left = (self.end - ops.cast(step, "float32")) / (self.end - self.start)
+        return self.learning_rate * ops.clip(left, 0.0, 1.0)
+
+    def get_config(self):
+        return {"learning_rate": self.learning_rate, "start": self.start, "end": self.end}
