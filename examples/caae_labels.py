@@ -78,7 +78,7 @@ def make_model(weight, num_classes, options):
 
 
 def parse(arguments=None):
-    flags = parser(__doc__, "caae_labels", steps=600, width=8, batch_size=25)
+    flags = parser(__doc__, "caae_labels", steps=400, width=8, batch_size=25)
     add = flags.add_argument
     add("--dataset", default="mnist_10k", help="mnist_10k of tfds, or digits (no download)")
     add("--image_size", type=int, default=32, help="a power of two; the paper: 128")

@@ -118,7 +118,7 @@ class EncoderDecoderModel(AdversarialModel):
         return self.adversarial_weight * loss, self.adversarial_weight * gradient
 
     def judge(self, player, real, fake, condition=None):
-        """Update a discriminator; how should the fakes have been, to pass for real?
+        """Update a discriminator, and say which way its fakes should have gone.
 
         Returns:
             `(loss, gradient, scores)`: the mean of the objective's generator side, its gradient for
@@ -200,6 +200,8 @@ class EncoderDecoderModel(AdversarialModel):
             "residual" of a decoupled model; "output".
         """
         inputs = self.check_inputs(*inputs)
+        if not len(inputs[0]):
+            raise ValueError("There are no images: give (N, H, W, C) with N of 1 or more.")
         backend.sync(self)
         made = []
         for start in range(0, len(inputs[0]), batch_size):
@@ -210,8 +212,9 @@ class EncoderDecoderModel(AdversarialModel):
         return {"input": inputs[0], **outputs}
 
     def translate(self, *inputs, batch_size=64):
-        """The output images, a float32 NumPy array (N, H, W, C); the sum of a decoupled model's
-        images may leave [-1, 1] a little.
+        """The output images, a float32 NumPy array (N, H, W, C).
+
+        Those of a decoupled model are sums, and may leave [-1, 1].
 
         Args:
             *inputs: images (N, H, W, C) in [-1, 1], and integer labels (N,) where the method has
@@ -227,6 +230,8 @@ class EncoderDecoderModel(AdversarialModel):
 
     def check_inputs(self, *inputs):
         """The arguments of `translate` as arrays of the networks' dtypes."""
+        if len(inputs) != 1:
+            raise ValueError(f"{type(self).__name__} takes images alone, not {len(inputs)} arrays.")
         (images,) = inputs
         return [np.asarray(images, "float32")]
 

@@ -27,6 +27,11 @@ class OmniGAN(GAN):
 
     with betas 0 and 0.999, epsilon 1e-8 (ImageNet: 1e-6), and `ema=0.9999`.
 
+    In one stage: `OSGAN(g, d, objective="omni", num_classes=C)`. OSGAN's scaling needs one factor
+    gamma an image between L_G's and L_D's gradients at D's scores; with C + 2 of them there is
+    none, and the seam gets a backward pass through D of its own. Then the gradients are the
+    two-stage ones, and only a forward pass of each network is saved.
+
     Args:
         generator: Keras model, [latents, labels] -> images.
         discriminator: Keras model, images -> scores (B, C + 2).
