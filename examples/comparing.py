@@ -75,21 +75,23 @@ def run(folder, settings, make_model, data, steps, inputs, every=200):
 def compare(real, outputs, options, path):
     """NRDS of several models' outputs, with its curves as PATH.png; writes and returns numbers.
 
-    The outputs of a decoupled model are sums that may leave [-1, 1]; they are clipped, as a picture
-    would be.
+    The outputs of a decoupled model are sums that may leave [-1, 1]; all become uint8 pictures.
 
     Returns:
         Dictionary, name -> {"nrds": ..., "l1": mean absolute distance to `real`}.
     """
     if path.with_suffix(".json").exists():
         return json.loads(path.with_suffix(".json").read_text())["rows"]
-    clipped = {name: np.clip(x, -1, 1) for name, x in outputs.items()}
     result = keras_gans.metrics.nrds(
-        real, clipped, epochs=options.nrds_epochs, num=options.nrds_samples, seed=options.seed
+        keras_gans.data.to_uint8(real),
+        {name: keras_gans.data.to_uint8(x) for name, x in outputs.items()},
+        epochs=options.nrds_epochs,
+        num=options.nrds_samples,
+        seed=options.seed,
     )
     rows = {
-        name: {"nrds": result.scores[name], "l1": float(np.mean(np.abs(x - real)))}
-        for name, x in clipped.items()
+        name: {"nrds": result.scores[name], "l1": float(np.mean(np.abs(np.clip(x, -1, 1) - real)))}
+        for name, x in outputs.items()
     }
     result.plot(path.with_suffix(".png"))
     text = json.dumps({"rows": rows, "nrds": result.to_dict()}, indent=1)

@@ -1,6 +1,6 @@
 """The weight between two losses: Tables 2 and 3, Figs. 7 and 8 of the paper on ED//GAN, in small.
 
-python examples/decoupled_weights.py                         # CIFAR-10, both tables, ~20 minutes
+python examples/decoupled_weights.py                         # CIFAR-10, both tables
 python examples/decoupled_weights.py --tables=2 --steps=5000 --width=64       # nearer to the paper
 python examples/decoupled_weights.py --dataset=emoji_styles/64 --image_size=64
 
@@ -103,7 +103,8 @@ def report(scores, options):
         f"{options.nrds_epochs} epochs. std: over the four weights (population).\n",
     ]
     for table, rows in scores.items():
-        text.append(f"## Table {table}: {NORMS[table]} norm in encoder and decoder\n")
+        norm = "batch norm" if NORMS[table] == "batch" else "no norm"
+        text.append(f"## Table {table}: {norm} in encoder and decoder\n")
         for score in ("nrds", "l1"):
             lines = []
             for form in reversed(FORMS):

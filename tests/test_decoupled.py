@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import images, relative, slow_on, to_numpy
+from conftest import images, relative, slow_module, slow_on, to_numpy
 from dense_networks import dense, small
 from keras import layers
 
@@ -160,6 +160,7 @@ def test_the_coupled_form_mixes_both_losses_in_the_encoder_and_decoder(family):
         assert relative(both[player], expected) < 1e-4
 
 
+@slow_on("jax")
 @pytest.mark.parametrize("decoupled", [False, True])
 def test_the_loss_of_the_code_moves_the_encoder_alone(decoupled):
     model = make(
@@ -176,6 +177,7 @@ def test_the_loss_of_the_code_moves_the_encoder_alone(decoupled):
     assert logs["encoder_loss"][0] == pytest.approx(logs["code_loss"][0])
 
 
+@slow_on("jax")
 @pytest.mark.parametrize("objective", ["minimax", "hinge", "relativistic_average"])
 def test_one_stage_gives_the_gradients_of_two_stages_at_frozen_d(objective):
     """With D's rate 0, both forms of a step have to move the others alike."""
@@ -214,6 +216,7 @@ def test_decouple_copies_and_starts_from_the_same_weights():
     assert all(relative(weights_of(coupled)[name], start[name]) == 0 for name in start)
 
 
+@slow_on("jax")
 @pytest.mark.parametrize("family", ["pix2pix", "caae"])
 def test_decouple_of_skip_connections_and_of_a_bottleneck(family):
     coupled = make(family, False)
@@ -265,7 +268,12 @@ def test_redrawn_networks_differ_in_every_kernel_and_agree_for_a_seed():
 
 @pytest.mark.parametrize(
     "family, decoupled, one_stage",
-    [("gan", True, True), ("gan", False, False), ("pix2pix", True, False), ("caae", True, True)],
+    [
+        ("gan", True, True),
+        pytest.param("gan", False, False, marks=slow_module("jax")),
+        ("pix2pix", True, False),
+        ("caae", True, True),
+    ],
 )
 def test_a_loaded_model_goes_on_as_the_saved_one(family, decoupled, one_stage, tmp_path):
     adam = {"class_name": "Adam", "config": {"learning_rate": 1e-2}}

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import images, relative, to_numpy
+from conftest import images, relative, slow_on, to_numpy
 from keras import ops
 
 import keras_gans
@@ -108,6 +108,7 @@ def test_parameters_of_pix2pix():
     assert round(patch_parameters(64) / 1e6, 2) == 2.77
 
 
+@slow_on("jax")
 def test_values_of_pix2pix_equal_pytorch():
     torch = pytest.importorskip("torch", reason="PyTorch is the independent computation here")
     f = torch.nn.functional
