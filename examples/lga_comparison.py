@@ -161,14 +161,17 @@ def report(options):
         found = [points for points in found if points and points[-1]["step"] >= options.steps]
         if not found:
             continue
-        curves = np.array([[p["fd_kgnet"] for p in points] for points in found])
-        last, seconds = curves[:, -1], np.mean([points[-1]["cpu_seconds"] for points in found])
+        found = [{p["step"]: p for p in points if p["step"] <= options.steps} for points in found]
+        steps = sorted(set.intersection(*map(set, found)))  # measured in every run
+        curves = np.array([[points[s]["fd_kgnet"] for s in steps] for points in found])
+        last = curves[:, -1]
+        seconds = np.mean([points[steps[-1]]["cpu_seconds"] for points in found])
         spread = f"{last.std(ddof=1):.2f}" if len(last) > 1 else "-"
         rows.append(
-            f"| {row} | {len(last)} | {options.steps} | {last.mean():.2f} | {spread} | "
+            f"| {row} | {len(last)} | {steps[-1]} | {last.mean():.2f} | {spread} | "
             f"{curves.min(1).mean():.2f} | {seconds:.0f} |"
         )
-        lines[row] = [p["step"] for p in found[0]], curves.mean(0)
+        lines[row] = steps, curves.mean(0)
         first = options.out / row / "seed_0" / "samples.png"
         if first.exists():
             samples.append(keras.utils.img_to_array(keras.utils.load_img(first)))
@@ -205,8 +208,8 @@ def parse(arguments=None):
     parser.add_argument("--data_dir", default="../shared/tfds", help="folder of the tfds data sets")
     parser.add_argument("--rows", default=DEFAULT_ROWS, help=f"some of {','.join(ROWS)}")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each row")
-    parser.add_argument("--steps", type=int, default=300, help="updates of G in each run")
-    parser.add_argument("--every", type=int, default=100, help="steps between measurements")
+    parser.add_argument("--steps", type=int, default=240, help="updates of G in each run")
+    parser.add_argument("--every", type=int, default=80, help="steps between measurements")
     parser.add_argument("--samples", type=int, default=1000, help="images of a measurement")
     parser.add_argument("--real", type=int, default=5000, help="real test images to compare with")
     parser.add_argument("--width", type=int, default=8, help="of the networks; the papers' is 128")

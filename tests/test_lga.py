@@ -149,6 +149,15 @@ def test_the_adversarial_score_of_a_classifier_can_be_amplified():
     np.testing.assert_allclose(found, -MAPS["margin", "plain"](2 * y[..., 3]) / 16, rtol=1e-5)
 
 
+def test_conditional_models_have_maps_too():
+    pair = networks.dcgan(8, 1, 4, latent_dim=3, num_classes=2)
+    model = models.GAN(*pair, objective="lga", num_classes=2)
+    x, labels = images(3, 8), np.array([0, 1, 1], "int32")
+    scores = to_numpy(model.discriminator([x, labels])).astype("float64")
+    found = model.amplification_maps(x, labels)
+    np.testing.assert_allclose(found[..., 0], MAPS["margin", "plain"](scores), rtol=1e-5)
+
+
 # Steps, on networks whose gradients fit in a few lines: x = z V, Y = w on each 2x2 patch of x.
 
 LATENTS, BATCH, RATE = 3, 4, 0.05
