@@ -1,14 +1,15 @@
 """Backing up a training run at any step, and resuming it exactly."""
 
-import math
 import pathlib
 
 import h5py
 import keras
 from absl import logging
 
-from keras_gans.files import remove_leftovers, replacing
+from keras_gans.callbacks.sample_grid import check_freq
+from keras_gans.files import remove_leftovers
 from keras_gans.training import backend
+from keras_gans.training.saving import check_weights, writing_weights
 
 _GROUP = "keras_gans_progress"
 
@@ -32,7 +33,8 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
 
     Raises:
         OSError: when a backup cannot be written, in one line; the previous one is kept.
-        ValueError: a backup of another model, or a damaged file.
+        ValueError: a bad `save_freq`; a backup of another model, or of longer epochs; a damaged
+            file.
 
     Example:
 
@@ -40,6 +42,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     """
 
     def __init__(self, backup_dir, save_freq="epoch", delete_checkpoint=True):
+        check_freq(save_freq, "save_freq")
         super().__init__(str(backup_dir), save_freq, delete_checkpoint=delete_checkpoint)
         self._path = pathlib.Path(backup_dir) / "latest.weights.h5"
         self._epoch = 0
@@ -74,6 +77,12 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
             self.save(self._epoch, done)
 
     def on_epoch_end(self, epoch, logs=None):
+        if self._model.skipping:
+            raise ValueError(
+                f"The backup {self._path} stands behind step {self._saved_at} of epoch "
+                f"{epoch + 1}, which now has fewer steps: resume with the data and the batch size "
+                "that the run began with."
+            )
         self.save(epoch + 1, 0)
 
     def on_train_end(self, logs=None):
@@ -83,17 +92,19 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     def restore(self):
         """Load the backup into the model; returns (epoch, step, values of the metrics)."""
         try:
+            check_weights(self._path)
             with h5py.File(self._path, "r") as f:
                 group = f[_GROUP]
                 epoch, step = int(group.attrs["epoch"]), int(group.attrs["step"])
                 metrics = [group[str(i)][()] for i in range(len(group))]
-            self.model.load_weights(self._path)
-        except (OSError, KeyError, RuntimeError) as error:
+        except (OSError, KeyError, ValueError) as error:
             raise ValueError(
                 f"The backup {self._path} is damaged ({str(error).splitlines()[0]}): delete it to "
                 "start the run again."
             ) from error
-        except ValueError as error:
+        try:
+            self.model.load_weights(self._path)
+        except (ValueError, KeyError) as error:
             raise ValueError(
                 f"The backup {self._path} belongs to another model: use another folder, or the "
                 "networks and optimizers it was written with."
@@ -108,13 +119,8 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         backend.sync(self.model)
         progress = {"epoch": epoch, "step": step}
         metrics = [keras.ops.convert_to_numpy(v) for v in self.model.metrics_variables]
-        variables = [*self.model.variables, *self.model.optimizer.variables]
-        # HDF5 spends some 24 KB on each array besides its values.
-        size = sum(4 * math.prod(v.shape) + 24_000 for v in variables)
-        with replacing(self._path, suffix=".weights.h5", size=size) as temporary:
-            self.model.save_weights(temporary, overwrite=True)
-            with h5py.File(temporary, "r+") as f:
-                group = f.create_group(_GROUP)
-                group.attrs.update(progress)
-                for i, value in enumerate(metrics):
-                    group[str(i)] = value
+        with writing_weights(self.model, self._path) as f:
+            group = f.create_group(_GROUP)
+            group.attrs.update(progress)
+            for i, value in enumerate(metrics):
+                group[str(i)] = value
