@@ -124,6 +124,54 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(whole_run, step, save
     assert list(tmp_path.iterdir()) == []  # a finished run removes its backup
 
 
+def test_a_second_fit_begins_where_it_is_told_to(tmp_path):
+    """Keras keeps the epoch that an earlier fit resumed at, and would train nothing."""
+    first, backup = make(), callbacks.BackupAndRestore(tmp_path, 1)
+    with pytest.raises(Killed):
+        first.fit(X, batch_size=4, epochs=3, verbose=0, callbacks=[backup, KillAt(11)])
+    model, backup = make(), callbacks.BackupAndRestore(tmp_path, 1)
+    assert model.fit(X, batch_size=4, epochs=3, verbose=0, callbacks=[backup]).epoch == [2]
+    assert model.fit(X, batch_size=4, epochs=2, verbose=0).epoch == [0, 1]
+    assert model.steps_done == 3 * 5 + 2 * 5
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="refused on torch")
+def test_resuming_behind_a_last_execution_that_was_short(tmp_path):
+    """5 steps in executions of 2: the third one ends at "step 6"."""
+
+    def compiled():
+        model = make(compiled=False)
+        model.compile("adam", steps_per_execution=2)
+        return model
+
+    whole = compiled()
+    whole.fit(X, batch_size=4, epochs=2, verbose=0)
+    backup = callbacks.BackupAndRestore(tmp_path, 2)
+    with pytest.raises(Killed):
+        compiled().fit(X, batch_size=4, epochs=2, verbose=0, callbacks=[backup, KillAt(3)])
+    resumed, backup = compiled(), callbacks.BackupAndRestore(tmp_path, 2)
+    resumed.fit(X, batch_size=4, epochs=2, verbose=0, callbacks=[backup])
+    assert resumed.steps_done == whole.steps_done == 10
+    assert_same(state(resumed), state(whole))
+
+
+def test_backups_of_longer_epochs_and_other_optimizers_are_refused(tmp_path):
+    def backup():
+        return [callbacks.BackupAndRestore(tmp_path, 1)]
+
+    with pytest.raises(Killed):
+        make().fit(X, batch_size=4, verbose=0, callbacks=[*backup(), KillAt(4)])
+    before = (tmp_path / "latest.weights.h5").read_bytes()
+    with pytest.raises(ValueError, match="behind step 4 .* fewer steps: resume with") as error:
+        make().fit(X, batch_size=10, epochs=2, verbose=0, callbacks=backup())
+    assert "\n" not in str(error.value)
+    model = make(compiled=False)
+    model.compile("sgd")  # Keras would load the networks, and warn
+    with pytest.raises(ValueError, match="another model"):
+        model.fit(X, batch_size=4, verbose=0, callbacks=backup())
+    assert (tmp_path / "latest.weights.h5").read_bytes() == before
+
+
 def test_a_run_stops_twice_within_one_epoch(tmp_path):
     whole = make()
     whole.fit(X, batch_size=4, epochs=2, verbose=0)

@@ -1,5 +1,6 @@
 """Backing up a training run at any step, and resuming it exactly."""
 
+import hashlib
 import pathlib
 
 import h5py
@@ -97,12 +98,16 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
                 group = f[_GROUP]
                 epoch, step = int(group.attrs["epoch"]), int(group.attrs["step"])
                 metrics = [group[str(i)][()] for i in range(len(group))]
+                variables = group.attrs.get("variables")
         except (OSError, KeyError, ValueError) as error:
             raise ValueError(
                 f"The backup {self._path} is damaged ({str(error).splitlines()[0]}): delete it to "
                 "start the run again."
             ) from error
         try:
+            # Keras passes over an optimizer of another form with a mere warning.
+            if variables not in (None, self._form()):
+                raise ValueError("Variables of another number or shape.")
             self.model.load_weights(self._path)
         except (ValueError, KeyError) as error:
             raise ValueError(
@@ -112,12 +117,18 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         logging.info("Resuming behind step %d of epoch %d.", step, epoch + 1)
         return epoch, step, metrics
 
+    def _form(self):
+        """Digest of the shapes of all variables, the optimizers' too."""
+        variables = [*self.model.variables, *self.model.optimizer.variables]
+        shapes = [(str(v.dtype), *v.shape) for v in variables]
+        return hashlib.sha256(repr(shapes).encode()).hexdigest()
+
     def save(self, epoch, step):
         """Write the backup: `step` steps of `epoch` are done."""
         if backend.replica()[0] != 0:
             return  # of several processes, the first one writes
         backend.sync(self.model)
-        progress = {"epoch": epoch, "step": step}
+        progress = {"epoch": epoch, "step": step, "variables": self._form()}
         metrics = [keras.ops.convert_to_numpy(v) for v in self.model.metrics_variables]
         with writing_weights(self.model, self._path) as f:
             group = f.create_group(_GROUP)

@@ -226,7 +226,7 @@ def get(identifier):
         return identifier
     if isinstance(identifier, dict):
         return keras.saving.deserialize_keras_object(identifier)
-    if identifier in OBJECTIVES:
+    if isinstance(identifier, str) and identifier in OBJECTIVES:
         return OBJECTIVES[identifier]()
     raise ValueError(
         f"Unknown objective {identifier!r}{nearest(identifier, OBJECTIVES)}: choose one of "

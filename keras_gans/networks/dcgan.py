@@ -4,6 +4,7 @@ import itertools
 import math
 
 import keras
+import numpy as np
 from keras import layers
 
 from keras_gans.errors import nearest
@@ -62,7 +63,8 @@ def dcgan(
         -> scores.
 
     Raises:
-        ValueError: unknown norm, or a size that is not a power of two.
+        ValueError: unknown norm, a size that is not a power of two, a width that the 8 groups of
+            group norm do not divide.
 
     Example:
 
@@ -76,8 +78,17 @@ def dcgan(
                 f"Unknown norm {argument!r}{nearest(argument, _NORMS)}: choose one of "
                 f"{sorted(_NORMS)}."
             )
+    sizes = {"width": width, "channels": channels, "latent_dim": latent_dim}
+    sizes |= {} if num_classes is None else {"num_classes": num_classes}
+    for name, size in {"image_size": image_size, **sizes}.items():
+        if not isinstance(size, (int, np.integer)) or size < 1:
+            raise ValueError(f"{name} is {size!r}; an integer of 1 or more is wanted.")
     if image_size < 8 or image_size & (image_size - 1):
         raise ValueError(f"image_size is {image_size}; a power of two of 8 or more is wanted.")
+    # G's last norm has `width` channels, D's first one twice as many.
+    for argument, of in ((norm, 8), (d_norm, 4)):
+        if argument == "group" and width % of:
+            raise ValueError(f"width is {width}; with group norm a multiple of {of} is wanted.")
     counter = itertools.count()
 
     def weights(stddev=0.02):

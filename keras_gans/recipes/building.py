@@ -26,7 +26,7 @@ def build(recipe):
     Example:
 
     >>> recipe = keras_gans.recipes.load("osgan_digits")
-    >>> recipe["networks"]["width"] = 4
+    >>> recipe["networks"]["width"] = 8
     >>> model, data = keras_gans.recipes.build(recipe)
     >>> model.name, len(data) > 0
     ('osgan', True)
