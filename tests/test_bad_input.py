@@ -46,7 +46,7 @@ def test_networks_that_do_not_fit_each_other():
     for pair, words in (
         (
             (g, networks.dcgan(32, 1, 4)[1]),
-            r"makes images of shape \(16, 16, 1\), .* \(32, 32, 1\)",
+            r"of shape \(16, 16, 1\), .* \(32, 32, 1\)",
         ),
         ((g, networks.dcgan(16, 3, 4)[1]), r"takes \(16, 16, 3\)"),
         ((d, g), "the discriminator takes"),

@@ -23,7 +23,8 @@ class LatentModel(AdversarialModel):
         num_classes: integer where the generator takes integer labels (B,), else None. Fakes get the
             labels of the real batch.
         ema: None, or the decay of an averaged generator, `ema_generator`, used for sampling.
-        ema_start: integer, the first step, counted from 1, that averages; before, it is a plain copy.
+        ema_start: integer, the first step, counted from 1, that averages; before, it is a plain
+            copy.
         penalty: `keras_gans.losses.Penalty` added to the discriminator's loss, or None.
         clip: positive float, D's weights are clipped to [-clip, clip] after its updates, or None.
         augment: None; or a `keras_gans.layers.DiffAugment`, or its policy such as

@@ -91,7 +91,7 @@ class FitMixin:
                 )
         if x is None:
             raise ValueError(
-                "fit() got no data: images (N, H, W, C), or a dataset of keras_gans.data, is wanted."
+                "fit() got no data: images, or a dataset of keras_gans.data, is wanted."
             )
         # Where an earlier fit of this model resumed, is no place for this one to begin.
         self._initial_epoch = None
@@ -140,7 +140,7 @@ class FitMixin:
         )
 
     def _check_data(self, x):
-        """Compare the data's form, and its first batch, with the model before anything is traced."""
+        """Compare the data's form, and its first batch, with what the model takes."""
         spec, batch = getattr(x, "element_spec", None), None
         if isinstance(x, keras.utils.PyDataset) and len(x):
             spec = x[0]
