@@ -128,6 +128,8 @@ def nrds(real, fakes, epochs=None, seed=0, batch_size=None, num=None, network=No
     ['near', 'far']
     """
     seed = check_seed(seed)
+    if not (network is None or isinstance(network, keras.Model)):
+        raise ValueError(f"network is {network!r}; a keras.Model of scores (B, 1) is wanted.")
     real, fakes = _check_sets(real, fakes)
     if num is not None:
         real, fakes = _draw(real, fakes, _integer("num", num, LEAST), seed)
