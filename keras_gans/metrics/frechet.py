@@ -30,7 +30,8 @@ def frechet_distance(mean1, covariance1, mean2, covariance2):
 
     Example:
 
-    >>> frechet_distance([0.0, 0.0], [[1.0, 0.0], [0.0, 4.0]], [1.0, 0.0], [[4.0, 0.0], [0.0, 4.0]])
+    >>> four = [[4.0, 0.0], [0.0, 4.0]]
+    >>> keras_gans.metrics.frechet_distance([0.0, 0.0], [[1.0, 0.0], [0.0, 4.0]], [1.0, 0.0], four)
     2.0
     """
     mean1, covariance1 = check_moments(mean1, covariance1)

@@ -124,7 +124,8 @@ def nrds(real, fakes, epochs=None, seed=0, batch_size=None, num=None, network=No
 
     >>> rng = np.random.default_rng(0)
     >>> near, far = (rng.normal((x, 0), 1, (100, 2)) for x in (0.5, 1.5))
-    >>> keras_gans.metrics.nrds(rng.normal(size=(100, 2)), {"near": near, "far": far}).ranking
+    >>> fakes = {"near": near, "far": far}
+    >>> keras_gans.metrics.nrds(rng.normal(size=(100, 2)), fakes, epochs=30).ranking
     ['near', 'far']
     """
     seed = check_seed(seed)
