@@ -38,14 +38,14 @@ class KilledWriter(callbacks.BackupAndRestore):
     def save(self, epoch, step):
         self.writes += 1
         if KIND == "write" and self.writes == int(COUNT):
-            whole = self.model.save_weights
+            whole = keras.Model.save_weights
 
-            def half(path, **kwargs):
-                whole(path, **kwargs)
+            def half(model, path, **kwargs):
+                whole(model, path, **kwargs)
                 os.truncate(path, os.path.getsize(path) // 2)
                 die()
 
-            object.__setattr__(self.model, "save_weights", half)
+            keras.Model.save_weights = half
         super().save(epoch, step)
 
 

@@ -155,6 +155,7 @@ def test_examples_in_the_help_parse():
         ("train --penalty=r2 --out=OUT", "did you mean 'r1'?"),
         ("train --batch_size=9999 --out=OUT", "only 1797 images"),
         ("train --d_norm=batch --out=OUT", "batch norm"),
+        ("train --beta_1=1.5 --out=OUT", "optimizers.generator.beta_1 is 1.5; a number in [0, 1)"),
         ("train --g_lr=-1 --out=OUT", "optimizers.generator.learning_rate is -1.0"),
         ("train --dataset=./nowhere --out=OUT", "does not exist"),
         ("sample", "takes SOURCE, and was given nothing"),
@@ -162,6 +163,7 @@ def test_examples_in_the_help_parse():
         ("sample no_such_entry", "Unknown zoo entry 'no_such_entry'"),
         ("sample x --out=x.jpg", "ending in .png"),
         ("sample x --num=0", "--num is 0"),
+        ("sample x --seed=-1", "--seed is -1; 0 or more is wanted"),
         ("zoo show no/such", "cannot name a zoo entry"),
     ],
 )
@@ -321,7 +323,15 @@ def test_overwriting_removes_what_runs_write_and_nothing_else(finished, tmp_path
     (tmp_path / "samples" / "epoch-099.png").touch()
     (tmp_path / "notes.txt").touch()
     assert train.prepare(tmp_path, recipe, resume=False, overwrite=True) is False
+    train.clear(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_run_is_not_removed_for_one_that_cannot_begin(fails, finished):
+    before = sorted(p.name for p in finished.iterdir())
+    for wrong in ("--batch_size=9999", "--norm=btach", "--dataset=./nowhere"):
+        fails(*TINY, f"--out={finished}", "--overwrite", wrong)
+        assert sorted(p.name for p in finished.iterdir()) == before
 
 
 def test_a_resumed_run_may_be_longer(finished):

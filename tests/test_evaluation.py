@@ -481,12 +481,14 @@ def test_the_command_measures_a_run_on_its_own_data(tmp_path, capsys, run_folder
     assert (fd["n_real"], fd["n_fake"], fd["split"]) == (90, 30, "digits/train[:90]")
     assert fd["warnings"] == [] and "kd_pixels: subsets of 30" in text
     assert (found["samples"], found["seed"], measured["truncation"]) == (30, 2, 1.0)
-    # Other data, and one truncation.
+    # Other data, fewer than a batch, and one truncation.
     more = (*more[1:], f"--out={tmp_path / 'b'}", "--metrics=fd", "--truncation=0.5")
-    status, text, _ = cli(capsys, run_folder / "model.keras", *common, *more, "--split=train[90:]")
+    status, text, _ = cli(
+        capsys, run_folder / "model.keras", *common, *more, "--split=train[90:110]"
+    )
     assert status == 0
     (measured,) = json.loads((tmp_path / "b" / "evaluation.json").read_text())["measurements"]
-    real, _ = keras_gans.data.load_arrays("digits", image_size=SIZE, split="train[90:]")
+    real, _ = keras_gans.data.load_arrays("digits", image_size=SIZE, split="train[90:110]")
     latents = np.random.default_rng(2).standard_normal((30, LATENT)).astype("float32") / 2
     fake = make().images_of(latents)
     expected = frechet(*(x.reshape(len(x), -1).astype("float64") for x in (real, fake)))

@@ -484,6 +484,54 @@ def test_bad_features_are_refused():
 
 
 @once
+def test_bad_arguments_are_refused():
+    def two_widths():
+        in_batches(metrics.FrechetDistance(), np.eye(4), np.eye(5)).result()
+
+    ones, eye = np.ones(2), np.eye(2)
+    for build, match in (
+        (lambda: metrics.FrechetDistance("kgnet"), "network is 'kgnet'; a FeatureNetwork"),
+        (lambda: metrics.InceptionScore(splits=0), "splits is 0"),
+        (lambda: metrics.InceptionScore(num_images=-1), "num_images is -1"),
+        (lambda: metrics.inception_score(np.zeros((0, 3))), "no logits"),
+        (lambda: metrics.inception_score(np.zeros((5, 3)), splits=0), "splits is 0"),
+        (lambda: metrics.KernelDistance(subsets=0), "subsets is 0"),
+        (lambda: metrics.KernelDistance(subset_size=1), "subset_size is 1; an integer of 2"),
+        (lambda: metrics.kernel_distance(np.eye(4), np.eye(4), 0, 3), "subsets is 0"),
+        (lambda: metrics.PRDC(k=0), "k is 0"),
+        (lambda: metrics.prdc(np.eye(9), np.eye(9), k_density=0), "k_density is 0"),
+        (lambda: metrics.ClassificationAccuracy(top_k=0), "top_k is 0"),
+        (two_widths, "one side have 4 dimensions, of the other 5"),
+        (
+            lambda: metrics.frechet_distance(ones, [[1.0, 5.0], [0.0, 1.0]], ones, eye),
+            "not symmetric",
+        ),
+        (
+            lambda: metrics.frechet_distance(ones, [[1.0, 0.0], [0.0, -1.0]], ones, eye),
+            "eigenvalue -1",
+        ),
+    ):
+        with pytest.raises(ValueError, match=match) as error:
+            build()
+        assert "\n" not in str(error.value)
+
+
+@once
+def test_damaged_statistics_are_refused_in_one_line(tmp_path):
+    path = tmp_path / "s.npz"
+    metric = in_batches(metrics.FrechetDistance(), features(40))
+    metric.statistics().save(path)
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:99], whole[: len(whole) // 2], b"PK" + whole[3:]):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="is not a file of statistics") as error:
+            metrics.FrechetDistance(reference=path)
+        assert "\n" not in str(error.value)
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        metrics.FrechetDistance(reference=tmp_path / "none.npz")
+
+
+@once
 def test_a_batch_may_be_overwritten_by_its_owner():
     x = features(30)
     metric, expected = metrics.FrechetDistance(), frechet_of_roots(x, x[::-1] * 2)

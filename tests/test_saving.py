@@ -124,6 +124,54 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(whole_run, step, save
     assert list(tmp_path.iterdir()) == []  # a finished run removes its backup
 
 
+def test_a_second_fit_begins_where_it_is_told_to(tmp_path):
+    """Keras keeps the epoch that an earlier fit resumed at, and would train nothing."""
+    first, backup = make(), callbacks.BackupAndRestore(tmp_path, 1)
+    with pytest.raises(Killed):
+        first.fit(X, batch_size=4, epochs=3, verbose=0, callbacks=[backup, KillAt(11)])
+    model, backup = make(), callbacks.BackupAndRestore(tmp_path, 1)
+    assert model.fit(X, batch_size=4, epochs=3, verbose=0, callbacks=[backup]).epoch == [2]
+    assert model.fit(X, batch_size=4, epochs=2, verbose=0).epoch == [0, 1]
+    assert model.steps_done == 3 * 5 + 2 * 5
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="refused on torch")
+def test_resuming_behind_a_last_execution_that_was_short(tmp_path):
+    """5 steps in executions of 2: the third one ends at "step 6"."""
+
+    def compiled():
+        model = make(compiled=False)
+        model.compile("adam", steps_per_execution=2)
+        return model
+
+    whole = compiled()
+    whole.fit(X, batch_size=4, epochs=2, verbose=0)
+    backup = callbacks.BackupAndRestore(tmp_path, 2)
+    with pytest.raises(Killed):
+        compiled().fit(X, batch_size=4, epochs=2, verbose=0, callbacks=[backup, KillAt(3)])
+    resumed, backup = compiled(), callbacks.BackupAndRestore(tmp_path, 2)
+    resumed.fit(X, batch_size=4, epochs=2, verbose=0, callbacks=[backup])
+    assert resumed.steps_done == whole.steps_done == 10
+    assert_same(state(resumed), state(whole))
+
+
+def test_backups_of_longer_epochs_and_other_optimizers_are_refused(tmp_path):
+    def backup():
+        return [callbacks.BackupAndRestore(tmp_path, 1)]
+
+    with pytest.raises(Killed):
+        make().fit(X, batch_size=4, verbose=0, callbacks=[*backup(), KillAt(4)])
+    before = (tmp_path / "latest.weights.h5").read_bytes()
+    with pytest.raises(ValueError, match="behind step 4 .* fewer steps: resume with") as error:
+        make().fit(X, batch_size=10, epochs=2, verbose=0, callbacks=backup())
+    assert "\n" not in str(error.value)
+    model = make(compiled=False)
+    model.compile("sgd")  # Keras would load the networks, and warn
+    with pytest.raises(ValueError, match="another model"):
+        model.fit(X, batch_size=4, verbose=0, callbacks=backup())
+    assert (tmp_path / "latest.weights.h5").read_bytes() == before
+
+
 def test_a_run_stops_twice_within_one_epoch(tmp_path):
     whole = make()
     whole.fit(X, batch_size=4, epochs=2, verbose=0)
@@ -137,6 +185,13 @@ def test_a_run_stops_twice_within_one_epoch(tmp_path):
     assert_same(state(model), state(whole))
 
 
+def full_disk(model, path, *args, **kwargs):
+    """What Keras writes on a disk that fills up meanwhile."""
+    with open(path, "wb") as f:
+        f.write(b"half a file")
+    raise OSError(28, "No space left on device")
+
+
 def test_a_failing_disk_keeps_the_previous_backup(tmp_path, monkeypatch):
     model = make()
     backup = callbacks.BackupAndRestore(tmp_path, 1)
@@ -144,12 +199,7 @@ def test_a_failing_disk_keeps_the_previous_backup(tmp_path, monkeypatch):
         model.fit(X, batch_size=4, verbose=0, callbacks=[backup, KillAt(2)])
     before = (tmp_path / "latest.weights.h5").read_bytes()
 
-    def full(path, **kwargs):
-        with open(path, "wb") as f:
-            f.write(b"half a file")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(model, "save_weights", full)
+    monkeypatch.setattr(keras.Model, "save_weights", full_disk)
     with pytest.raises(OSError, match="No space left on device.*is kept"):
         backup.save(0, 3)
     assert (tmp_path / "latest.weights.h5").read_bytes() == before
@@ -170,6 +220,54 @@ def test_a_disk_too_small_is_told_before_anything_is_written(tmp_path, monkeypat
     with pytest.raises(OSError, match="bytes are needed.*is kept") as error:
         backup.save(0, 2)
     assert "\n" not in str(error.value) and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name, method", [("m.keras", "save"), ("m.weights.h5", "save_weights")])
+def test_a_failing_disk_keeps_the_previous_file(name, method, tmp_path, monkeypatch):
+    """Of the model's own methods, and so of `ModelCheckpoint`, which calls them."""
+    path, model = tmp_path / name, make()
+    getattr(model, method)(path)
+    before = path.read_bytes()
+    model.fit(X[:4], batch_size=4, verbose=0)
+    monkeypatch.setattr(keras.Model, method, full_disk)
+    checkpoint = keras.callbacks.ModelCheckpoint(path, save_weights_only=method == "save_weights")
+    checkpoint.set_model(model)
+    for write in (lambda: getattr(model, method)(path), lambda: checkpoint.on_epoch_end(0, {})):
+        with pytest.raises(OSError, match="No space left on device.*is kept") as error:
+            write()
+        assert "\n" not in str(error.value)
+        assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+    monkeypatch.undo()
+    getattr(model, method)(path)
+    assert path.read_bytes() != before and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_flipped_byte_never_becomes_a_weight(tmp_path):
+    """HDF5 itself would read most of them without a word."""
+    path, model = tmp_path / "m.weights.h5", make()
+    model.fit(X[:4], batch_size=4, verbose=0)
+    model.save_weights(path)
+    whole, expected = path.read_bytes(), state(model)
+    kernel = to_numpy(model.generator.trainable_variables[0]).tobytes()
+    places = [whole.index(kernel[:64]) + 5, len(whole) // 2, 200, 2000, len(whole) - 3]
+    refused = 0
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x10
+        path.write_bytes(damaged)
+        other = make()
+        fresh = state(other)
+        try:
+            other.load_weights(path)
+            assert_same(state(other), expected)  # a byte that nothing lies in
+        except ValueError as error:
+            assert "damaged" in str(error) and "\n" not in str(error)
+            assert_same(state(other), fresh)  # nothing was taken from it
+            refused += 1
+    assert refused >= 1
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="damaged"):
+        make().load_weights(path)
 
 
 def test_damaged_or_foreign_backups_are_refused_in_one_line(tmp_path):

@@ -1,14 +1,16 @@
 """Backing up a training run at any step, and resuming it exactly."""
 
-import math
+import hashlib
 import pathlib
 
 import h5py
 import keras
 from absl import logging
 
-from keras_gans.files import remove_leftovers, replacing
+from keras_gans.callbacks.sample_grid import check_freq
+from keras_gans.files import remove_leftovers
 from keras_gans.training import backend
+from keras_gans.training.saving import check_weights, writing_weights
 
 _GROUP = "keras_gans_progress"
 
@@ -32,7 +34,8 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
 
     Raises:
         OSError: when a backup cannot be written, in one line; the previous one is kept.
-        ValueError: a backup of another model, or a damaged file.
+        ValueError: a bad `save_freq`; a backup of another model, or of longer epochs; a damaged
+            file.
 
     Example:
 
@@ -40,6 +43,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     """
 
     def __init__(self, backup_dir, save_freq="epoch", delete_checkpoint=True):
+        check_freq(save_freq, "save_freq")
         super().__init__(str(backup_dir), save_freq, delete_checkpoint=delete_checkpoint)
         self._path = pathlib.Path(backup_dir) / "latest.weights.h5"
         self._epoch = 0
@@ -74,6 +78,12 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
             self.save(self._epoch, done)
 
     def on_epoch_end(self, epoch, logs=None):
+        if self._model.skipping:
+            raise ValueError(
+                f"The backup {self._path} stands behind step {self._saved_at} of epoch "
+                f"{epoch + 1}, which now has fewer steps: resume with the data and the batch size "
+                "that the run began with."
+            )
         self.save(epoch + 1, 0)
 
     def on_train_end(self, logs=None):
@@ -83,17 +93,23 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     def restore(self):
         """Load the backup into the model; returns (epoch, step, values of the metrics)."""
         try:
+            check_weights(self._path)
             with h5py.File(self._path, "r") as f:
                 group = f[_GROUP]
                 epoch, step = int(group.attrs["epoch"]), int(group.attrs["step"])
                 metrics = [group[str(i)][()] for i in range(len(group))]
-            self.model.load_weights(self._path)
-        except (OSError, KeyError, RuntimeError) as error:
+                variables = group.attrs.get("variables")
+        except (OSError, KeyError, ValueError) as error:
             raise ValueError(
                 f"The backup {self._path} is damaged ({str(error).splitlines()[0]}): delete it to "
                 "start the run again."
             ) from error
-        except ValueError as error:
+        try:
+            # Keras passes over an optimizer of another form with a mere warning.
+            if variables not in (None, self._form()):
+                raise ValueError("Variables of another number or shape.")
+            self.model.load_weights(self._path)
+        except (ValueError, KeyError) as error:
             raise ValueError(
                 f"The backup {self._path} belongs to another model: use another folder, or the "
                 "networks and optimizers it was written with."
@@ -101,20 +117,21 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         logging.info("Resuming behind step %d of epoch %d.", step, epoch + 1)
         return epoch, step, metrics
 
+    def _form(self):
+        """Digest of the shapes of all variables, the optimizers' too."""
+        variables = [*self.model.variables, *self.model.optimizer.variables]
+        shapes = [(str(v.dtype), *v.shape) for v in variables]
+        return hashlib.sha256(repr(shapes).encode()).hexdigest()
+
     def save(self, epoch, step):
         """Write the backup: `step` steps of `epoch` are done."""
         if backend.replica()[0] != 0:
             return  # of several processes, the first one writes
         backend.sync(self.model)
-        progress = {"epoch": epoch, "step": step}
+        progress = {"epoch": epoch, "step": step, "variables": self._form()}
         metrics = [keras.ops.convert_to_numpy(v) for v in self.model.metrics_variables]
-        variables = [*self.model.variables, *self.model.optimizer.variables]
-        # HDF5 spends some 24 KB on each array besides its values.
-        size = sum(4 * math.prod(v.shape) + 24_000 for v in variables)
-        with replacing(self._path, suffix=".weights.h5", size=size) as temporary:
-            self.model.save_weights(temporary, overwrite=True)
-            with h5py.File(temporary, "r+") as f:
-                group = f.create_group(_GROUP)
-                group.attrs.update(progress)
-                for i, value in enumerate(metrics):
-                    group[str(i)] = value
+        with writing_weights(self.model, self._path) as f:
+            group = f.create_group(_GROUP)
+            group.attrs.update(progress)
+            for i, value in enumerate(metrics):
+                group[str(i)] = value

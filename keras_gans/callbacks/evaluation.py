@@ -11,9 +11,10 @@ from absl import logging
 from keras_gans.callbacks.guard import COLLAPSE_HINT, NAN_HINT
 from keras_gans.callbacks.sample_grid import PeriodicCallback, check_freq, check_generate
 from keras_gans.errors import nearest
-from keras_gans.files import remove_leftovers, replacing
+from keras_gans.files import remove_leftovers
 from keras_gans.metrics.measuring import Measurement, NotFinite, lower_is_better
 from keras_gans.training import backend
+from keras_gans.training.saving import check_weights, writing_weights
 
 _GROUP = "keras_gans_best"
 ON_COLLAPSE = (None, "stop", "restore")
@@ -276,14 +277,9 @@ class Evaluate(PeriodicCallback):
         if self.best is None or backend.replica()[0] != 0:
             return  # of several processes, the first one writes
         backend.sync(self.model)
-        variables = [*self.model.variables, *self.model.optimizer.variables]
-        # HDF5 spends some 24 KB on each array besides its values.
-        size = sum(4 * math.prod(v.shape) + 24_000 for v in variables)
-        with replacing(self.best, suffix=".weights.h5", size=size) as temporary:
-            self.model.save_weights(temporary, overwrite=True)
-            with h5py.File(temporary, "r+") as f:
-                attributes = f.create_group(_GROUP).attrs
-                attributes.update({"value": value, "step": step, "protocol": self._protocol()})
+        with writing_weights(self.model, self.best) as f:
+            attributes = f.create_group(_GROUP).attrs
+            attributes.update({"value": value, "step": step, "protocol": self._protocol()})
 
     def _protocol(self):
         """What two values of the score must share to be compared."""
@@ -297,9 +293,10 @@ class Evaluate(PeriodicCallback):
         if self.best is None or not self.best.is_file():
             return
         try:
+            check_weights(self.best)
             with h5py.File(self.best, "r") as f:
                 found = dict(f[_GROUP].attrs)
-        except (OSError, KeyError, RuntimeError):
+        except (OSError, KeyError, ValueError):
             logging.warning("%s holds no weights of this callback: it will be replaced.", self.best)
             return
         # A file from behind this step is another run's, or of steps that are being repeated.

@@ -108,6 +108,8 @@ def _flags():
 def run(values, positional, arguments):
     """Run the command."""
     (source,) = positional
+    if values.seed < 0:
+        raise ValueError(f"--seed is {values.seed}; 0 or more is wanted.")
     truncations = parse_truncation(values.truncation)
     metrics = [m for m in (values.metrics or DEFAULT[values.network]).split(",") if m]
     if len(truncations) > 1 and values.metrics is None:
@@ -127,7 +129,7 @@ def run(values, positional, arguments):
     section = data_section(source, model, values)
     split = f"{section['name']}/{section.get('split') or 'train'}"
     measurement = Measurement(
-        None if metrics == ["is"] else open_data(section, values.batch_size),
+        None if metrics == ["is"] else open_data(section),
         metrics,
         _network(values.network, values.weights),
         samples=values.samples,
@@ -209,12 +211,12 @@ def data_section(source, model, values):
     return section
 
 
-def open_data(section, batch_size):
-    """The real images, each once and as it is."""
+def open_data(section):
+    """The real images, each once and as it is, however few."""
     from keras_gans.recipes import building
 
     data = {**section, "shuffle": False, "drop_remainder": False}
-    return building.build_data({"data": data, "schedule": {"batch_size": batch_size}, "model": {}})
+    return building.build_data({"data": data, "schedule": {}, "model": {}})
 
 
 def _network(name, weights):

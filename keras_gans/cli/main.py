@@ -42,6 +42,12 @@ def main(argv=None):
             raise
         print(f"keras-gans: error: {one_line(error)}", file=sys.stderr)
         status = 2
+    except Exception as error:  # of a library beneath, such as TensorFlow's while it reads data
+        if "--debug" in arguments:
+            raise
+        name = type(error).__name__
+        print(f"keras-gans: error: {name}: {one_line(error, always=True)}", file=sys.stderr)
+        status = 2
     sys.exit(status)
 
 
@@ -93,11 +99,11 @@ def overview(prefix=""):
     )
 
 
-def one_line(error):
-    """What went wrong, in one line."""
+def one_line(error, always=False):
+    """What went wrong, in one line; with `--debug` where there is more, or `always`."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
-    return f"{text} (--debug shows all)" if len(lines) > 1 else text
+    return f"{text} (--debug shows all)" if always or len(lines) > 1 else text
 
 
 if __name__ == "__main__":

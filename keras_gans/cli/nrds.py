@@ -150,7 +150,7 @@ def read_samples(source, image_size=None, channels=None):
         try:
             # Only the header is read. A pickle could run code: never allowed.
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except Exception as error:  # NumPy raises many types over damaged bytes
             reason = (str(error).splitlines() or ["empty"])[0]
             raise ValueError(f"{path} is not a readable array file ({reason}).") from None
         if array.ndim == 2:

@@ -36,8 +36,9 @@ def run(values, positional, arguments):
     (source,) = positional
     if not values.out.lower().endswith(".png"):
         raise ValueError(f"--out is {values.out!r}; a file ending in .png is wanted.")
-    if values.num < 1:
-        raise ValueError(f"--num is {values.num}; 1 or more is wanted.")
+    for name, least in (("num", 1), ("seed", 0), ("columns", 1)):
+        if values[name].value is not None and values[name].value < least:
+            raise ValueError(f"--{name} is {values[name].value}; {least} or more is wanted.")
     size = parse_size(values.size)
     startup.choose_backend(values.backend)
     import numpy as np

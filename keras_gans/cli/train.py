@@ -10,9 +10,9 @@ from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
 
 DEFAULT = "osgan_digits"
-# What a run writes into its folder; --overwrite removes these and nothing else.
+# What a run writes into its folder; --overwrite removes these and nothing else, the recipe last: a
+# folder without it is no run.
 WRITES = (
-    "recipe.yaml",
     "history.csv",
     "samples",
     "samples.png",
@@ -20,6 +20,7 @@ WRITES = (
     "model.keras",
     "tensorboard",
     "backup",
+    "recipe.yaml",
 )
 # A resumed run may be longer, be judged otherwise, and find its data elsewhere.
 MAY_DIFFER = ("schedule.epochs", "schedule.steps", "data.data_dir", "data.download")
@@ -155,6 +156,8 @@ def _train(recipe, out, values, backend, command, resumed):
     from keras_gans.cli import running
 
     model, data = recipes.build(recipe)
+    if values.overwrite:
+        clear(out)  # not before now: a recipe that cannot be built costs no run
     recipes.save(recipe, out / "recipe.yaml")
     epochs, steps = running.length(recipe, data)
     what = f"{recipe['model']['method']} on {recipe['data']['name']}, {backend} backend"
@@ -217,7 +220,7 @@ def make_recipe(values):
 
 
 def prepare(out, recipe, resume, overwrite):
-    """Check the folder of a run, and empty it on request; returns whether a run is resumed.
+    """Check the folder of a run; returns whether a run is resumed.
 
     Raises:
         FileExistsError: something is in the folder, and neither `resume` nor `overwrite` is set.
@@ -240,9 +243,6 @@ def prepare(out, recipe, resume, overwrite):
     if not is_run:
         raise ValueError(f"{out} holds no run of keras-gans train: choose another --out.")
     if overwrite:
-        for name in WRITES:
-            path = out / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         return False
     changed = _differences(recipes.load(out / "recipe.yaml"), recipe)
     if changed:
@@ -253,6 +253,13 @@ def prepare(out, recipe, resume, overwrite):
             "resume with the flags it was started with."
         )
     return True
+
+
+def clear(out):
+    """Remove what a run wrote into its folder."""
+    for name in WRITES:
+        path = out / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _differences(old, new):

@@ -99,7 +99,7 @@ class ArrayDataset(keras.utils.PyDataset):
         images: uint8, or floats in [-1, 1]; (N, H, W, C), or (N, H, W) for grey. uint8 stays uint8
             in memory and is converted batch by batch (`keras_gans.data.from_uint8`).
         labels: integers (N,), or numbers (N, K) for several labels an image; None for none.
-        batch_size: integer, N at most.
+        batch_size: integer, N at most; None for 64, or all of fewer images.
         shuffle: bool, whether an epoch has an order of its own.
         seed: integer, 0 or more.
         drop_remainder: bool, whether the last images that fill no batch are left out.
@@ -134,6 +134,7 @@ class ArrayDataset(keras.utils.PyDataset):
         super().__init__()
         self.images = check_images(images, "images", value_range, max_channels=8)
         self.labels = None if labels is None else check_labels(labels, len(self.images), "labels")
+        batch_size = min(64, len(self.images)) if batch_size is None else batch_size
         check_batch_size(batch_size, len(self.images), "the data")
         self.batch_size = int(batch_size)
         self.shuffle = bool(shuffle)

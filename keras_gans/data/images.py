@@ -27,7 +27,7 @@ def from_uint8(images):
 
     Example:
 
-    >>> from_uint8(np.array([0, 255], "uint8"))
+    >>> keras_gans.data.from_uint8(np.array([0, 255], "uint8"))
     array([-1.,  1.], dtype=float32)
     """
     return (np.asarray(images).astype("float32") - np.float32(127.5)) / np.float32(127.5)
@@ -44,7 +44,7 @@ def to_uint8(images):
 
     Example:
 
-    >>> to_uint8(np.array([-1.0, 0.5, 1.0]))
+    >>> keras_gans.data.to_uint8(np.array([-1.0, 0.5, 1.0]))
     array([  0, 191, 255], dtype=uint8)
     """
     x = np.asarray(keras.ops.convert_to_numpy(images), "float64")
@@ -107,7 +107,7 @@ def save_grid(images, path, columns=None, pad=2):
 
     Example:
 
-    >>> keras_gans.data.save_grid(model.generate(16), "samples.png")
+    >>> keras_gans.data.save_grid(np.zeros((16, 32, 32, 1)), "grid.png")
     """
     path = pathlib.Path(path)
     if path.suffix.lower() != ".png":

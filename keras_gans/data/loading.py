@@ -54,7 +54,7 @@ def load(
             A file or folder that exists, here or in `data_dir`, goes before a name.
         image_size: integer or (height, width): images are cropped about their centre to that shape
             and resized. By default their own size (32 for digits).
-        batch_size: integer, images in a (global) batch.
+        batch_size: integer, images in a (global) batch; None for 64, or all of fewer images.
         split: `"train"`, `"test"`, ..., or a part of one: `"train[:80%]"`, `"train[100:]"`.
         data_dir: folder with data sets of TensorFlow Datasets (its default: ~/tensorflow_datasets).
         shuffle: bool, whether each epoch has an order of its own. Images that are kept in memory
@@ -79,7 +79,8 @@ def load(
 
     Returns:
         `tf.data.Dataset` of float32 (B, H, W, C), or of (images, int32 (B,)) with labels. Its
-        length is known. `class_names` is a list of strings, or None.
+        length is known. `class_names` is a list of strings, or None; `labels` are those of all
+        images in their own order, or None where they are not at hand.
 
     Raises:
         ValueError: unknown data set, split, label or option; images of an unexpected range or
@@ -110,6 +111,7 @@ def load(
     source = open_arrays(_in_data_dir(name, data_dir), options)
     if source is None:
         source = open_tfds(name, data_dir, download, options)
+    batch_size = min(64, source.n) if batch_size is None else batch_size
     check_batch_size(batch_size, source.n, name)
     # Before the first batch, so that a missing package is told here.
     augmenter = augment_tensors(names) if names else None
@@ -120,6 +122,7 @@ def load(
     )
     dataset.epoch_key = key
     dataset.class_names = source.class_names
+    dataset.labels = source.labels if labelled else None
     return dataset
 
 

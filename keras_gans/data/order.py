@@ -21,7 +21,7 @@ class EpochKey:
 
     Example:
 
-    >>> key = EpochKey()
+    >>> key = keras_gans.data.EpochKey()
     >>> key.next(), key.next()
     (0, 1)
     >>> key.epoch = 7

@@ -13,6 +13,13 @@ SIDES = ("real", "fake")
 _WORDS = {"real": "real", "fake": "generated"}
 
 
+def check_counts(least=1, **counts):
+    """Raise `ValueError` for an argument that is no integer of `least` or more."""
+    for name, value in counts.items():
+        if not isinstance(value, (int, np.integer)) or value < least:
+            raise ValueError(f"{name} is {value!r}; an integer of {least} or more is wanted.")
+
+
 class Sums:
     """Named float64 arrays that add up, and a count."""
 
@@ -85,6 +92,11 @@ class GenerativeMetric(keras.metrics.Metric):
     wants = "features"
 
     def __init__(self, network=None, split=None, name=None):
+        if not (network is None or callable(network)):
+            raise ValueError(
+                f"network is {network!r}; a FeatureNetwork, such as keras_gans.metrics.kgnet(), or "
+                "None (features are given) is wanted."
+            )
         super().__init__(name=name or protocol(self.kind, getattr(network, "name", None)))
         self.network = network
         self.split = split

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_gans.metrics.base import GenerativeMetric, Sums
+from keras_gans.metrics.base import GenerativeMetric, Sums, check_counts
 from keras_gans.metrics.frechet import check_classes
 from keras_gans.metrics.statistics import check_features
 
@@ -24,6 +24,9 @@ def inception_score(logits, splits=10, shuffle=True, seed=2020):
         (mean, standard deviation) as floats, from 1 to K.
     """
     logits = check_features(logits, "logits")
+    check_counts(splits=splits)
+    if not len(logits):
+        raise ValueError("There are no logits; those of 1 image or more are wanted.")
     sums = _split_sums(logits, _split_of_all(len(logits), splits, shuffle, seed), splits)
     return _scores(**sums)[:2]
 
@@ -98,6 +101,7 @@ class InceptionScore(GenerativeMetric):
         name=None,
     ):
         super().__init__(network, split, name)
+        check_counts(splits=splits, **({} if num_images is None else {"num_images": num_images}))
         self.splits, self.num_images, self.shuffle = splits, num_images, shuffle
         self.seed, self.start = seed, start
         self.parts = {"fake": Sums()}
@@ -176,6 +180,7 @@ class ClassificationAccuracy(GenerativeMetric):
 
     def __init__(self, network=None, top_k=1, split=None, name=None):
         super().__init__(network, split, name)
+        check_counts(top_k=top_k)
         self.top_k = top_k
         self.parts = {"fake": Sums()}
 

@@ -21,7 +21,7 @@ def discrete_frechet(real, fake):
 
     Example:
 
-    >>> discrete_frechet([[0.0, 1.0, 2.0]], [[0.0, 1.5, 1.5]])
+    >>> keras_gans.metrics.discrete_frechet([[0.0, 1.0, 2.0]], [[0.0, 1.5, 1.5]])
     array([0.5])
     """
     p, q = (np.asarray(x, "float64") for x in (real, fake))

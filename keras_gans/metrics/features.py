@@ -51,11 +51,13 @@ class FeatureNetwork:
 
     Example:
 
-    >>> resnet = keras.applications.ResNet50(classifier_activation=None)
-    >>> FeatureNetwork(
-    ...     resnet, "resnet50", input_range=(0, 255), size=224, resize="bilinear", logits=True,
-    ...     preprocess=keras.applications.resnet.preprocess_input, channels=3,
-    ... )
+    ```python
+    resnet = keras.applications.ResNet50(classifier_activation=None)  # fetches its weights
+    network = keras_gans.metrics.FeatureNetwork(
+        resnet, "resnet50", input_range=(0, 255), size=224, resize="bilinear", logits=True,
+        preprocess=keras.applications.resnet.preprocess_input, channels=3,
+    )
+    ```
     """
 
     def __init__(

@@ -30,7 +30,8 @@ def frechet_distance(mean1, covariance1, mean2, covariance2):
 
     Example:
 
-    >>> frechet_distance([0.0, 0.0], [[1.0, 0.0], [0.0, 4.0]], [1.0, 0.0], [[4.0, 0.0], [0.0, 4.0]])
+    >>> four = [[4.0, 0.0], [0.0, 4.0]]
+    >>> keras_gans.metrics.frechet_distance([0.0, 0.0], [[1.0, 0.0], [0.0, 4.0]], [1.0, 0.0], four)
     2.0
     """
     mean1, covariance1 = check_moments(mean1, covariance1)
@@ -53,6 +54,11 @@ def _distance(mean1, factor1, mean2, factor2):
 
 def distance(statistics1, statistics2):
     """Squared Frechet distance of two `Statistics`, each of 2 rows or more."""
+    if statistics1.dimension != statistics2.dimension:
+        raise ValueError(
+            f"The features of one side have {statistics1.dimension} dimensions, of the other "
+            f"{statistics2.dimension}: give both the same feature network."
+        )
     return _distance(*statistics1.factor(), *statistics2.factor())
 
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_gans.metrics.base import GenerativeMetric, Rows
+from keras_gans.metrics.base import GenerativeMetric, Rows, check_counts
 from keras_gans.metrics.statistics import _mean, check_features
 
 _ROWS = 64  # of the kernel's matrix at a time: they fit into a cache
@@ -49,6 +49,7 @@ def kernel_distance(
     if real.shape[1] != fake.shape[1]:
         raise ValueError(f"real has {real.shape[1]} dimensions and fake {fake.shape[1]}.")
     if indices is None:
+        check_counts(subsets=subsets)
         if not 2 <= subset_size <= min(len(real), len(fake)):
             raise ValueError(
                 f"subset_size is {subset_size} for {len(real)} real and {len(fake)} generated "
@@ -157,6 +158,8 @@ class KernelDistance(GenerativeMetric):
         self, network=None, split=None, subsets=100, subset_size=1000, seed=2020, name=None
     ):
         super().__init__(network, split, name)
+        check_counts(subsets=subsets)
+        check_counts(2, subset_size=subset_size)
         self.subsets, self.subset_size, self.seed = subsets, subset_size, seed
         self.parts = {"real": Rows(), "fake": Rows()}
 

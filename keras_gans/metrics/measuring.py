@@ -200,7 +200,7 @@ def _pixels(images):
 def spread_labels(labels, count, seed):
     """`count` labels in the proportions of given ones, to within one image a class, shuffled.
 
-    >>> sorted(spread_labels([0, 0, 1, 0], 8, seed=0))
+    >>> sorted(spread_labels([0, 0, 1, 0], 8, seed=0).tolist())
     [0, 0, 0, 0, 0, 0, 1, 1]
     """
     labels = np.asarray(labels)

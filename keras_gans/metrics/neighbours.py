@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_gans.metrics.base import GenerativeMetric, Rows
+from keras_gans.metrics.base import GenerativeMetric, Rows, check_counts
 from keras_gans.metrics.statistics import check_features
 
 NAMES = ("precision", "recall", "density", "coverage")
@@ -34,8 +34,9 @@ def prdc(real, fake, k=3, k_density=5, block=2000):
     real, fake = check_features(real, "real"), check_features(fake, "fake")
     if real.shape[1] != fake.shape[1]:
         raise ValueError(f"real has {real.shape[1]} dimensions and fake {fake.shape[1]}.")
+    check_counts(k=k, k_density=k_density)
     neighbours = (k, k_density)
-    if min(len(real), len(fake)) <= max(neighbours) or min(neighbours) < 1:
+    if min(len(real), len(fake)) <= max(neighbours):
         raise ValueError(
             f"There are {len(real)} real and {len(fake)} generated images; more than "
             f"{max(neighbours)} of each have that many neighbours."
@@ -125,6 +126,7 @@ class PRDC(GenerativeMetric):
 
     def __init__(self, network=None, split=None, k=3, k_density=5, name=None):
         super().__init__(network, split, name)
+        check_counts(k=k, k_density=k_density)
         self.k, self.k_density = k, k_density
         self.parts = {"real": Rows(), "fake": Rows()}
 

@@ -124,10 +124,13 @@ def nrds(real, fakes, epochs=None, seed=0, batch_size=None, num=None, network=No
 
     >>> rng = np.random.default_rng(0)
     >>> near, far = (rng.normal((x, 0), 1, (100, 2)) for x in (0.5, 1.5))
-    >>> keras_gans.metrics.nrds(rng.normal(size=(100, 2)), {"near": near, "far": far}).ranking
+    >>> fakes = {"near": near, "far": far}
+    >>> keras_gans.metrics.nrds(rng.normal(size=(100, 2)), fakes, epochs=30).ranking
     ['near', 'far']
     """
     seed = check_seed(seed)
+    if not (network is None or isinstance(network, keras.Model)):
+        raise ValueError(f"network is {network!r}; a keras.Model of scores (B, 1) is wanted.")
     real, fakes = _check_sets(real, fakes)
     if num is not None:
         real, fakes = _draw(real, fakes, _integer("num", num, LEAST), seed)

@@ -1,7 +1,6 @@
 """Mean and covariance of features: one pass, float64, mergeable."""
 
 import json
-import zipfile
 
 import numpy as np
 
@@ -208,6 +207,10 @@ def factor(covariance):
         return np.linalg.cholesky(covariance).T
     except np.linalg.LinAlgError:
         values, vectors = np.linalg.eigh(covariance)
+        if values[0] < -1e-3 * values[-1]:
+            raise ValueError(
+                f"The covariance has the eigenvalue {values[0]:.3g}: a covariance has none below 0."
+            ) from None
         # Below this, eigenvalues are rounding noise, and half of them are negative.
         real = values > max(values[-1], 0) * len(values) * np.finfo("float64").eps
         return np.sqrt(values[real])[:, None] * vectors[:, real].T
@@ -241,6 +244,8 @@ def check_moments(mean, covariance):
         )
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise ValueError("The mean or the covariance holds NaN or infinite values.")
+    if np.abs(covariance - covariance.T).max(initial=0) > 1e-5 * np.abs(covariance).max(initial=0):
+        raise ValueError("The covariance is not symmetric: a covariance matrix (F, F) is wanted.")
     return mean, covariance
 
 
@@ -257,8 +262,11 @@ def load_arrays(path, wanted=()):
             arrays = {key: file[key] for key in file.files}
         meta = json.loads(str(arrays.pop("meta")))
         missing = [key for key in wanted if key not in arrays]
-    except (ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not a file of statistics ({error}).") from None
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} does not exist: a file of statistics is wanted.") from None
+    except Exception as error:  # NumPy and zipfile raise many types over damaged bytes
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path} is not a file of statistics ({reason}).") from None
     if missing:
         raise ValueError(f"{path} is not a file of statistics ({', '.join(missing)} missing).")
     return arrays, meta

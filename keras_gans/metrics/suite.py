@@ -17,7 +17,9 @@ class MetricSuite:
 
     Example:
 
-    >>> suite = MetricSuite(None, [FrechetDistance(), KernelDistance(subset_size=2, subsets=1)])
+    >>> metrics = keras_gans.metrics
+    >>> fd, kd = metrics.FrechetDistance(), metrics.KernelDistance(subset_size=2, subsets=1)
+    >>> suite = metrics.MetricSuite(None, [fd, kd])
     >>> suite.update_real([[0.0], [2.0]]); suite.update_fake([[1.0], [3.0]])
     >>> sorted(suite.result())
     ['fd', 'kd']

@@ -32,9 +32,9 @@ class GAN(LatentModel):
 
     def __init__(self, generator, discriminator, objective="non_saturating", d_steps=1, **kwargs):
         super().__init__(generator, discriminator, objective, **kwargs)
-        if d_steps < 1:
-            raise ValueError(f"d_steps is {d_steps}; 1 or more is wanted.")
-        self.d_steps = d_steps
+        if d_steps != int(d_steps) or d_steps < 1:
+            raise ValueError(f"d_steps is {d_steps}; an integer of 1 or more is wanted.")
+        self.d_steps = int(d_steps)
 
     def check_images(self, shape):
         super().check_images(shape)

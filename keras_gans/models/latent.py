@@ -53,6 +53,8 @@ class LatentModel(Sampling, AdversarialModel):
         seed=0,
         **kwargs,
     ):
+        _check_networks(generator, discriminator)
+        _check_options(penalty, clip, ema)
         super().__init__(seed=seed, **kwargs)
         self.generator = generator
         self.discriminator = discriminator
@@ -110,6 +112,27 @@ class LatentModel(Sampling, AdversarialModel):
                 f"The data has images of shape {tuple(shape[1:])}, the generator makes {wanted}: "
                 "load the data with that image_size and channels, or build networks for it."
             )
+
+    def check_labels(self, labels):
+        """Raise `ValueError` for integer labels (N,) that this model does not have."""
+        if self.num_classes is None:
+            return
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise ValueError(
+                f"The labels are {labels.dtype} of shape {labels.shape}; integers (N,) from 0 to "
+                f"{self.num_classes - 1} are wanted."
+            )
+        if len(labels) and not 0 <= labels.min() <= labels.max() < self.num_classes:
+            raise ValueError(
+                f"The labels run from {labels.min()} to {labels.max()}; with num_classes="
+                f"{self.num_classes}, 0 to {self.num_classes - 1} are wanted."
+            )
+
+    def check_batch(self, batch):
+        images, *labels = batch if isinstance(batch, (tuple, list)) else (batch,)
+        check_values(images)
+        if labels and labels[0] is not None:
+            self.check_labels(np.reshape(labels[0], (len(images), -1)).squeeze(-1))
 
     def latents(self, count):
         """Standard normal latents (count, latent_dim) of this training step."""
@@ -230,6 +253,57 @@ def couples_instances(network):
         or getattr(layer, "couples_instances", False)
         for layer in network._flatten_layers()
     )
+
+
+def check_values(images):
+    """Raise `ValueError` where a batch of images is evidently not floats in [-1, 1]."""
+    low, high = float(images.min()), float(images.max())
+    if images.dtype.kind != "f" and images.dtype.name != "bfloat16":
+        found = f"are {images.dtype}"
+    elif not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError("The images of the data hold NaN or infinite values; clean them first.")
+    elif low < -1.1 or high > 1.1:
+        found = f"run from {low:.4g} to {high:.4g}"
+    elif low >= 0 and high > 0.5 and len(images) >= 8:  # no pixel of so many is darker than grey
+        found = f"run from {low:.4g} to {high:.4g}, which looks like [0, 1]"
+    else:
+        return
+    raise ValueError(
+        f"The images of the data {found}; floats in [-1, 1] are wanted: map them (x / 127.5 - 1 of "
+        "0 .. 255, 2 * x - 1 of [0, 1]), or use keras_gans.data."
+    )
+
+
+def _check_networks(generator, discriminator):
+    """Raise `ValueError` unless D takes the images that G makes."""
+    for name, network in (("generator", generator), ("discriminator", discriminator)):
+        if not isinstance(network, keras.Model) or not network.built:
+            raise ValueError(
+                f"The {name} is a {type(network).__name__}; a built Keras model is wanted, such as "
+                "keras_gans.networks.dcgan(...) makes."
+            )
+    made, taken = generator.output_shape, discriminator.input_shape
+    taken = taken[0] if isinstance(taken, list) else taken
+    fits = len(made) == len(taken) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(made, taken, strict=True)
+    )
+    if isinstance(made, tuple) and not fits:
+        raise ValueError(
+            f"The generator makes images of shape {made[1:]}, the discriminator takes {taken[1:]}: "
+            "build both for one size and one number of channels."
+        )
+
+
+def _check_options(penalty, clip, ema):
+    if penalty is not None and not callable(penalty):
+        raise ValueError(
+            f"penalty is {penalty!r}; a penalty of keras_gans.losses is wanted, such as R1()."
+        )
+    for name, value in (("clip", clip), ("ema", ema)):
+        if value is not None and not isinstance(value, (int, float, np.number)):
+            raise ValueError(f"{name} is {value!r}; a number, or None, is wanted.")
+    if clip is not None and not clip > 0:
+        raise ValueError(f"clip is {clip}; a number above 0, such as 0.01, or None, is wanted.")
 
 
 def _latent_dim(generator, latent_dim):

@@ -4,6 +4,7 @@ import itertools
 import math
 
 import keras
+import numpy as np
 from keras import layers
 
 from keras_gans.errors import nearest
@@ -84,7 +85,8 @@ def dcgan(
         -> scores.
 
     Raises:
-        ValueError: unknown norm, or a size that is not a power of two.
+        ValueError: unknown norm, a size that is not a power of two, a width that the 8 groups of
+            group norm do not divide.
 
     Example:
 
@@ -93,7 +95,16 @@ def dcgan(
     ((None, 32, 32, 3), (None, 1))
     """
     check_norms(norm, d_norm)
+    sizes = {"width": width, "channels": channels, "latent_dim": latent_dim}
+    sizes |= {} if num_classes is None else {"num_classes": num_classes}
+    for name, size in {"image_size": image_size, **sizes}.items():
+        if not isinstance(size, (int, np.integer)) or size < 1:
+            raise ValueError(f"{name} is {size!r}; an integer of 1 or more is wanted.")
     check_power_of_two(image_size)
+    # G's last norm has `width` channels, D's first one twice as many.
+    for argument, of in ((norm, 8), (d_norm, 4)):
+        if argument == "group" and width % of:
+            raise ValueError(f"width is {width}; with group norm a multiple of {of} is wanted.")
     counter = itertools.count()
 
     def weights(stddev=0.02):

@@ -26,12 +26,13 @@ def build(recipe):
     Example:
 
     >>> recipe = keras_gans.recipes.load("osgan_digits")
-    >>> recipe["networks"]["width"] = 4
+    >>> recipe["networks"]["width"] = 8
     >>> model, data = keras_gans.recipes.build(recipe)
     >>> model.name, len(data) > 0
     ('osgan', True)
     """
     recipe = load(recipe)
+    require(recipe, "data.name", "schedule.batch_size")
     data = build_data(recipe)
     num_classes = recipe["model"].get("num_classes")
     classes = getattr(data, "class_names", None) or ()
@@ -44,15 +45,20 @@ def build(recipe):
 
 
 def build_data(recipe):
-    """The data of a recipe: batches of `batch_size` images for each update in a step."""
+    """The data of a recipe: batches of `batch_size` images for each update in a step.
+
+    Without a `batch_size`, batches as `keras_gans.data.load` makes them by itself.
+    """
     from keras_gans import data
 
-    require(recipe, "data.name", "schedule.batch_size")
+    require(recipe, "data.name")
     section = {k: v for k, v in recipe["data"].items() if v is not None}
     name, schedule, model = section.pop("name"), recipe["schedule"], recipe["model"]
     which = section.pop("labels", True)  # where the data has several
     labels = which if model.get("num_classes") is not None else False
-    batch_size = schedule["batch_size"] * (model.get("d_steps") or 1)
+    batch_size = schedule.get("batch_size")
+    if batch_size is not None:
+        batch_size *= model.get("d_steps") or 1
     seed = schedule.get("seed") or 0
     if importlib.util.find_spec("tensorflow") is not None:
         return data.load(name, labels=labels, batch_size=batch_size, seed=seed, **section)

@@ -218,3 +218,9 @@ def _check_numbers(recipe):
                 f"optimizers.{player}.learning_rate is {rate!r}; a number of 0 or more, or a "
                 "schedule, is wanted."
             )
+        for name in ("beta_1", "beta_2"):
+            beta = optimizer.get(name)
+            if beta is not None and not (isinstance(beta, (int, float)) and 0 <= beta < 1):
+                raise ValueError(
+                    f"optimizers.{player}.{name} is {beta!r}; a number in [0, 1) is wanted."
+                )

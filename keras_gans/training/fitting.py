@@ -41,8 +41,23 @@ class FitMixin:
 
     _skipping = None  # (steps to pass over, logs to report meanwhile)
 
-    def fit(self, x=None, y=None, batch_size=None, callbacks=None, shuffle=True, **kwargs):
-        """Train; arguments as in `keras.Model.fit`.
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+    ):
+        """Train; arguments as in `keras.Model.fit`, in its order.
 
         Args:
             x: a `tf.data.Dataset` or `keras.utils.PyDataset` of image batches (or tuples), such as
@@ -51,23 +66,36 @@ class FitMixin:
             y: integer labels (N,) with an array `x`, for conditional models; or images, the targets
                 of a model that learns from pairs.
             batch_size: integer with an array `x` (32 by default, or all of fewer images).
-            callbacks: list of callbacks.
+            epochs, verbose, callbacks, initial_epoch, steps_per_epoch: see `keras.Model.fit`.
             shuffle: bool, with an array `x`.
-            **kwargs: `epochs`, `verbose`, `initial_epoch`, `steps_per_epoch`.
+            validation_split, validation_data, class_weight, sample_weight: refused; there is no
+                validation loss (use the callbacks), and no weighted one.
 
         Returns:
             `keras.callbacks.History`.
 
         Raises:
-            ValueError: images of another size, number of channels or range; a batch larger than
-                the data; validation data (there is no validation loss: use the callbacks).
+            ValueError: images of another size, number of channels or range; labels that the model
+                does not have; a batch larger than the data; an argument that has no meaning here.
         """
-        for name in ("validation_data", "validation_split"):
-            if kwargs.get(name) is not None:
+        refused = {
+            "validation_split": validation_split,
+            "validation_data": validation_data,
+            "class_weight": class_weight,
+            "sample_weight": sample_weight,
+        }
+        for name, value in refused.items():
+            if value is not None and not (name == "validation_split" and value == 0):
                 raise ValueError(
                     f"{name} has no meaning for adversarial losses: leave it out, and evaluate the "
                     "samples with a callback."
                 )
+        if x is None:
+            raise ValueError(
+                "fit() got no data: images, or a dataset of keras_gans.data, is wanted."
+            )
+        # Where an earlier fit of this model resumed, is no place for this one to begin.
+        self._initial_epoch = None
         if getattr(x, "ndim", None) in (3, 4):  # images; other arrays stay Keras's business
             x, y = self._array_data(x, y, batch_size, shuffle), None
             batch_size = None
@@ -76,7 +104,6 @@ class FitMixin:
         self._check_data(x)
         if self.compiled:
             backend.broadcast([*self.variables, *self.optimizer.variables])
-        steps_per_epoch = kwargs.get("steps_per_epoch")
         key = epoch_key_of(x)
         callbacks = _in_order(callbacks)
         if key is not None:
@@ -88,7 +115,15 @@ class FitMixin:
                 callbacks = [*callbacks, own]
         try:
             return super().fit(
-                x, y, batch_size=batch_size, callbacks=callbacks, shuffle=shuffle, **kwargs
+                x,
+                y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                shuffle=shuffle,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
             )
         finally:
             self._skipping = None
@@ -101,26 +136,45 @@ class FitMixin:
         return dataset(
             np.asarray(x),
             y,
-            batch_size=batch_size or min(32, len(x)),
+            batch_size=min(32, len(x)) if batch_size is None else batch_size,
             shuffle=shuffle,
             seed=self.seed,
             drop_remainder=False,
         )
 
     def _check_data(self, x):
-        """Compare the first batch's form with the networks before anything is traced."""
-        spec = getattr(x, "element_spec", None)
-        if spec is None and isinstance(x, keras.utils.PyDataset) and len(x):
+        """Compare the data's form, and its first batch, with what the model takes."""
+        spec, batch = getattr(x, "element_spec", None), None
+        if isinstance(x, keras.utils.PyDataset) and len(x):
             spec = x[0]
+            batch = spec if epoch_key_of(x) is None else None
+        elif spec is None and hasattr(x, "shape"):
+            spec = x
         if spec is None:
             return
         images = keras.tree.flatten(spec)[0]
         shape = tuple(images.shape)
         self.images_per_step = shape[0] if shape and shape[0] else None
         self.check_images(shape)
+        # All labels, where they are at hand, or as many classes as the data has.
+        if isinstance(getattr(x, "labels", None), np.ndarray):
+            self.check_labels(x.labels)
+        elif getattr(x, "class_names", None):
+            self.check_labels(np.arange(len(x.class_names)))
+        # Data of this library was checked when it was made; a stranger's is looked at.
+        if batch is None and hasattr(x, "take") and epoch_key_of(x) is None:
+            batch = next(iter(x.take(1)), None)
+        if batch is not None:
+            self.check_batch(keras.tree.map_structure(ops.convert_to_numpy, batch))
 
     def check_images(self, shape):
         """Raise `ValueError` where a batch of `shape` does not fit this model's networks."""
+
+    def check_labels(self, labels):
+        """Raise `ValueError` where labels, an array (N, ...), do not fit this model."""
+
+    def check_batch(self, batch):
+        """Raise `ValueError` where the values of the first batch do not fit this model."""
 
     def skip_steps(self, steps):
         """Pass over the next `steps` batches without training (callbacks that resume call this).
@@ -151,7 +205,7 @@ class FitMixin:
             left, logs = self._skipping
             if not isinstance(args[-1], list):
                 for _ in range(self.steps_per_execution):
-                    next(args[-1])
+                    next(args[-1], None)  # an epoch's last execution may have fewer steps
             left -= self.steps_per_execution
             self._skipping = (left, logs) if left > 0 else None
             return logs if stateful else (logs, args[0])

@@ -12,6 +12,7 @@ from keras_gans.training.fitting import FitMixin
 from keras_gans.training.gradients import value_and_grad
 from keras_gans.training.optimizer import make_players_optimizer, serialize_optimizer
 from keras_gans.training.random import StepRandom
+from keras_gans.training.saving import SavingMixin
 
 # One entry per replica thread: the random numbers of the step that is being run or traced.
 _current = threading.local()
@@ -31,7 +32,7 @@ def _adapt(step):
     return train_step
 
 
-class AdversarialModel(FitMixin, keras.Model):
+class AdversarialModel(FitMixin, SavingMixin, keras.Model):
     """Base class of adversarial methods: players, their losses, and the order of the updates.
 
     A subclass builds its networks in `__init__`, names them in `players`, and writes

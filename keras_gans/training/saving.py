@@ -1,0 +1,123 @@
+"""Saving without losing what was there before, loading without taking in damage."""
+
+import contextlib
+import hashlib
+import math
+import os
+import pathlib
+
+import h5py
+import keras
+import numpy as np
+
+from keras_gans.files import replacing
+
+_SEAL = "keras_gans_sha256"
+
+
+class SavingMixin:
+    """`save`, `save_weights` and `load_weights` of `AdversarialModel`.
+
+    Keras writes in place: a full disk or a kill would leave neither the old file nor the new one,
+    nor would `keras.callbacks.ModelCheckpoint`, which calls these methods. And HDF5 has no
+    checksums, so a `.weights.h5` carries the SHA-256 of all that is in it.
+    """
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """As `keras.Model.save`; a `.keras` file replaces the previous one in a single move.
+
+        Raises:
+            OSError: the file cannot be written, in one line; what was there before is kept.
+        """
+        if zipped is False or not _replaceable(filepath, ".keras", overwrite):
+            super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+            return
+        with replacing(filepath, suffix=".keras", size=saved_size(self)) as temporary:
+            super().save(temporary, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+        """As `keras.Model.save_weights`; the file replaces the previous one in a single move.
+
+        Raises:
+            OSError: the file cannot be written, in one line; what was there before is kept.
+        """
+        if max_shard_size is not None or not _replaceable(filepath, ".weights.h5", overwrite):
+            super().save_weights(filepath, overwrite, max_shard_size)
+            return
+        with writing_weights(self, filepath):
+            pass
+
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """As `keras.Model.load_weights`; a damaged file is refused before a value is taken from it.
+
+        Raises:
+            ValueError: a damaged file, or one of another model.
+        """
+        if _is_local(filepath, ".weights.h5") and os.path.isfile(filepath):
+            check_weights(filepath)
+        super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+
+@contextlib.contextmanager
+def writing_weights(model, path):
+    """Write a `.weights.h5` that takes the place of `path` when the block is done.
+
+    Yields the open `h5py.File`, for what a callback has to add to it.
+    """
+    with replacing(path, suffix=".weights.h5", size=saved_size(model)) as temporary:
+        keras.Model.save_weights(model, temporary, overwrite=True)
+        with h5py.File(temporary, "r+") as f:
+            yield f
+            f.attrs[_SEAL] = _digest(f)
+
+
+def check_weights(path):
+    """Raise `ValueError`, in one line, for a `.weights.h5` that is damaged.
+
+    A file of plain Keras has no SHA-256 in it: its structure is looked at, not its values.
+    """
+    try:
+        with h5py.File(path, "r") as f:
+            whole = f.attrs.get(_SEAL) in (None, _digest(f))
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # h5py turns what HDF5 finds into errors of many types
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path} is damaged or no .weights.h5 file ({reason}).") from None
+    if not whole:
+        raise ValueError(f"{path} is damaged: its values are not those that were saved in it.")
+
+
+def saved_size(model):
+    """About how many bytes a model with its optimizers takes in a file."""
+    variables = [*model.variables, *(model.optimizer.variables if model.compiled else ())]
+    # HDF5 spends some 24 KB on each array besides its values.
+    return sum(4 * math.prod(v.shape) + 24_000 for v in variables)
+
+
+def _digest(file):
+    """SHA-256 over names, attributes and values of all that is in an HDF5 file."""
+    digest = hashlib.sha256()
+
+    def take(name, item):
+        attributes = {k: np.asarray(v).tolist() for k, v in item.attrs.items() if k != _SEAL}
+        digest.update(f"{name} {sorted(attributes.items())}".encode())
+        if isinstance(item, h5py.Dataset):
+            value = item[()]
+            digest.update(f"{value.dtype.str}{value.shape}".encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
+
+    take("", file)
+    file.visititems(take)
+    return digest.hexdigest()
+
+
+def _is_local(path, suffix):
+    if not isinstance(path, (str, os.PathLike)):
+        return False
+    return "://" not in str(path) and str(path).endswith(suffix)
+
+
+def _replaceable(path, suffix, overwrite):
+    # Without `overwrite` Keras asks whether it may.
+    return _is_local(path, suffix) and (overwrite or not pathlib.Path(path).exists())
