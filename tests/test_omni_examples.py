@@ -109,6 +109,7 @@ def test_two_domains(two_steps, tfds_dir, tmp_path):
     np.testing.assert_array_equal(model.objective.attributes, module.ATTRIBUTES)
 
 
+@pytest.mark.slow
 def test_comparison(tfds_dir, tmp_path):
     arguments = [f"--data_dir={tfds_dir}", f"--out={tmp_path}", "--width=1", "--steps=2"]
     arguments += ["--every=1", "--samples=60", "--real=100", "--rows=omni_wd,biggan"]

@@ -8,7 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import to_numpy
+from conftest import slow_on, to_numpy
 
 import keras_gans
 from keras_gans import models, networks
@@ -57,6 +57,7 @@ def test_truncation_scales_the_latents(inr):
             inr.generate(1, truncation=wrong)
 
 
+@slow_on("jax")
 def test_many_images_are_those_of_few(inr):
     many = inr.generate(11, seed=2, labels=np.arange(11) % 2, batch_size=4)
     np.testing.assert_allclose(many, plain(inr, latents(11, 8, 2), np.arange(11) % 2), atol=1e-5)
@@ -74,6 +75,7 @@ def test_any_size(inr, size, cell):
         np.testing.assert_allclose(images, inr.generate(3, 1, 2, truncation=0.5), atol=1e-5)
 
 
+@slow_on("jax")
 def test_a_few_images_at_a_time_at_large_sizes(inr, monkeypatch):
     head, parts = inr.ema_generator.get_layer("head"), []
     wanted = inr.generate(5, size=(70, 65))
@@ -95,6 +97,7 @@ def test_mixtures_of_classes(inr):
         inr.generate(4, labels=eye)
 
 
+@slow_on("jax")
 def test_interpolation_of_classes_and_latents(inr):
     classes = inr.interpolate(5, labels=(2, 0), seed=7, truncation=0.8)
     ends = [inr.generate(1, seed=7, labels=k, truncation=0.8)[0] for k in (2, 0)]
