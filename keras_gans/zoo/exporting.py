@@ -63,8 +63,8 @@ def check_backend():
 
     if keras.backend.backend() == "torch":
         raise ValueError(
-            "Keras cannot write a SavedModel from the torch backend: choose format 'keras', or "
-            "export with KERAS_BACKEND=tensorflow (keras-gans zoo export --backend=tensorflow)."
+            "Keras cannot write a SavedModel from the torch backend: choose another format, or start "
+            "with KERAS_BACKEND=tensorflow."
         )
 
 
@@ -82,5 +82,6 @@ def write_saved_model(generator, folder):
     def generate(*inputs):
         return generator(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
 
-    archive.add_endpoint("generate", generate, input_signature=signature)
+    for name in ("generate", "serve"):  # Keras's own name, too
+        archive.add_endpoint(name, generate, input_signature=signature)
     archive.write_out(str(folder), verbose=False)

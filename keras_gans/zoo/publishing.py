@@ -7,12 +7,12 @@ import pathlib
 import numpy as np
 
 from keras_gans.version import __version__
-from keras_gans.zoo import cards, store, weights
+from keras_gans.zoo import cards, exporting, store, weights
 from keras_gans.zoo.catalogue import write_index
 from keras_gans.zoo.entry import CONFIG, REFERENCE, SCALE, ZooEntry, weights_file
 
 _SAME = 1e-5  # two computations of the same images
-_GRID = 64  # images in samples.png, at most
+_GRID, _PIXELS = 64, 2**20  # images and pixels in samples.png, at most
 
 
 def publish(
@@ -108,7 +108,8 @@ def _write(model, name, card, folder, recipe, discriminator, half):
             (folder / weights_file(n)).write_bytes(weights.pack(network, half))
     recipe = _recipe(model, recipe, recipes)
     (folder / "recipe.yaml").write_text(recipes.dumps(recipe), encoding="utf-8")
-    grid = whole_rows(model, _GRID)
+    height, width = model.generator.output_shape[1:3]
+    grid = whole_rows(model, min(_GRID, max(_PIXELS // (height * width), 1)))
     images, labels = fixed_samples(model, grid, 0)
     save_grid(images, folder / "samples.png", columns=grid_columns(grid, labels))
     (folder / "samples.png").chmod(0o644)
@@ -197,12 +198,8 @@ def _finish(model, folder, metadata, saved_model):
     np.savez_compressed(file, **arrays)
     (folder / REFERENCE).write_bytes(file.getvalue())
     if saved_model is True or (saved_model == "auto" and keras.backend.backend() == "tensorflow"):
-        if keras.backend.backend() == "torch":
-            raise ValueError(
-                "Keras cannot write a SavedModel from the torch backend: pass saved_model=False, "
-                "or publish with KERAS_BACKEND=tensorflow."
-            )
-        generator.export(folder / "saved_model", format="tf_saved_model", verbose=False)
+        exporting.check_backend()
+        exporting.write_saved_model(generator, folder / "saved_model")
     metadata = {**metadata, "backend": keras.backend.backend()}
     metadata["files"] = store.describe_files(folder)
     readme = cards.render(metadata)
