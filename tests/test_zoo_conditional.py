@@ -152,7 +152,12 @@ def test_an_architecture_builds_and_trains(elsewhere, monkeypatch):
     assert model.generator.trainable_variables
 
 
-def test_an_entry_of_that_name_comes_first(model, elsewhere, tmp_path):
-    zoo.publish(model, "omni_inr_imagenet_128", CARD, path=tmp_path / "home/zoo", saved_model=False)
-    assert zoo.load("omni_inr_imagenet_128").generate(1).shape == (1, 64, 64, 1)
-    assert "Untrained." in zoo.card("omni_inr_imagenet_128")
+def test_an_entry_of_that_name_comes_first(model, elsewhere, tmp_path, monkeypatch):
+    name = "omni_inr_imagenet_128"
+    zoo.publish(model, name, CARD, path=tmp_path / "served", saved_model=False)
+    monkeypatch.setenv("KERAS_GANS_ZOO_URL", (tmp_path / "served").as_uri())
+    assert zoo.load(name).generate(1).shape == (1, 64, 64, 1)  # downloaded
+    monkeypatch.delenv("KERAS_GANS_ZOO_URL")
+    assert "Untrained." in zoo.card(name) and zoo.load(name).folder.is_relative_to(tmp_path)
+    with pytest.raises(ValueError, match="architecture only"):
+        zoo.load("omni_inr_imagenet_256")

@@ -55,7 +55,7 @@ def _where(values):
 def run_list(values, positional, arguments):
     """Run `zoo list`."""
     from keras_gans import zoo
-    from keras_gans.zoo import architectures, store
+    from keras_gans.zoo import architectures, catalogue, store
 
     names = zoo.list(**_where(values))
     if not names:
@@ -63,7 +63,7 @@ def run_list(values, positional, arguments):
     for name in names:
         folders = [values.path] if values.path else _local(values, store)
         folder = None if values.url else store.find(name, folders)
-        if folder is None and not values.url and name in architectures.ARCHITECTURES:
+        if catalogue.is_architecture(name, **_where(values)):
             text = architectures.summary(name)
             print(f"{name:<24} {'':<12} architecture only, no weights: {text}")
             continue

@@ -96,10 +96,11 @@ class Sampling:
         ends = [latents(1, self.latent_dim, s, truncation) for s in _pair("seed", seed)]
         z = (1 - way) * ends[0] + way * ends[1]
         if self.num_classes is not None:
-            pair = _pair("labels", 0 if labels is None else labels)
-            labels = class_labels(pair, 2, self.num_classes)
-            ends = np.eye(self.num_classes, dtype="float32")[labels]
-            labels = (1 - way) * ends[0] + way * ends[1]
+            labels = 0 if labels is None else labels
+            if np.ndim(labels) > 0:
+                labels = class_labels(_pair("labels", labels), 2, self.num_classes)
+                ends = np.eye(self.num_classes, dtype="float32")[labels]
+                labels = (1 - way) * ends[0] + way * ends[1]
         return self.images_of(z, labels, batch_size, size, cell)
 
     def standing_statistics(self, batches=16, batch_size=64, seed=0, truncation=1.0):

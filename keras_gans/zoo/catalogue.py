@@ -79,7 +79,7 @@ def load(name, training=False, cache_dir=None, base_url=None, path=None, weights
 
     if weights not in ("trained", None):
         raise ValueError(f'weights is {weights!r}; "trained" or None is wanted.')
-    if weights is None and _is_architecture(name, cache_dir, base_url, path):
+    if weights is None and is_architecture(name, cache_dir, base_url, path):
         return ZooArchitecture(name)
     return ZooEntry(locate(name, cache_dir, base_url, path), training, weights=weights)
 
@@ -98,7 +98,7 @@ def card(name, cache_dir=None, base_url=None, path=None):
     >>> print(keras_gans.zoo.card("osgan_digits").splitlines()[0])
     # osgan_digits
     """
-    if _is_architecture(name, cache_dir, base_url, path):
+    if is_architecture(name, cache_dir, base_url, path):
         return architectures.card(name)
     folder = locate(name, cache_dir, base_url, path)
     return cards.render(store.EntryFolder(folder).card)
@@ -117,7 +117,7 @@ def locate(name, cache_dir=None, base_url=None, path=None):
         found = store.find(name, [store.packaged_folder(), cache])
         if found is not None:
             return found
-        if name in architectures.ARCHITECTURES:
+        if is_architecture(name, cache_dir):
             raise architectures.without_weights(name)
         base_url = os.environ.get(ZOO_URL)
     if base_url:
@@ -125,11 +125,14 @@ def locate(name, cache_dir=None, base_url=None, path=None):
     raise store.unknown(name, list_entries(cache_dir=cache_dir), f"the zoo and its cache {cache}")
 
 
-def _is_architecture(name, cache_dir, base_url, path):
+def is_architecture(name, cache_dir=None, base_url=None, path=None):
     """Whether a name stands for an architecture here: no entry has taken it."""
     if name not in architectures.ARCHITECTURES or path is not None or base_url is not None:
         return False
-    return store.find(name, [store.packaged_folder(), store.cache_folder(cache_dir)]) is None
+    if store.find(name, [store.packaged_folder(), store.cache_folder(cache_dir)]) is not None:
+        return False
+    url = os.environ.get(ZOO_URL)
+    return not url or name not in download.remote_index(url)
 
 
 def write_index(path):
