@@ -51,7 +51,7 @@ def entries(tmp_path):
 
 def test_the_page_says_what_the_cards_say(entries, tmp_path):
     out = tmp_path / "gallery.html"
-    assert zoo.write_gallery(out, [entries, store.packaged_folder()]) == ["a.b", "osgan_digits"]
+    assert zoo.write_gallery(out, [entries, entries]) == ["a.b", "osgan_digits"]
     text = out.read_text()
     page = _Page(text)
     card = store.EntryFolder(entries / "osgan_digits").card
