@@ -100,6 +100,7 @@ DATASETS = [
     (lambda x, y: (x + 1) / 2, r"looks like \[0, 1\]"),
     (lambda x, y: np.where(x > 0.9, np.nan, x), "NaN or infinite"),
     (lambda x, y: (x, y + 1), "labels run from 1 to 3"),
+    (lambda x, y: (x, np.eye(3)[y]), r"labels are float64 of shape \(12, 3\)"),
 ]
 
 

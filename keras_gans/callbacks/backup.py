@@ -99,7 +99,9 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
                 epoch, step = int(group.attrs["epoch"]), int(group.attrs["step"])
                 metrics = [group[str(i)][()] for i in range(len(group))]
                 variables = group.attrs.get("variables")
-        except (OSError, KeyError, ValueError) as error:
+        except ValueError as error:
+            raise ValueError(f"The backup {error} Delete it to start the run again.") from error
+        except (OSError, KeyError) as error:
             raise ValueError(
                 f"The backup {self._path} is damaged ({str(error).splitlines()[0]}): delete it to "
                 "start the run again."

@@ -132,7 +132,8 @@ class LatentModel(Sampling, AdversarialModel):
         images, *labels = batch if isinstance(batch, (tuple, list)) else (batch,)
         check_values(images)
         if labels and labels[0] is not None:
-            self.check_labels(np.reshape(labels[0], (len(images), -1)).squeeze(-1))
+            column = labels[0].ndim == 2 and labels[0].shape[1] == 1
+            self.check_labels(labels[0][:, 0] if column else labels[0])
 
     def latents(self, count):
         """Standard normal latents (count, latent_dim) of this training step."""
