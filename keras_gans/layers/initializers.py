@@ -25,9 +25,8 @@ class _Seeded(keras.initializers.Initializer):
 
     def __call__(self, shape, dtype=None):
         shape = tuple(shape)
-        if _blank.get():
-            return ops.zeros(shape, dtype=dtype or "float32")
-        values = self.draw(np.random.default_rng(self.seed), shape)
+        blank = _blank.get()
+        values = np.zeros(shape) if blank else self.draw(np.random.default_rng(self.seed), shape)
         return ops.convert_to_tensor(values.astype("float32"), dtype=dtype)
 
 
