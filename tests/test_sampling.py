@@ -264,3 +264,17 @@ def test_a_model_measures_the_generator_it_samples_from(inr):
         models.GAN(g, d).standing_statistics()
     with pytest.raises(ValueError, match="1 or more is wanted"):
         inr.standing_statistics(batches=0)
+
+
+def test_numbers_that_are_none():
+    g, d = keras_gans.networks.dcgan(8, 1, 4, norm="layer", d_norm="layer", latent_dim=4)
+    model = keras_gans.models.GAN(g, d)
+    assert model.generate(n=2, seed=np.int64(3)).shape == (2, 8, 8, 1)
+    for arguments, wanted in (
+        ({"n": 0}, "n is 0; an integer of 1"),
+        ({"n": 1.5}, "n is 1.5; an integer of 1"),
+        ({"n": 1, "seed": -1}, "seed is -1; an integer of 0"),
+        ({"n": 1, "seed": None}, "seed is None; an integer of 0"),
+    ):
+        with pytest.raises(ValueError, match=wanted):
+            model.generate(**arguments)

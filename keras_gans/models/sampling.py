@@ -17,18 +17,16 @@ _PART_BYTES = 64 * 2**20
 class Sampling:
     """Mixin of what has a `generator`, a `latent_dim` and `num_classes` (or None): its images."""
 
-    def generate(
-        self, count, seed=0, labels=None, truncation=1.0, size=None, cell=None, batch_size=64
-    ):
+    def generate(self, n, seed=0, labels=None, truncation=1.0, size=None, cell=None, batch_size=64):
         """Sample images, from the averaged generator if there is one.
 
         The latents come from NumPy's generator: a seed gives the same images on every backend.
 
         Args:
-            count: integer, number of images.
-            seed: integer.
-            labels: for conditional models: an integer, or integers (count,), or mixtures of
-                classes, floats (count, num_classes); by default the classes in turn, 0, 1, 2, ...
+            n: integer, number of images.
+            seed: integer, 0 or more.
+            labels: for conditional models: an integer, or integers (n,), or mixtures of
+                classes, floats (n, num_classes); by default the classes in turn, 0, 1, 2, ...
             truncation: float of 0 or more, the standard deviation of the latents; below 1 for less
                 variety and fewer failures (BigGAN's trade-off; nothing is resampled).
             size: integer or pair (height, width) in pixels, for generators with an INR head; None
@@ -37,11 +35,11 @@ class Sampling:
             batch_size: integer, images made at once at most.
 
         Returns:
-            float32 NumPy array (count, H, W, C) in [-1, 1].
+            float32 NumPy array (n, H, W, C) in [-1, 1].
 
         Raises:
-            ValueError: labels or a truncation out of range; a size of a generator without an INR
-                head.
+            ValueError: n, seed, labels or truncation out of range; a size of a generator without an
+                INR head.
 
         Example:
 
@@ -50,7 +48,7 @@ class Sampling:
         >>> model.generate(2, labels=1, truncation=0.7, size=(40, 50)).shape
         (2, 40, 50, 3)
         """
-        z = latents(count, self.latent_dim, seed, truncation)
+        z = latents(n, self.latent_dim, seed, truncation)
         return self.images_of(z, labels, batch_size, size, cell)
 
     def images_of(self, latents, labels=None, batch_size=64, size=None, cell=None):
@@ -139,8 +137,9 @@ def latents(count, latent_dim, seed, truncation=1.0):
     Returns:
         float32 array (count, latent_dim).
     """
-    if count < 1:
-        raise ValueError(f"generate() was asked for {count} images; 1 or more is wanted.")
+    for name, value, least in (("n", count, 1), ("seed", seed, 0)):
+        if not isinstance(value, (int, np.integer)) or value < least:
+            raise ValueError(f"{name} is {value!r}; an integer of {least} or more is wanted.")
     if not 0 <= truncation < np.inf:
         raise ValueError(f"truncation is {truncation}; a number of 0 or more is wanted.")
     z = np.random.default_rng(seed).standard_normal((count, latent_dim)).astype("float32")
