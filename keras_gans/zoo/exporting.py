@@ -82,6 +82,8 @@ def write_saved_model(generator, folder):
     def generate(*inputs):
         return generator(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
 
-    for name in ("generate", "serve"):  # Keras's own name, too
-        archive.add_endpoint(name, generate, input_signature=signature)
+    archive.add_endpoint("generate", generate, input_signature=signature)
+    # Keras's own name, which takes several inputs as one list.
+    nested = signature if len(signature) == 1 else [signature]
+    archive.add_endpoint("serve", lambda x: generator(x, training=False), input_signature=nested)
     archive.write_out(str(folder), verbose=False)
