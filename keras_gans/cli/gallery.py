@@ -14,10 +14,9 @@ def _flags():
 
 def run(values, positional, arguments):
     """Run `gallery`."""
-    from keras_gans.zoo import gallery, store
+    from keras_gans.zoo import gallery
 
-    folders = [values.path] if values.path else [store.packaged_folder(), store.cache_folder()]
-    names = gallery.write_gallery(values.out, folders)
+    names = gallery.write_gallery(values.out, [values.path] if values.path else None)
     out = pathlib.Path(values.out)
     print(f"Wrote {out}: {len(names)} entries, {out.stat().st_size / 2**20:.2f} MiB.")
     print("Open it in a browser; it needs no network and no server.")

@@ -28,7 +28,7 @@ dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 """
 
 
-def write_gallery(out, folders):
+def write_gallery(out, folders=None):
     """Write a page with the picture, the scores and the usage of every entry.
 
     Nothing is fetched when it is opened: pictures are inside the page. Every file's SHA-256 is
@@ -36,7 +36,8 @@ def write_gallery(out, folders):
 
     Args:
         out: path of the HTML file; what was there is replaced at the very end.
-        folders: folders of entries; of two entries with one name, the first counts.
+        folders: folders of entries; of two entries with one name, the first counts. None for those
+            that came with the library and those in the user's cache.
 
     Returns:
         Names of the entries, sorted.
@@ -47,10 +48,11 @@ def write_gallery(out, folders):
 
     Example:
 
-    >>> keras_gans.zoo.write_gallery("runs/gallery.html", ["zoo"])[-1]
-    'osgan_digits'
+    >>> "osgan_digits" in keras_gans.zoo.write_gallery("gallery.html")
+    True
     """
     found = {}
+    folders = [store.packaged_folder(), store.cache_folder()] if folders is None else folders
     for folder in folders:
         for name in store.names_in(folder):
             found.setdefault(name, store.EntryFolder(pathlib.Path(folder) / name))
