@@ -350,9 +350,21 @@ def decouple(model, seed=1):
         )
     backend.sync(model)
     cls = model.decoupled_class
-    networks = {model.renamed.get(name, name): copied(x) for name, x in model.players.items()}
-    networks["generator"] = redrawn(model.players[model.doubled], seed, name="generator")
+    networks = decoupled_networks(type(model), model.players, seed)
     config = {k: v for k, v in model.get_config().items() if k not in model.players}
     for coupled_only in ("name", "adversarial_weight", "reconstruction_weight"):
         config.pop(coupled_only, None)
     return cls.from_config({**config, **networks})
+
+
+def decoupled_networks(coupled_class, players, seed):
+    """The networks of a decoupled form: copies under its names, and one more, drawn anew.
+
+    Args:
+        coupled_class: subclass of `CoupledModel`.
+        players: dictionary, player of that class -> its network.
+        seed: integer, of the generator's initial weights.
+    """
+    renamed = {coupled_class.renamed.get(name, name): x for name, x in players.items()}
+    networks = {name: copied(x, name) for name, x in renamed.items()}
+    return {**networks, "generator": redrawn(players[coupled_class.doubled], seed, "generator")}

@@ -3,9 +3,15 @@
 import numpy as np
 
 
-def copied(network):
-    """A network of its own with the structure and the present weights of `network`."""
-    copy = network.__class__.from_config(network.get_config())
+def copied(network, name=None):
+    """A network of its own with the structure and the present weights of `network`.
+
+    Args:
+        network: Keras model.
+        name: string, the copy's name; None keeps it.
+    """
+    config = network.get_config()
+    copy = network.__class__.from_config(config if name is None else {**config, "name": name})
     copy.set_weights(network.get_weights())
     return copy
 
