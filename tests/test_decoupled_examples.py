@@ -128,6 +128,26 @@ def test_table_5(example, monkeypatch, tmp_path):
     assert settings["label"] == "thickness" and settings["weight"] is None
 
 
+def test_the_defaults_of_caae_learn_from_sparse_ink(example):
+    """Without a norm, L1 turns all codes to one corner and the tanh to black within 40 steps."""
+    module = example("caae_labels")
+    rng = np.random.default_rng(0)
+    bars = -np.ones((100, 16, 16, 1), "float32")
+    labels = rng.integers(0, 2, 100).astype("int32")
+    for bar, label, place in zip(bars, labels, rng.integers(1, 12, 100), strict=True):
+        bar[2:14, place : place + 1 + label] = 1
+    spreads = {}
+    for norm in (None, "none"):
+        flags = ["--image_size=16", "--width=4", *([f"--norm={norm}"] if norm else [])]
+        model = module.make_model(1e-4, 2, module.parse(flags))
+        data = keras_gans.data.ArrayDataset(bars, labels, 25, seed=0)
+        model.fit(data, epochs=20, verbose=0)
+        spreads[norm] = model.translate(bars, labels).std(axis=0).mean()
+    # The bars' own spread is about 0.5.
+    assert spreads[None] > 0.1
+    assert spreads["none"] < 0.01
+
+
 def test_thickness_of_bars(example):
     module = example("caae_labels")
     bars = -np.ones((3, 32, 32, 1), "float32")
