@@ -78,7 +78,7 @@ def usage(card):
     """The three lines of Python that load an entry and make images."""
     load = f'import keras_gans\nentry = keras_gans.zoo.load("{card["name"]}")\n'
     if translates(card):
-        return f"{load}images = entry.translate(*entry.examples())  # float32, as in [-1, 1]"
+        return f"{load}images = entry.translate(*entry.examples())  # float32 (N, H, W, C)"
     conditional = card["architecture"].get("num_classes") is not None
     labels = ", labels=0" if conditional else ""
     labels += ", truncation=0.7, size=(200, 300)" if card["architecture"].get("any_size") else ""
@@ -122,10 +122,10 @@ def _architecture(architecture):
     return "\n".join(lines)
 
 
-def shapes(architecture, times=" x "):
+def shapes(architecture):
     """The size of the images as text; of a translator that of what goes in, and of what comes out."""
     sizes = [architecture["image_shape"], architecture.get("output_shape")]
-    texts = [times.join(str(n) for n in size) for size in sizes if size]
+    texts = [" x ".join(str(n) for n in size) for size in sizes if size]
     return " to ".join(dict.fromkeys(texts))
 
 

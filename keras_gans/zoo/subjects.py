@@ -11,7 +11,7 @@ from keras_gans.callbacks.sample_grid import (
     panel_rows,
     whole_rows,
 )
-from keras_gans.data.images import fit_image, from_uint8, to_uint8
+from keras_gans.data.images import from_uint8, to_uint8
 from keras_gans.models import sampling, translating
 from keras_gans.zoo.entry import CONFIG, SCALE, ZooEntry
 from keras_gans.zoo.translator import ZooTranslator, pack_reference
@@ -218,8 +218,7 @@ class Translations:
         return panels if self.targets is None else {**panels, "target": self.targets[:rows]}
 
     def picture(self):
-        size = self.translator.output_shape[:2]
-        return panel_rows({n: _shown(x, size) for n, x in self.panels.items()})
+        return panel_rows(self.panels)
 
     def architecture(self):
         parts = {n: self.model.players[n].count_params() for n in self.parts}
@@ -231,10 +230,3 @@ class Translations:
             "output_shape": list(self.translator.output_shape),
             "columns": list(self.panels),
         }
-
-
-def _shown(images, size):
-    """Images of one size, grey where there are neither 1 nor 3 channels."""
-    if images.shape[-1] not in (1, 3):
-        images = images.mean(-1, keepdims=True)
-    return np.stack([fit_image(x, size, "nearest") for x in images])
