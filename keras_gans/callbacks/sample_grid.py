@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from absl import logging
 
-from keras_gans.data.images import image_grid, save_grid
+from keras_gans.data.images import fit_image, image_grid, save_grid
 
 
 def check_freq(freq, name, optional=False):
@@ -275,14 +275,24 @@ def panel_rows(panels):
     """Panels of several images as the images and columns of a grid, a row an image.
 
     Args:
-        panels: dictionary, name -> images (N, H, W, 1 or 3) of one size; grey is repeated where
-            another panel has colour.
+        panels: dictionary, name -> images (N, H, W, C), shown at the size of the last panel's;
+            grey is repeated where another panel has colour, and where there are neither 1 nor 3
+            channels their mean is shown.
 
     Returns:
         `(images, columns)` for `keras_gans.data.save_grid`.
     """
-    columns = [np.asarray(x) for x in panels.values()]
+    columns = [_shown(np.asarray(x)) for x in panels.values()]
+    size = columns[-1].shape[1:3]
+    columns = [
+        x if x.shape[1:3] == size else np.stack([fit_image(i, size, "nearest") for i in x])
+        for x in columns
+    ]
     channels = max(x.shape[-1] for x in columns)
     columns = [np.repeat(x, channels // x.shape[-1], axis=-1) for x in columns]
     images = np.stack(columns, axis=1)
     return images.reshape(-1, *images.shape[2:]), len(columns)
+
+
+def _shown(images):
+    return images if images.shape[-1] in (1, 3) else images.mean(-1, keepdims=True)

@@ -71,7 +71,8 @@ class Command:
         examples: command lines.
         run: function of the parsed flags, the positional arguments and the whole command line ->
             exit status.
-        positional: names of the arguments without a flag; all are needed.
+        positional: names of the arguments without a flag; all are needed, but a last one in
+            brackets, such as "[IMAGES...]", stands for any number.
         common: the flags that several commands have.
     """
 
@@ -114,7 +115,9 @@ class Command:
                     f"--{flag.name} is {value!r}{nearest(value, flag.choices)}; choose one of "
                     f"{', '.join(flag.choices)}."
                 )
-        if len(positional) != len(self.positional):
+        needed = sum(not name.startswith("[") for name in self.positional)
+        most = len(positional) if needed < len(self.positional) else needed
+        if not needed <= len(positional) <= most:
             wanted = " ".join(self.positional) or "no arguments besides flags"
             given = " ".join(positional) or "nothing"
             raise ValueError(f"{self.name} takes {wanted}, and was given {given}.")

@@ -4,13 +4,14 @@ import os
 import sys
 import textwrap
 
-from keras_gans.cli import convert, evaluate, gallery, nrds, pack, sample, train, zoo
+from keras_gans.cli import convert, evaluate, gallery, nrds, pack, sample, train, translate, zoo
 from keras_gans.errors import nearest
 from keras_gans.version import __version__
 
 _ALL = (
     train.COMMAND,
     sample.COMMAND,
+    translate.COMMAND,
     evaluate.COMMAND,
     nrds.COMMAND,
     convert.COMMAND,

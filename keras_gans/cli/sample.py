@@ -1,5 +1,6 @@
 """`keras-gans sample`: images from a zoo entry, a run, or a .keras file."""
 
+import contextlib
 import os
 import pathlib
 
@@ -71,17 +72,38 @@ def parse_size(text):
     return numbers[0] if len(numbers) == 1 else tuple(numbers)
 
 
-def open_source(source):
-    """What generates: a zoo entry, by name or folder, a run's model, or a .keras file's."""
+def open_source(source, verb="generate"):
+    """What generates, or translates: a zoo entry, by name or folder, a run's or a file's model.
+
+    Args:
+        source: string.
+        verb: "generate" or "translate", the method that is wanted.
+
+    Raises:
+        ValueError, OSError: nothing of that kind; a model that does the other thing.
+    """
+    model = _open(source)
+    if hasattr(model, verb):
+        return model
+    if verb == "generate":
+        raise ValueError(
+            f"{source} makes images of images, not of noise: use keras-gans translate {source}."
+        )
+    raise ValueError(
+        f"{source} makes images of noise, not of images: use keras-gans sample {source}."
+    )
+
+
+def _open(source):
     path = pathlib.Path(source)
     if path.is_dir() and (path / "model.keras").is_file():
         return load_model(path / "model.keras")
     if path.is_dir() and (path / "generator.keras").is_file():
         return load_model(path / "generator.keras")
     if path.is_dir() and (path / "card.json").is_file():
-        from keras_gans.zoo import ZooEntry
+        from keras_gans.zoo import catalogue
 
-        return ZooEntry(path.resolve())
+        return catalogue.open_folder(path.resolve())
     if path.is_dir() and (path / "recipe.yaml").is_file():
         raise ValueError(
             f"The run in {path} is not finished, it has no model.keras yet: continue it with "
@@ -117,15 +139,16 @@ def load_model(path):
     except (ValueError, OSError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(f"{path} does not load: {lines[0]}") from error
-    if hasattr(model, "generate"):
+    if hasattr(model, "generate") or hasattr(model, "translate"):
         return model
-    try:
-        return models.Sampler(model)  # a generator by itself, such as convert writes
-    except (ValueError, AttributeError):
-        raise ValueError(
-            f"{path} holds a {type(model).__name__}, which generates no images: a model or a "
-            "generator of keras_gans is wanted."
-        ) from None
+    # A network by itself, such as convert and zoo export write.
+    for wrapper in (models.Sampler, models.Translator):
+        with contextlib.suppress(ValueError, AttributeError):
+            return wrapper(model)
+    raise ValueError(
+        f"{path} holds a {type(model).__name__}, which generates no images: a model or a "
+        "generator of keras_gans is wanted."
+    )
 
 
 COMMAND = Command(

@@ -58,6 +58,7 @@ def run_list(values, positional, arguments):
     from keras_gans.zoo import architectures, catalogue, store
 
     names = zoo.list(**_where(values))
+    damaged = False
     if not names:
         print("There are no entries here.")
     for name in names:
@@ -70,11 +71,17 @@ def run_list(values, positional, arguments):
         if folder is None:
             print(f"{name:<24} (not downloaded: keras-gans zoo load {name})")
             continue
-        card = store.EntryFolder(folder).card
+        try:
+            card = store.EntryFolder(folder).card
+        except (ValueError, OSError) as error:
+            print(f"{name:<24} damaged: {error}")
+            damaged = True
+            continue
         size = sum(f["bytes"] for f in card["files"].values())
-        shape = "x".join(str(n) for n in card["architecture"]["image_shape"])
+        made = card["architecture"]
+        shape = "x".join(str(n) for n in made.get("output_shape") or made["image_shape"])
         print(f"{name:<24} {shape:<12} {size / 2**20:6.2f} MiB  {card['summary']}")
-    return 0
+    return int(damaged)
 
 
 def _local(values, store):
@@ -91,7 +98,7 @@ def run_show(values, positional, arguments):
 
 def run_load(values, positional, arguments):
     """Run `zoo load`."""
-    from keras_gans.zoo import catalogue, store
+    from keras_gans.zoo import cards, catalogue, store
 
     entry = store.EntryFolder(catalogue.locate(positional[0], **_where(values)))
     target = store.copy_entry(entry, pathlib.Path(values.out))
@@ -99,7 +106,8 @@ def run_load(values, positional, arguments):
     files = len(entry.card["files"])
     print(f"Wrote {target}: {files} files, {size / 2**20:.2f} MiB; every SHA-256 is right.")
     print("Use it:")
-    print(f"  keras-gans sample {target} --out=grid.png")
+    command = "translate" if cards.translates(entry.card) else "sample"
+    print(f"  keras-gans {command} {target} --out=grid.png")
     print(f'  keras_gans.zoo.load("{target.name}", path="{target.parent}")  # in Python')
     return 0
 
@@ -117,9 +125,12 @@ def run_export(values, positional, arguments):
     out = zoo.export(entry, values.out or f"{name}{ending}", values.format, values.overwrite)
     print(f"Wrote {out}.")
     if values.format == "saved_model":
-        inputs = ", ".join(x.name for x in entry.generator.inputs)
+        translates = hasattr(entry, "translator")
+        network = entry.translator if translates else entry.generator
+        inputs = ", ".join(x.name for x in network.inputs)
         print("Use it, without keras_gans:")
-        print(f'  tf.saved_model.load("{out}").generate({inputs})')
+        verb = "translate" if translates else "generate"
+        print(f'  tf.saved_model.load("{out}").{verb}({inputs})')
     return 0
 
 
@@ -128,7 +139,7 @@ COMMANDS = (
         "zoo list",
         "names of the entries",
         "List the entries: name, size of the images, size of the files, what it is. Architectures "
-        "without weights are marked.",
+        "without weights are marked, and so are damaged entries, with exit status 1.",
         _flags,
         ("keras-gans zoo list",),
         run_list,
@@ -158,8 +169,9 @@ COMMANDS = (
     Command(
         "zoo export",
         "write an entry's generator as a SavedModel, a .keras file or ONNX",
-        "Write the generator of an entry for serving. The SavedModel has the signature generate, "
-        "takes any batch, and needs TensorFlow alone to be loaded.",
+        "Write the generator of an entry for serving, or the network that translates. The "
+        "SavedModel has the signature generate (or translate), takes any batch, and needs "
+        "TensorFlow alone to be loaded.",
         _export_flags,
         (
             "keras-gans zoo export osgan_digits --out=served",

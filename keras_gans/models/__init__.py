@@ -13,6 +13,7 @@ from keras_gans.models.osgan import OSGAN
 from keras_gans.models.pix2pix import DecoupledPix2Pix, Pix2Pix
 from keras_gans.models.sampler import Sampler
 from keras_gans.models.supervised_asymmetric_gan import SupervisedAsymmetricGAN
+from keras_gans.models.translating import Translator
 
 __all__ = [
     "ACGAN",
@@ -34,4 +35,5 @@ __all__ = [
     "Sampler",
     "decouple",
     "SupervisedAsymmetricGAN",
+    "Translator",
 ]

@@ -7,7 +7,7 @@ from keras import ops
 from keras_gans import losses
 from keras_gans.errors import nearest
 from keras_gans.losses.similarity import check_scales
-from keras_gans.models import sampling
+from keras_gans.models.translating import check_domain
 from keras_gans.models.translation import TranslationModel
 from keras_gans.networks.asymmetric import ENCODER
 
@@ -212,9 +212,7 @@ class AsymmetricGAN(TranslationModel):
         Returns:
             float32 NumPy array (N, H, W, C) in [-1, 1].
         """
-        if domain is None:
-            raise ValueError(f"domain is None; 0 to {self.num_domains - 1} is wanted.")
-        domains = sampling.class_labels(domain, len(np.asarray(images)), self.num_domains)
+        domains = check_domain(domain, len(np.asarray(images)), self.num_domains)
         return self._translated(images, domains, batch_size)
 
     def panels(self, images, batch_size=64):

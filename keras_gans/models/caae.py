@@ -1,12 +1,10 @@
 """CAAE, the conditional adversarial autoencoder, and its decoupled form."""
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_gans.models.decoupled import check_shape
 from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
-from keras_gans.models.sampling import class_labels
+from keras_gans.models.translating import check_domain, check_shape
 
 
 class _Labelled:
@@ -51,11 +49,11 @@ class _Labelled:
         return self.code_weight * loss, [self.code_weight * gradient]
 
     def check_images(self, shape):
-        check_shape(shape, self.encoder, "encoder")
+        check_shape(shape, self.encoder.inputs[0].shape[1:], "the encoder takes")
 
     def check_inputs(self, images, labels):
-        images = np.asarray(images, "float32")
-        return [images, class_labels(labels, len(images), self.num_classes)]
+        (images,) = super().check_inputs(images)
+        return [images, check_domain(labels, len(images), self.num_classes, "label")]
 
     def get_config(self):
         return {**super().get_config(), "code_weight": self.code_weight}

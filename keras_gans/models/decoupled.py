@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
+from keras_gans.models.translating import check_shape
 
 
 class _Autoencoding:
@@ -27,17 +28,7 @@ class _Autoencoding:
         return code[0]
 
     def check_images(self, shape):
-        check_shape(shape, self.encoder, "encoder")
-
-
-def check_shape(shape, network, name):
-    """Raise `ValueError` where a batch of `shape` does not fit a network's first input."""
-    wanted = tuple(network.inputs[0].shape[1:])
-    if tuple(shape[1:]) != wanted:
-        raise ValueError(
-            f"The data has images of shape {tuple(shape[1:])}, the {name} takes {wanted}: load the "
-            "data with that image_size and channels, or build networks for it."
-        )
+        check_shape(shape, self.encoder.inputs[0].shape[1:], "the encoder takes")
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")

@@ -13,7 +13,8 @@ from keras import ops
 from keras_gans import losses
 from keras_gans.models.latent import couples_instances
 from keras_gans.models.osgan import choose_seam
-from keras_gans.networks.copying import copied, redrawn
+from keras_gans.models.translating import check_images
+from keras_gans.networks.copying import copied, redrawn, under_name
 from keras_gans.training import AdversarialModel, backend, one_stage_seam, vjp
 
 
@@ -200,8 +201,6 @@ class EncoderDecoderModel(AdversarialModel):
             "residual" of a decoupled model; "output".
         """
         inputs = self.check_inputs(*inputs)
-        if not len(inputs[0]):
-            raise ValueError("There are no images: give (N, H, W, C) with N of 1 or more.")
         backend.sync(self)
         made = []
         for start in range(0, len(inputs[0]), batch_size):
@@ -232,8 +231,39 @@ class EncoderDecoderModel(AdversarialModel):
         """The arguments of `translate` as arrays of the networks' dtypes."""
         if len(inputs) != 1:
             raise ValueError(f"{type(self).__name__} takes images alone, not {len(inputs)} arrays.")
-        (images,) = inputs
-        return [np.asarray(images, "float32")]
+        images = check_images(inputs[0])
+        if not len(images):
+            raise ValueError("There are no images: give (N, H, W, C) with N of 1 or more.")
+        self.check_images(images.shape)
+        return [images]
+
+    def inference_network(self):
+        """What `translate` runs, as one network; it shares this model's layers and weights.
+
+        Returns:
+            Keras model, inputs "images" (B, H, W, C) in [-1, 1], and int32 "labels" (B,) where the
+            method has them, -> dictionary of float32 images: "output", and "reconstruction" and
+            "residual" of a decoupled model. Its layers "encoder", "decoder" and so on are the
+            players' networks.
+
+        Example:
+
+        >>> networks = keras_gans.networks.encoder_decoder(16, 1, width=4)
+        >>> network = keras_gans.models.DecoupledGAN(*networks).inference_network()
+        >>> network.get_layer("encoder").count_params() == networks[0].count_params()
+        True
+        """
+        backend.sync(self)
+        model, named = self, {n: under_name(x, n) for n, x in self.players.items()}
+        if any(named[n] is not x for n, x in self.players.items()):
+            model = type(self).from_config({**self.get_config(), **named})
+        # Of the network that the images enter, and of what takes labels.
+        shape = self.players[self.autoencoders[0]].inputs[0].shape[1:]
+        inputs = [keras.Input(shape, name="images")]
+        if getattr(self, "num_classes", None) is not None:
+            inputs.append(keras.Input((), dtype="int32", name="labels"))
+        inputs = inputs if len(inputs) > 1 else inputs[0]
+        return keras.Model(inputs, model.parts(inputs), name="inference")
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from keras_gans.models.decoupled import check_shape
 from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
+from keras_gans.models.translating import check_shape
 
 
 class _Paired:
@@ -35,7 +35,8 @@ class _Paired:
         return inputs
 
     def check_images(self, shape):
-        check_shape(shape, self.translator_network, self.autoencoders[0])
+        wanted = self.translator_network.inputs[0].shape[1:]
+        check_shape(shape, wanted, f"the {self.autoencoders[0]} takes")
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")

@@ -192,12 +192,12 @@ def images_of(
     elif labels is not None:
         raise ValueError("The generator is unconditional: leave labels out.")
     if mixed:
-        of_classes = _run(_cut(generator, "of labels"), np.arange(num_classes), None)
+        of_classes = run(_cut(generator, "of labels"), np.arange(num_classes), None)
         inputs[1] = inputs[1] @ of_classes
     head = inr_head(generator)
     if size is None and (cell is None or head is not None):
         network = _cut(generator, "mixed") if mixed else generator
-        return _run(network, inputs if len(inputs) > 1 else inputs[0], batch_size)
+        return run(network, inputs if len(inputs) > 1 else inputs[0], batch_size)
     if head is None:
         what, value = ("size", size) if size is not None else ("cell", repr(cell))
         side = "x".join(str(n) for n in generator.output_shape[1:3])
@@ -211,7 +211,7 @@ def images_of(
     images = np.empty((count, height, width, head.channels), "float32")
     for start in range(0, count, part):
         some = [x[start : start + part] for x in inputs]
-        features = _run(network, some if len(some) > 1 else some[0], batch_size)
+        features = run(network, some if len(some) > 1 else some[0], batch_size)
         with backend.no_gradients():
             rendered = head.render(ops.convert_to_tensor(features), (height, width), cell)
         images[start : start + part] = ops.convert_to_numpy(rendered)
@@ -333,14 +333,17 @@ def _part(head, height, width):
     return max(1, _PART_BYTES // (4 * values))
 
 
-def _run(network, inputs, batch_size):
+def run(network, inputs, batch_size):
     """A network's outputs as float32 NumPy: by a plain call, or in batches when they are many."""
     count = len(keras.tree.flatten(inputs)[0])
     if batch_size is not None and (count > _FEW or count > batch_size):
-        return np.asarray(network.predict(inputs, batch_size, verbose=0), "float32")
+        outputs = network.predict(inputs, batch_size, verbose=0)
+        return keras.tree.map_structure(lambda x: np.asarray(x, "float32"), outputs)
     if network not in _forwards:
         _forwards[network] = backend.forward(network)
-    return ops.convert_to_numpy(ops.cast(_forwards[network](inputs), "float32"))
+    return keras.tree.map_structure(
+        lambda x: ops.convert_to_numpy(ops.cast(x, "float32")), _forwards[network](inputs)
+    )
 
 
 # Kept for what was compiled: a network's forward, and the parts of a generator by their names.

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans import losses, networks
+from keras_gans.models.translating import check_guides
 from keras_gans.models.translation import TranslationModel
 
 
@@ -54,6 +55,7 @@ class SupervisedAsymmetricGAN(TranslationModel):
     (2, 32, 32, 3)
     """
 
+    condition = "guides"
     defaults = {
         "pixel": 800.0,
         "cycle": 0.1,
@@ -169,10 +171,8 @@ class SupervisedAsymmetricGAN(TranslationModel):
         Raises:
             ValueError: images or guides of another shape.
         """
-        guides = np.asarray(guides, "float32")
-        wanted = (len(np.asarray(images)), *self.translator.input_shape[1][1:])
-        if guides.shape != wanted:
-            raise ValueError(f"guides have shape {guides.shape}; {wanted} is wanted.")
+        shape = self.translator.input_shape[1][1:]
+        guides = check_guides(guides, len(np.asarray(images)), shape)
         return self._translated(images, guides, batch_size)
 
     def get_config(self):

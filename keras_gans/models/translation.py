@@ -5,6 +5,8 @@ import numpy as np
 from keras import ops
 
 from keras_gans.errors import nearest
+from keras_gans.models.translating import check_images, check_shape
+from keras_gans.networks.copying import under_name
 from keras_gans.training import AdversarialModel, backend, value_and_grad
 
 
@@ -24,10 +26,12 @@ class TranslationModel(AdversarialModel):
         seed: integer, the run's seed.
 
     Attributes:
+        condition: what stands beside images, as an inference network calls it.
         defaults: dictionary of the default weights.
         term_weights: dictionary of those in use.
     """
 
+    condition = "domains"
     defaults = {}
 
     def __init__(
@@ -122,25 +126,43 @@ class TranslationModel(AdversarialModel):
         return (self.ema_translator or self.translator)(inputs, training=training)
 
     def check_images(self, shape):
-        wanted = tuple(self.translator.input_shape[0][1:])
-        if tuple(shape[1:]) != wanted:
-            raise ValueError(
-                f"The data has images of shape {tuple(shape[1:])}, the generators take {wanted}: "
-                "load the data with that image_size and channels, or build networks for it."
-            )
+        check_shape(shape, self.translator.input_shape[0][1:], "the generators take")
+
+    def inference_network(self, averaged=True):
+        """What `translate` runs, as one network.
+
+        Args:
+            averaged: bool, whether of the averaged translator where there is one, as `translate`
+                does it, not of the one in training.
+
+        Returns:
+            Keras model, inputs "images" (B, H, W, C) in [-1, 1] and the method's condition (int32
+            "domains" (B,), or "guides"), -> a dictionary with the float32 images "output". Its
+            layer "translator" shares this model's layers and weights.
+
+        Example:
+
+        >>> networks = keras_gans.networks.asymmetric(32, num_domains=3, width=4, blocks=1)
+        >>> network = keras_gans.models.AsymmetricGAN(*networks).inference_network()
+        >>> [x.name for x in network.inputs], network.output_shape
+        (['images', 'domains'], {'output': (None, 32, 32, 3)})
+        """
+        backend.sync(self)
+        network = (averaged and self.ema_translator) or self.translator
+        network = under_name(network, "translator")
+        inputs = [
+            keras.Input(x.shape[1:], dtype=x.dtype, name=name)
+            for x, name in zip(network.inputs, ("images", self.condition), strict=True)
+        ]
+        output = ops.cast(network(inputs, training=False), "float32")
+        return keras.Model(inputs, {"output": output}, name="inference")
 
     def _translated(self, images, condition, batch_size):
-        images = np.asarray(images)
-        if images.dtype.kind != "f" or images.ndim != 4:
-            raise ValueError(
-                f"images are {images.dtype} of shape {images.shape}; floats (N, H, W, C) in "
-                "[-1, 1] are wanted: use keras_gans.data.from_uint8."
-            )
+        images = check_images(images)
         self.check_images(images.shape)
         backend.sync(self)
         network = self.ema_translator or self.translator
-        inputs = [images.astype("float32"), condition]
-        return np.asarray(network.predict(inputs, batch_size, verbose=0), "float32")
+        return np.asarray(network.predict([images, condition], batch_size, verbose=0), "float32")
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

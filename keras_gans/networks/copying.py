@@ -1,5 +1,6 @@
-"""Copies of a network: one with its weights, one with new ones."""
+"""Copies of a network: one with its weights, one with new ones; and one network, two names."""
 
+import keras
 import numpy as np
 
 
@@ -14,6 +15,14 @@ def copied(network, name=None):
     copy = network.__class__.from_config(config if name is None else {**config, "name": name})
     copy.set_weights(network.get_weights())
     return copy
+
+
+def under_name(network, name):
+    """`network` under a name: itself where it has that name, else a model of the same layers."""
+    if network.name == name:
+        return network
+    inputs, outputs = (x[0] if len(x) == 1 else x for x in (network.inputs, network.outputs))
+    return keras.Model(inputs, outputs, name=name)
 
 
 def redrawn(network, seed, name=None):

@@ -10,6 +10,7 @@ from keras_gans.zoo.gallery import write_gallery
 __all__ = [
     "ZooArchitecture",
     "ZooEntry",
+    "ZooTranslator",
     "card",
     "export",
     "list",
@@ -20,7 +21,12 @@ __all__ = [
 ]
 
 # These need Keras; names, cards and checksums take no backend.
-_ON_USE = {"ZooArchitecture": "entry", "ZooEntry": "entry", "publish": "publishing"}
+_ON_USE = {
+    "ZooArchitecture": "entry",
+    "ZooEntry": "entry",
+    "ZooTranslator": "translator",
+    "publish": "publishing",
+}
 
 
 def __getattr__(name):

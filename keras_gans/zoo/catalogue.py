@@ -47,13 +47,17 @@ def list_entries(path=None, cache_dir=None, base_url=None, trained_only=False):
 def load(name, training=False, cache_dir=None, base_url=None, path=None, weights="trained"):
     """Load a trained entry, or build an architecture.
 
+    An entry of a model with a generator makes images (`generate`), one of a model that translates
+    makes images of images (`translate`).
+
     Looked for are, in this order: the entries that came with the library, the user's cache, and
     the URL in `KERAS_GANS_ZOO_URL`, from which it is downloaded into the cache. The SHA-256 of
     every file is checked before it is opened, and nothing is ever unpickled.
 
     Args:
         name: name of the entry.
-        training: bool, whether to load the discriminator as well and leave the networks trainable.
+        training: bool, whether to load the discriminators (and a reconstructor) as well and leave
+            the networks trainable.
         cache_dir: folder of downloaded entries; by default `zoo` in `KERAS_GANS_HOME`, else
             `~/.keras/keras_gans/zoo`.
         base_url: http(s):// or file:// URL of a zoo to take the entry from.
@@ -61,8 +65,8 @@ def load(name, training=False, cache_dir=None, base_url=None, path=None, weights
         weights: "trained", or None for networks with initial weights, the discriminator included.
 
     Returns:
-        `keras_gans.zoo.ZooEntry`; of an architecture, with `weights=None`, a
-        `keras_gans.zoo.ZooArchitecture`.
+        `keras_gans.zoo.ZooEntry`, or `keras_gans.zoo.ZooTranslator` for images of images; of an
+        architecture, with `weights=None`, a `keras_gans.zoo.ZooArchitecture`.
 
     Raises:
         ValueError: an unknown name, with the nearest ones; a damaged entry; `training=True` of an
@@ -75,13 +79,34 @@ def load(name, training=False, cache_dir=None, base_url=None, path=None, weights
     >>> entry.generate(4, seed=0).shape
     (4, 32, 32, 1)
     """
-    from keras_gans.zoo.entry import ZooArchitecture, ZooEntry
+    from keras_gans.zoo.entry import ZooArchitecture
 
     if weights not in ("trained", None):
         raise ValueError(f'weights is {weights!r}; "trained" or None is wanted.')
     if weights is None and is_architecture(name, cache_dir, base_url, path):
         return ZooArchitecture(name)
-    return ZooEntry(locate(name, cache_dir, base_url, path), training, weights=weights)
+    return open_folder(locate(name, cache_dir, base_url, path), training, weights=weights)
+
+
+def open_folder(folder, training=False, name=None, weights="trained"):
+    """The entry in a folder, of the class of its kind; arguments as in `load`.
+
+    Raises:
+        ValueError: a damaged entry, or one of a kind that this version does not know.
+    """
+    from keras_gans.recipes import configs
+    from keras_gans.zoo.entry import CONFIG, ZooEntry
+    from keras_gans.zoo.translator import ZooTranslator
+
+    files = store.EntryFolder(folder, name)
+    config = configs.read_config(files.read(CONFIG), f"{CONFIG} of zoo entry {files.name!r}")
+    classes = {cls.kind: cls for cls in (ZooEntry, ZooTranslator)}
+    if config.get("kind") not in classes:
+        raise ValueError(
+            f"Zoo entry {files.name!r} is of the kind {config.get('kind')!r}, which this version of "
+            "keras_gans does not know: install the version that the entry was made for."
+        )
+    return classes[config.get("kind")](folder, training, name, weights)
 
 
 def card(name, cache_dir=None, base_url=None, path=None):

@@ -1,23 +1,27 @@
-"""Generators as files for serving: SavedModel, `.keras`, ONNX. Keras is imported on use."""
+"""Networks as files for serving: SavedModel, `.keras`, ONNX. Keras is imported on use."""
 
 import pathlib
+import shutil
 
 from keras_gans.files import replacing
 from keras_gans.zoo import store
 
 FORMATS = ("saved_model", "keras", "onnx")
+SAVED_MODEL = "saved_model"
+SMALL = 3 * 2**20  # bytes of a SavedModel that ships without being asked for, at most
 
 
 def export(entry, out, format="saved_model", overwrite=False):
-    """Write the generator of an entry in a format that other programs read.
+    """Write the network of an entry that makes images in a format that other programs read.
 
     Args:
-        entry: `keras_gans.zoo.ZooEntry`, or the name of one.
+        entry: `keras_gans.zoo.ZooEntry` or `keras_gans.zoo.ZooTranslator`, or the name of one.
         out: path to write: a folder for "saved_model", a file for the others.
         format: "saved_model", with the signature `generate(latents)` or `generate(latents,
-            labels)`, for `tf.saved_model.load` without this library; "keras", which loads on every
-            backend where this library is installed; "onnx" (needs the packages of Keras's ONNX
-            export).
+            labels)`, or of an entry that translates `translate(images)` or `translate(images,
+            domains)`, which give the output images, for `tf.saved_model.load` without this library;
+            "keras", which loads on every backend where this library is installed; "onnx" (needs the
+            packages of Keras's ONNX export).
         overwrite: bool, whether what is at `out` may be replaced.
 
     Returns:
@@ -41,19 +45,19 @@ def export(entry, out, format="saved_model", overwrite=False):
     out = pathlib.Path(out)
     if out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists: pass overwrite=True to replace it.")
+    network = getattr(entry, "translator", None) or entry.generator
     if format == "saved_model":
         check_backend()
         with store.new_folder(out.parent, out.name) as folder:
-            write_saved_model(entry.generator, folder)
+            write_saved_model(network, folder)
             store.move_into_place(folder, out)
         return out
     suffix = ".keras" if format == "keras" else ".onnx"
-    size = 5 * entry.generator.count_params()
-    with replacing(out, suffix=suffix, size=size) as temporary:
+    with replacing(out, suffix=suffix, size=5 * network.count_params()) as temporary:
         if format == "keras":
-            entry.generator.save(temporary)
+            network.save(temporary)
         else:
-            entry.generator.export(temporary, format="onnx", verbose=False)
+            _images_alone(network).export(temporary, format="onnx", verbose=False)
     return out
 
 
@@ -68,22 +72,54 @@ def check_backend():
         )
 
 
-def write_saved_model(generator, folder):
-    """A SavedModel of a generator, with a dynamic batch and the signature "generate"."""
+def write_small_saved_model(network, folder):
+    """A SavedModel where the backend is TensorFlow and it takes `SMALL` bytes at most, else none.
+
+    Four bytes a weight, and a program: a large one would double the size of an entry, for those few
+    who serve it.
+    """
     import keras
 
+    if keras.backend.backend() != "tensorflow" or 4 * network.count_params() > SMALL:
+        return
+    write_saved_model(network, folder)
+    if sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) > SMALL:
+        shutil.rmtree(folder)
+
+
+def write_saved_model(network, folder):
+    """A SavedModel with a dynamic batch and the signature "generate", or "translate".
+
+    Args:
+        network: a generator, or an inference network, whose output images alone are given.
+        folder: path.
+    """
+    import keras
+
+    name = "translate" if isinstance(network.output, dict) else "generate"
+    network = _images_alone(network)
     archive = keras.export.ExportArchive()
-    archive.track(generator)
+    archive.track(network)
     signature = [
         keras.InputSpec(shape=(None, *x.shape[1:]), dtype=x.dtype, name=x.name)
-        for x in generator.inputs
+        for x in network.inputs
     ]
 
-    def generate(*inputs):
-        return generator(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
+    def endpoint(*inputs):
+        return network(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
 
-    archive.add_endpoint("generate", generate, input_signature=signature)
+    archive.add_endpoint(name, endpoint, input_signature=signature)
     # Keras's own name, which takes several inputs as one list.
     nested = signature if len(signature) == 1 else [signature]
-    archive.add_endpoint("serve", lambda x: generator(x, training=False), input_signature=nested)
+    archive.add_endpoint("serve", lambda x: network(x, training=False), input_signature=nested)
     archive.write_out(str(folder), verbose=False)
+
+
+def _images_alone(network):
+    """The network whose only output is images: "output" of an inference network."""
+    import keras
+
+    if not isinstance(network.output, dict):
+        return network
+    inputs = network.inputs if len(network.inputs) > 1 else network.inputs[0]
+    return keras.Model(inputs, network.output["output"])

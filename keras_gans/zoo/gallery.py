@@ -84,10 +84,11 @@ def _article(entry):
         data = base64.b64encode(entry.read("samples.png")).decode("ascii")
         picture = f'<img alt="Samples of {_text(entry.name)}" src="data:image/png;base64,{data}">'
     architecture = card["architecture"]
-    size = " x ".join(str(n) for n in architecture["image_shape"])
+    columns = architecture.get("columns")
     facts = {
         "Method": architecture["method"],
-        "Images": f"{size} (height, width, channels)",
+        "Picture": f"from the left: {', '.join(columns)}" if columns else None,
+        "Images": f"{cards.shapes(architecture)} (height, width, channels)",
         "Parameters": ", ".join(
             f"{name} {network['parameters']:,}"
             for name, network in architecture["networks"].items()

@@ -1,0 +1,211 @@
+"""`keras-gans translate`: translations of images by a zoo entry, a run, or a .keras file."""
+
+import pathlib
+
+from keras_gans.cli import startup
+from keras_gans.cli.flags import Command, Flag
+
+ALL = "all"
+
+
+def _flags():
+    return [
+        Flag(
+            "domain",
+            "string",
+            "domain to translate to (or the label of a CAAE), counted from 0, or all of them; for "
+            "networks that have domains",
+            shown=ALL,
+            value="N|all",
+        ),
+        Flag(
+            "outline",
+            "boolean",
+            "draw the outlines of the images first, for networks that colour line drawings",
+            False,
+        ),
+        Flag(
+            "out",
+            "string",
+            "the picture to write, FILE.png with a row for each image; or a folder, for a PNG file "
+            "of each translation",
+            "translated.png",
+            value="PATH",
+        ),
+        Flag(
+            "npy",
+            "string",
+            "write the translations here too, as float32 (N, H, W, C), or (N, domains, H, W, C) of "
+            "all domains",
+            value="FILE",
+        ),
+        Flag("batch_size", "integer", "images at once", 64),
+    ]
+
+
+def run(values, positional, arguments):
+    """Run the command."""
+    source, *paths = positional
+    out = pathlib.Path(values.out)
+    if out.suffix.lower() not in ("", ".png"):
+        raise ValueError(f"--out is {values.out!r}; FILE.png or a folder is wanted.")
+    if values.batch_size < 1:
+        raise ValueError(f"--batch_size is {values.batch_size}; 1 or more is wanted.")
+    if values.outline and not paths:
+        raise ValueError("--outline draws the outlines of images: give some, files or folders.")
+    startup.choose_backend(values.backend)
+    import numpy as np
+
+    from keras_gans.files import replacing
+
+    files = find_images(paths)
+    translator = open_translator(source)
+    domain = parse_domain(values.domain, translator, source)
+    if files:
+        names, inputs = unique_names(files), [read_images(files, translator, values.outline)]
+    else:
+        inputs = stored_examples(translator, source)
+        names = [f"example_{n}" for n in range(len(inputs[0]))]
+    if domain == ALL:
+        panels = translator.panels_of_domains(inputs[0], values.batch_size)
+        made = {n: x for n, x in panels.items() if n != "input"}
+    else:
+        # Guides come with the examples.
+        beside = domain if len(inputs) == 1 or domain is not None else inputs[1]
+        panels = translator.panels(inputs[0], beside, values.batch_size)
+        made = {"": panels["output"]}
+    write_pictures(out, panels, made, names, source)
+    if values.npy:
+        with replacing(values.npy, suffix=".npy") as temporary:
+            array = np.stack(list(made.values()), axis=1) if domain == ALL else made[""]
+            np.save(temporary, array)
+        print(f"Wrote {values.npy}: {array.dtype} {array.shape}, in units of [-1, 1].")
+    shape, channels = translator.image_shape, translator.output_shape[-1]
+    if files and not values.outline and shape[-1] == 1 < channels:
+        print("The network takes grey images; if it was trained on outlines, add --outline.")
+    return 0
+
+
+def find_images(paths):
+    """The image files of files and folders, those of a folder sorted."""
+    from keras_gans.data.sources import image_files
+
+    files = []
+    for path in map(pathlib.Path, paths):
+        if not path.exists():
+            raise FileNotFoundError(f"There is no {path}: an image file or a folder is wanted.")
+        found = sorted(image_files(path)) if path.is_dir() else [path]
+        if not found:
+            raise ValueError(f"There are no image files in {path}.")
+        files += found
+    return files
+
+
+def unique_names(files):
+    """Names of the files' translations: without folders and endings, numbered where one recurs."""
+    names = []
+    for stem in (file.stem for file in files):
+        name, number = stem, 1
+        while name in names:
+            number += 1
+            name = f"{stem}_{number}"
+        names.append(name)
+    return names
+
+
+def read_images(files, translator, outline=False):
+    """Images as a translator takes them: cropped about the centre and resized, in [-1, 1]."""
+    import numpy as np
+
+    from keras_gans.data.images import fit_image, from_uint8, read_image
+    from keras_gans.data.pairs import outlines
+
+    height, width, channels = translator.image_shape
+    if translator.condition == "guides":
+        raise ValueError(
+            "The network takes a guide with each image: translate from Python, with "
+            "entry.translate(images, guides); without IMAGES its stored examples are used."
+        )
+    if channels not in (1, 3):
+        raise ValueError(
+            f"The network takes images of {channels} channels, image files have 1 or 3: translate "
+            "from Python, with entry.translate(images)."
+        )
+    if outline and channels != 1:
+        raise ValueError("--outline is for networks of grey line drawings, and this takes colour.")
+    wanted = None if outline else channels
+    images = [fit_image(read_image(file), (height, width), channels=wanted) for file in files]
+    if outline:
+        images = [outlines(image[None])[0] for image in images]
+    return from_uint8(np.stack(images))
+
+
+def stored_examples(translator, source):
+    """The examples that a zoo entry brings along."""
+    if not hasattr(translator, "examples"):
+        raise ValueError(
+            f"Give images to translate, files or folders: only zoo entries bring examples along, "
+            f"and {source} is none."
+        )
+    return translator.examples()
+
+
+def open_translator(source):
+    """What translates: a zoo entry, or the inference network of a run's model or a .keras file."""
+    from keras_gans.cli.sample import open_source
+    from keras_gans.models import Translator
+
+    model = open_source(source, "translate")
+    network = getattr(model, "inference_network", None)
+    return model if network is None else Translator(network())
+
+
+def parse_domain(text, translator, source):
+    """An integer, "all", or None for a network without domains."""
+    if translator.num_domains is None:
+        if text is not None:
+            raise ValueError(f"{source} has no domains: leave --domain out.")
+        return None
+    if text in (None, ALL):
+        return ALL
+    last = translator.num_domains - 1
+    if not text.isdecimal() or int(text) > last:
+        raise ValueError(f"--domain is {text!r}; 0 to {last}, or all, is wanted.")
+    return int(text)
+
+
+def write_pictures(out, panels, made, names, source):
+    """A picture of all panels, or a file of each translation; says what was written."""
+    from keras_gans.callbacks.sample_grid import panel_rows
+    from keras_gans.data.images import save_grid
+
+    count, images_by = len(names), f"{len(names)} image{'s' * (len(names) > 1)} by {source}"
+    if out.suffix:
+        images, columns = panel_rows(panels)
+        save_grid(images, out, columns=columns)
+        print(f"Wrote {out}: {images_by}; from the left: {', '.join(panels)}.")
+        return
+    for column, images in made.items():
+        ending = f"_{column.replace(' ', '')}" if column else ""
+        for name, image in zip(names, images, strict=True):
+            save_grid(image[None], out / f"{name}{ending}.png", pad=0)
+    print(f"Wrote {count * len(made)} files into {out}: {images_by}.")
+
+
+COMMAND = Command(
+    "translate",
+    "translate images with a trained model",
+    "Translate images with a trained model: another domain, a colouring, a style. "
+    "SOURCE is the name of a zoo entry or its folder, a folder of a run with a model.keras, or a "
+    ".keras file. IMAGES are image files and folders of them, each cropped about its centre and "
+    "resized for the network; without any, the examples that came with a zoo entry are translated.",
+    _flags,
+    (
+        "keras-gans translate my_zoo/photos",
+        "keras-gans translate my_zoo/photos holiday/ --out=translated/",
+        "keras-gans translate my_zoo/styles face.png --domain=2 --npy=face.npy",
+        "keras-gans translate runs/outlines drawing.png --outline",
+    ),
+    run,
+    ("SOURCE", "[IMAGES...]"),
+)

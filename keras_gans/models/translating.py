@@ -1,0 +1,196 @@
+"""Images from images: what models that translate, zoo entries and bare networks share."""
+
+import numpy as np
+
+from keras_gans.models import sampling
+
+# What an inference network gives, in the order of the paper's picture.
+PARTS = ("reconstruction", "residual", "output")
+# What it may take beside images.
+CONDITIONS = ("domains", "labels", "guides")
+
+
+def check_images(images):
+    """Images to translate as a NumPy array; `ValueError` for all but floats (N, H, W, C)."""
+    images = np.asarray(images)
+    if images.dtype.kind != "f" or images.ndim != 4:
+        raise ValueError(
+            f"images are {images.dtype} of shape {images.shape}; floats (N, H, W, C) in "
+            "[-1, 1] are wanted: use keras_gans.data.from_uint8."
+        )
+    return images.astype("float32")
+
+
+def check_shape(shape, wanted, who):
+    """Raise `ValueError` where a batch of `shape` has not the images that `who` wants.
+
+    Args:
+        shape: tuple (N, H, W, C).
+        wanted: tuple (H, W, C).
+        who: the text before `wanted`, such as "the encoder takes".
+    """
+    if tuple(shape[1:]) != tuple(wanted):
+        raise ValueError(
+            f"The data has images of shape {tuple(shape[1:])}, {who} {tuple(wanted)}: load the "
+            "data with that image_size and channels, or build networks for it."
+        )
+
+
+def check_domain(domain, count, num_domains, name="domain"):
+    """int32 domains (count,) of one domain, or an array of them."""
+    if domain is None:
+        raise ValueError(f"{name} is None; 0 to {num_domains - 1} is wanted.")
+    return sampling.class_labels(domain, count, num_domains)
+
+
+def check_guides(guides, count, wanted):
+    """Guides as a float32 array (count, *wanted)."""
+    guides, wanted = np.asarray(guides, "float32"), (count, *wanted)
+    if guides.shape != wanted:
+        raise ValueError(f"guides have shape {guides.shape}; {wanted} is wanted.")
+    return guides
+
+
+class Translating:
+    """Mixin of what has a `translator` and `num_domains` (or None): images from images.
+
+    The translator is an inference network, as the models' `inference_network` gives it.
+    """
+
+    @property
+    def image_shape(self):
+        """(H, W, C) of the images that are translated."""
+        return tuple(self.translator.inputs[0].shape[1:])
+
+    @property
+    def output_shape(self):
+        """(H, W, C) of the images that are made."""
+        return tuple(self.translator.output["output"].shape[1:])
+
+    @property
+    def condition(self):
+        """What is given beside images: "domains", "labels", "guides", or None."""
+        inputs = self.translator.inputs
+        return inputs[1].name if len(inputs) > 1 else None
+
+    def translate(self, images, domain=None, batch_size=64):
+        """The translations of images.
+
+        Args:
+            images: floats (N, H, W, C) in [-1, 1].
+            domain: integer in [0, num_domains), or integers (N,), of networks that have domains
+                (or labels); guides (N, H, W, C') of those that follow guides; else None.
+            batch_size: integer, images at once.
+
+        Returns:
+            float32 NumPy array (N, H, W, C) in [-1, 1]; the sums of decoupled models may leave it.
+
+        Raises:
+            ValueError: images of another shape or dtype; a domain out of range, missing or
+                superfluous.
+        """
+        return self.panels(images, domain, batch_size)["output"]
+
+    def panels(self, images, domain=None, batch_size=64):
+        """What goes into a picture of translations.
+
+        Args:
+            images, domain, batch_size: as in `translate`.
+
+        Returns:
+            Dictionary, name -> float32 NumPy array (N, H, W, C): "input"; "guide" where there are
+            guides; "reconstruction" and "residual" of a decoupled model; "output".
+        """
+        inputs = self.check_inputs(images, domain)
+        guide = {"guide": inputs[1]} if self.condition == "guides" else {}
+        return {"input": inputs[0], **guide, **run(self.translator, inputs, batch_size)}
+
+    def panels_of_domains(self, images, batch_size=64):
+        """The translations of each image to every domain.
+
+        Args:
+            images, batch_size: as in `translate`.
+
+        Returns:
+            Dictionary, name -> float32 NumPy array (N, H, W, C): "input", "domain 0", "domain 1"
+            and so on.
+
+        Raises:
+            ValueError: networks without domains.
+        """
+        if self.num_domains is None:
+            raise ValueError("The networks have no domains: there is one translation of an image.")
+        made = [self.translate(images, n, batch_size) for n in range(self.num_domains)]
+        named = {f"{self.condition[:-1]} {n}": x for n, x in enumerate(made)}
+        return {"input": check_images(images), **named}
+
+    def check_inputs(self, images, domain=None):
+        """The arguments of `translate` as arrays for the network, a list."""
+        images = check_images(images)
+        if not len(images):
+            raise ValueError("There are no images: give (N, H, W, C) with N of 1 or more.")
+        check_shape(images.shape, self.image_shape, "the network takes")
+        if self.condition is None:
+            if domain is not None:
+                raise ValueError("The network takes images alone: leave the domain out.")
+            return [images]
+        if self.condition == "guides":
+            shape = self.translator.inputs[1].shape[1:]
+            return [images, check_guides(domain, len(images), shape)]
+        name = self.condition[:-1]
+        return [images, check_domain(domain, len(images), self.num_domains, name)]
+
+
+class Translator(Translating):
+    """A translating network without the method that trained it: `translate`, `panels`.
+
+    Args:
+        translator: what a model's `inference_network()` gives: inputs "images", and one of
+            "domains", "labels" and "guides" where the method has them, -> dictionary of images.
+
+    Attributes:
+        num_domains: integer, the domains (or classes of a label), or None.
+
+    Raises:
+        ValueError: a network that takes or gives anything else.
+
+    Example:
+
+    >>> g, d = keras_gans.networks.pix2pix(image_size=32, channels=1, width=4, d_layers=2)
+    >>> network = keras_gans.models.Pix2Pix(g, d).inference_network()
+    >>> translator = keras_gans.models.Translator(network)
+    >>> translator.translate(np.zeros((2, 32, 32, 1), "float32")).shape
+    (2, 32, 32, 1)
+    """
+
+    def __init__(self, translator):
+        names = [x.name for x in translator.inputs]
+        known = [["images"], *(["images", name] for name in CONDITIONS)]
+        outputs = translator.output
+        if names not in known or not isinstance(outputs, dict) or "output" not in outputs:
+            raise ValueError(
+                f"The network takes {', '.join(names)}; one that inference_network() of a "
+                "translating model gives is wanted."
+            )
+        self.translator = translator
+        self.num_domains = None
+        if self.condition in ("domains", "labels"):
+            self.num_domains = count_domains(translator)
+
+
+def count_domains(network):
+    """How many domains the labels of a network have, from the layer that makes vectors of them."""
+    layers = network._flatten_layers()
+    counts = {x.num_classes for x in layers if hasattr(x, "num_classes")}
+    if len(counts) != 1:
+        raise ValueError(
+            f"The network has layers for {sorted(counts) or 'no'} domains; one number of them, by "
+            "keras_gans.layers.OneHot, is wanted."
+        )
+    return counts.pop()
+
+
+def run(network, inputs, batch_size=64):
+    """Dictionary of float32 NumPy arrays, of an inference network and its inputs in a list."""
+    outputs = sampling.run(network, inputs if len(inputs) > 1 else inputs[0], batch_size)
+    return {name: outputs[name] for name in PARTS if name in outputs}
