@@ -15,12 +15,18 @@ __all__ = [
     "list",
     "load",
     "publish",
+    "score",
     "write_gallery",
     "write_index",
 ]
 
 # These need Keras; names, cards and checksums take no backend.
-_ON_USE = {"ZooArchitecture": "entry", "ZooEntry": "entry", "publish": "publishing"}
+_ON_USE = {
+    "ZooArchitecture": "entry",
+    "ZooEntry": "entry",
+    "publish": "publishing",
+    "score": "scoring",
+}
 
 
 def __getattr__(name):
