@@ -19,6 +19,7 @@ from keras_gans.callbacks.sample_grid import (
     numbers,
     whole_rows,
 )
+from keras_gans.cli import timing
 from keras_gans.data.images import save_grid
 from keras_gans.files import replacing
 
@@ -57,6 +58,18 @@ class Pause(PeriodicCallback):
         if self.reason is not None and not self._skipping:
             self.backup.save(self.epoch, batch + 1)
             raise Paused
+
+
+class TimedBackup(BackupAndRestore):
+    """A backup, and beside it `run.json` with the time that training took up to it."""
+
+    def __init__(self, backup_dir, save_freq, run_file):
+        super().__init__(backup_dir, save_freq, delete_checkpoint=False)
+        self.run_file = run_file
+
+    def save(self, epoch, step):
+        super().save(epoch, step)
+        self.run_file.write(self.model)
 
 
 class StepLimit(PeriodicCallback):
@@ -99,8 +112,8 @@ def length(recipe, data):
     return (schedule.get("epochs") or math.ceil(steps / len(data))), steps
 
 
-def fit(model, data, out, epochs, steps=None, save_every=200, minutes=None):
-    """Train, resuming what is backed up in the folder of the run.
+def fit(model, data, out, recipe, save_every=200, minutes=None):
+    """Train as the recipe's schedule says, resuming what is backed up in the folder of the run.
 
     Returns:
         None when training is done, "time" or "interrupted" when it was paused.
@@ -108,7 +121,9 @@ def fit(model, data, out, epochs, steps=None, save_every=200, minutes=None):
     Raises:
         RuntimeError: a loss is not finite, or the samples collapsed; what to try is in the message.
     """
-    backup = BackupAndRestore(out / "backup", save_freq=save_every, delete_checkpoint=False)
+    epochs, steps = length(recipe, data)
+    run_file = timing.RunFile(out, goes_on=(out / "backup" / "latest.weights.h5").is_file())
+    backup = TimedBackup(out / "backup", save_every, run_file)
     grid = whole_rows(model, GRID)
     pause = Pause(backup, None if minutes is None else 60 * minutes)
     callbacks = [
@@ -122,8 +137,10 @@ def fit(model, data, out, epochs, steps=None, save_every=200, minutes=None):
         pause,
     ]
     verbose = 1 if sys.stdout.isatty() else 2
+    run_file.begin()
     with _handling(pause.request), contextlib.suppress(Paused):
         model.fit(data, epochs=epochs, callbacks=callbacks, verbose=verbose)
+        run_file.write(model, recipe)
         return None
     return pause.reason
 
@@ -162,6 +179,7 @@ def write_results(model, recipe, out):
         **written,
         "model.keras": "the model, with its optimizers: keras.saving.load_model",
         "recipe.yaml": "the settings: keras-gans train --recipe",
+        "run.json": "time, speed, hardware and versions",
         "history.csv": "losses and scores of every epoch",
         "tensorboard/": "the same as curves, and samples",
         "backup/": "what --resume continues from; needed for nothing else",
