@@ -48,12 +48,16 @@ def publish(model, recipe, out, folder, replace):
     """
     from keras_gans import zoo
     from keras_gans.recipes import schema
+    from keras_gans.recipes.reading import examples_of
 
     print("\nScoring:", flush=True)
     scores = zoo.score(model, recipe)
     print(table(scores))
     card = {**schema.stated(recipe), "scores": scores, **timing.of_card(out)}
     ships = recipe["card"].get("discriminator")
+    shown = {}
+    if hasattr(model, "translate"):
+        shown["examples"], shown["targets"] = examples_of(recipe, _EXAMPLES)
     published = zoo.publish(
         model,
         recipe["card"]["name"],
@@ -62,7 +66,7 @@ def publish(model, recipe, out, folder, replace):
         recipe=recipe,
         discriminator=True if ships is None else ships,
         overwrite=replace,
-        **(_examples(model, recipe) if hasattr(model, "translate") else {}),
+        **shown,
     )
     print(f"\nPublished {published}; its card is {published / 'README.md'}.")
     return published
@@ -76,20 +80,3 @@ def table(scores):
         for name, score in scores.items()
     ]
     return "\n".join(lines)
-
-
-def _examples(model, recipe):
-    """The first held-out images as `translate` takes them, and their targets."""
-    import numpy as np
-
-    from keras_gans.recipes import read_arrays
-    from keras_gans.zoo import judging
-
-    images, second, _ = read_arrays(recipe, judging.parts_of(recipe)["test"])
-    images = images[:_EXAMPLES]
-    if second is None:
-        return {"examples": (images,)}
-    if second.ndim > 1:
-        return {"examples": (images,), "targets": second[:_EXAMPLES]}
-    domains = np.arange(len(images)) % judging.domains_of(model)
-    return {"examples": (images, domains.astype("int32"))}

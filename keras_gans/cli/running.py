@@ -112,8 +112,8 @@ def length(recipe, data):
     return (schedule.get("epochs") or math.ceil(steps / len(data))), steps
 
 
-def fit(model, data, out, recipe, save_every=200, minutes=None):
-    """Train as the recipe's schedule says, resuming what is backed up in the folder of the run.
+def fit(model, recipe, data, out, epochs, steps=None, save_every=200, minutes=None):
+    """Train, resuming what is backed up in the folder of the run.
 
     Returns:
         None when training is done, "time" or "interrupted" when it was paused.
@@ -121,7 +121,6 @@ def fit(model, data, out, recipe, save_every=200, minutes=None):
     Raises:
         RuntimeError: a loss is not finite, or the samples collapsed; what to try is in the message.
     """
-    epochs, steps = length(recipe, data)
     run_file = timing.RunFile(out, goes_on=(out / "backup" / "latest.weights.h5").is_file())
     backup = TimedBackup(out / "backup", save_every, run_file)
     grid = whole_rows(model, GRID)

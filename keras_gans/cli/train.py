@@ -185,7 +185,7 @@ def _train(recipe, out, values, backend, command, resumed):
     print(f"{'Resuming' if resumed else 'Training'} {what}: {how_long}")
     print(f"in {out}; Ctrl-C pauses the run.", flush=True)
     began = time.monotonic()
-    paused = running.fit(model, data, out, recipe, values.save_every, values.minutes)
+    paused = running.fit(model, recipe, data, out, epochs, steps, values.save_every, values.minutes)
     if paused == "interrupted":
         print(f"\nPaused, nothing is lost. Continue with:\n  {command}")
         return 130

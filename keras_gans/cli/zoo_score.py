@@ -8,11 +8,13 @@ TOLERANCE = 0.05  # relative: the same samples on every backend, within float er
 # Of shares such as accuracy: float error moves an image or two across kgnet's decision, which is
 # much of a share of few images.
 SHARE_TOLERANCE = 0.005
+# What has to be equal for two values to be comparable.
+_CALLED = {"protocol": "protocol", "samples": "number of samples"}
 TEXT = (
     "Measure the scores of an entry's card again, and print each beside the card's value and their "
     "relative difference. The latents come from a seed, the same on every backend and device. "
-    "Scores that the card has from elsewhere, or measured otherwise (another name, protocol or "
-    "number of samples), are listed and not compared."
+    "Scores that the card has from elsewhere are listed and not compared; those of one name that "
+    "were measured otherwise (another protocol or number of samples) count as not reached."
 )
 
 
@@ -26,7 +28,9 @@ def _flags():
             value="DIR",
         ),
         Flag("samples", "integer", "generated, or held-out, images: as many as the card's", 2000),
-        Flag("check", "boolean", "exit with 1 where a score is more than 5 % off", False),
+        Flag(
+            "check", "boolean", "exit with 1 where a score is not reached: more than 5% off", False
+        ),
         *WHERE,
     ]
 
@@ -47,7 +51,7 @@ def run(values, positional, arguments):
     for row in rows:
         print("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
     if off:
-        print(f"\nMore than {TOLERANCE:.0%} off: {', '.join(off)}.")
+        print(f"\nMore than {TOLERANCE:.0%} off, or measured otherwise: {', '.join(off)}.")
     elif not compared:
         print("\nNone of the card's scores is one that this command measures.")
     else:
@@ -64,7 +68,8 @@ def compare(card, found):
 
     Returns:
         `(rows, off, compared)`: rows of text with a headline; names of the scores that differ by
-        more than the tolerance; the number of scores that were compared.
+        more than the tolerance, or were measured otherwise; the number of scores that were
+        compared.
     """
     rows, off, compared = [("score", "card", "measured", "difference")], [], 0
     for name in [*card, *(n for n in found if n not in card)]:
@@ -74,9 +79,10 @@ def compare(card, found):
         if not told or not new:
             rows.append((name, *texts, "" if told else "not on the card"))
             continue
-        differing = [k for k in ("protocol", "samples") if told.get(k) != new[k]]
+        differing = [k for k in _CALLED if told.get(k) != new[k]]
         if differing:
-            rows.append((name, *texts, f"not comparable: another {differing[0]}"))
+            rows.append((name, *texts, f"another {_CALLED[differing[0]]}"))
+            off.append(name)
             continue
         compared += 1
         difference = abs(new["value"] - told["value"])

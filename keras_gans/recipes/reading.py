@@ -37,3 +37,14 @@ def read_arrays(recipe, split=None, data_dir=None, dtype="float32"):
     images, second = zip(*found, strict=True)
     second = np.concatenate(second) if labels else None
     return np.concatenate(images), second, batches.class_names
+
+
+def examples_of(recipe, count):
+    """The first held-out images as `translate` takes them, a tuple, and their targets or None."""
+    part = (DIGITS if recipe["data"]["name"] == "digits" else {"test": "test"})["test"]
+    images, second, _ = read_arrays(recipe, part)
+    if second is None:
+        return (images[:count],), None
+    labels = second.ndim == 1
+    inputs = (images[:count], second[:count]) if labels else (images[:count],)
+    return inputs, None if labels else second[:count]

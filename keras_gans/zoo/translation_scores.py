@@ -46,11 +46,11 @@ def _untrained(recipe, targets):
 def _reconstructing(source):
     """What makes I_ED alone, a function of images, of a source that has it; or None."""
     network = getattr(source, "translator", None)
-    if isinstance(getattr(network, "output", None), dict):  # an entry's network
-        if "reconstruction" not in network.output:
-            return None
-        return lambda x: network.predict(x, verbose=0)["reconstruction"]
-    return source.reconstruct if getattr(source, "decoupled", False) else None
+    outputs = getattr(network, "output", None)
+    of_entry = isinstance(outputs, dict) and "reconstruction" in outputs
+    if not of_entry and not getattr(source, "decoupled", False):
+        return None
+    return lambda images: source.panels(images)["reconstruction"]
 
 
 def _copied(inputs, targets):
@@ -77,8 +77,9 @@ def _of_pairs(source, recipe, train, test, samples, eye):
         return lambda p: _clipped(make(from_uint8(inputs[p])))
 
     rows = {"": translated(source.translate)}
-    if _reconstructing(source):
-        rows[", reconstruction"] = translated(_reconstructing(source))
+    reconstructing = _reconstructing(source)
+    if reconstructing is not None:
+        rows[", reconstruction"] = translated(reconstructing)
     rows[", untrained"] = translated(blank.translate)
     rows[", mean image"] = lambda p: np.repeat(mean, p.stop - p.start, axis=0)
     copied = _copied(inputs, targets) if paired else None
