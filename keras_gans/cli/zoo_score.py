@@ -28,9 +28,7 @@ def _flags():
             value="DIR",
         ),
         Flag("samples", "integer", "generated, or held-out, images: as many as the card's", 2000),
-        Flag(
-            "check", "boolean", "exit with 1 where a score is not reached: more than 5% off", False
-        ),
+        Flag("check", "boolean", "exit with 1 where a score is not reached (5% off)", False),
         *WHERE,
     ]
 
