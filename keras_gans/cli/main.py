@@ -4,7 +4,18 @@ import os
 import sys
 import textwrap
 
-from keras_gans.cli import convert, evaluate, gallery, nrds, pack, sample, train, translate, zoo
+from keras_gans.cli import (
+    convert,
+    evaluate,
+    gallery,
+    nrds,
+    pack,
+    sample,
+    train,
+    translate,
+    zoo,
+    zoo_score,
+)
 from keras_gans.errors import nearest
 from keras_gans.version import __version__
 
@@ -18,6 +29,7 @@ _ALL = (
     gallery.COMMAND,
     pack.COMMAND,
     *zoo.COMMANDS,
+    zoo_score.COMMAND,
 )
 COMMANDS = {c.name: c for c in _ALL}
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_gans.callbacks import BackupAndRestore
 from keras_gans.callbacks.sample_grid import PeriodicCallback, numbers
-from keras_gans.cli import pictures
+from keras_gans.cli import pictures, timing
 from keras_gans.files import replacing
 
 
@@ -49,6 +49,18 @@ class Pause(PeriodicCallback):
         if self.reason is not None and not self._skipping:
             self.backup.save(self.epoch, batch + 1)
             raise Paused
+
+
+class TimedBackup(BackupAndRestore):
+    """A backup, and beside it `run.json` with the time that training took up to it."""
+
+    def __init__(self, backup_dir, save_freq, run_file):
+        super().__init__(backup_dir, save_freq, delete_checkpoint=False)
+        self.run_file = run_file
+
+    def save(self, epoch, step):
+        super().save(epoch, step)
+        self.run_file.write(self.model)
 
 
 class StepLimit(PeriodicCallback):
@@ -100,7 +112,8 @@ def fit(model, recipe, data, out, epochs, steps=None, save_every=200, minutes=No
     Raises:
         RuntimeError: a loss is not finite, or the samples collapsed; what to try is in the message.
     """
-    backup = BackupAndRestore(out / "backup", save_freq=save_every, delete_checkpoint=False)
+    run_file = timing.RunFile(out, goes_on=(out / "backup" / "latest.weights.h5").is_file())
+    backup = TimedBackup(out / "backup", save_every, run_file)
     pause = Pause(backup, None if minutes is None else 60 * minutes)
     callbacks = [
         # First, and by an exception: what went wrong must not be backed up.
@@ -111,8 +124,10 @@ def fit(model, recipe, data, out, epochs, steps=None, save_every=200, minutes=No
         pause,
     ]
     verbose = 1 if sys.stdout.isatty() else 2
+    run_file.begin()
     with _handling(pause.request), contextlib.suppress(Paused):
         model.fit(data, epochs=epochs, callbacks=callbacks, verbose=verbose)
+        run_file.write(model, recipe)
         return None
     return pause.reason
 
@@ -149,6 +164,7 @@ def write_results(model, recipe, out):
         **written,
         "model.keras": "the model, with its optimizers: keras.saving.load_model",
         "recipe.yaml": "the settings: keras-gans train --recipe",
+        "run.json": "time, speed, hardware and versions",
         "history.csv": "losses and scores of every epoch",
         "tensorboard/": "the same as curves, and samples",
         "backup/": "what --resume continues from; needed for nothing else",

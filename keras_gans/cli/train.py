@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 
-from keras_gans.cli import startup
+from keras_gans.cli import publishing, startup, timing
 from keras_gans.cli.flags import Command, Flag
 
 DEFAULT = "osgan_digits"
@@ -20,10 +20,12 @@ WRITES = (
     "model.keras",
     "tensorboard",
     "backup",
+    timing.NAME,
     "recipe.yaml",
 )
-# A resumed run may be longer, be judged otherwise, and find its data elsewhere.
+# A resumed run may be longer, be judged and described otherwise, and find its data elsewhere.
 MAY_DIFFER = ("schedule.epochs", "schedule.steps", "data.data_dir", "data.download")
+MAY_DIFFER_WHOLE = ("evaluation.", "card")
 _RATES = "optimizers.{}.learning_rate"
 
 
@@ -129,6 +131,15 @@ def _flags():
         Flag("save_every", "integer", "train steps between backups", 200, group=run),
         Flag("minutes", "float", "pause after so long; --resume goes on", group=run),
         of_recipe("num_samples", "integer", "evaluation.samples", "images in samples.npy", run),
+        Flag(
+            "publish",
+            "string",
+            "folder of entries: once trained, measure a card's scores and write the entry that the "
+            "recipe's card section names; with --resume, of a run that is finished already",
+            value="FOLDER",
+            group=run,
+        ),
+        Flag("republish", "boolean", "with --publish: replace an entry there", False, group=run),
     ]
 
 
@@ -141,6 +152,7 @@ def run(values, positional, arguments):
         raise ValueError("--resume continues a run and --overwrite removes it: give one of them.")
     backend = startup.choose_backend(values.backend)
     recipe = make_recipe(values)
+    publishing.check(recipe, values.publish, values.republish)
     out = pathlib.Path(values.out or "runs/" + _folder_name(recipe["data"]["name"]))
     resumed = prepare(out, recipe, values.resume, values.overwrite)
     command = _resume_line(arguments)
@@ -155,6 +167,14 @@ def _train(recipe, out, values, backend, command, resumed):
     from keras_gans import recipes
     from keras_gans.cli import running
 
+    if resumed and values.publish and timing.is_finished(out, recipe):
+        from keras_gans.cli.sample import load_model
+
+        print(f"The run in {out} is finished: there is nothing left to train.")
+        publishing.publish(
+            load_model(out / "model.keras"), recipe, out, values.publish, values.republish
+        )
+        return 0
     model, data = recipes.build(recipe)
     if values.overwrite:
         clear(out)  # not before now: a recipe that cannot be built costs no run
@@ -176,6 +196,8 @@ def _train(recipe, out, values, backend, command, resumed):
     print(f"Written to {out}:")
     for name, text in written.items():
         print(f"  {name:<13} {text}")
+    if values.publish and not paused:
+        publishing.publish(model, recipe, out, values.publish, values.republish)
     print("Next:")
     if paused:
         print(f"  {command}")
@@ -199,6 +221,7 @@ def make_recipe(values):
         # Properties of the data that was.
         recipe["model"].pop("num_classes", None)
         recipe["data"].pop("labels", None)
+        recipe["card"] = {}
     for flag in _flags():
         value = values[flag.name].value
         if flag.key is None or value is None:
@@ -271,7 +294,7 @@ def clear(out):
 def _differences(old, new):
     """The settings in which two recipes differ and a resumed run may not: key -> (old, new)."""
     old, new = _flat(old), _flat(new)
-    keys = [k for k in {**old, **new} if k not in MAY_DIFFER and not k.startswith("evaluation.")]
+    keys = [k for k in {**old, **new} if k not in MAY_DIFFER and not k.startswith(MAY_DIFFER_WHOLE)]
     return {k: (old.get(k), new.get(k)) for k in keys if old.get(k) != new.get(k)}
 
 
@@ -335,6 +358,7 @@ COMMAND = Command(
         "keras-gans train --dataset=cifar10 --data_dir=DIR --epochs=30 --out=runs/cifar10",
         "keras-gans train --dataset=photos/ --image_size=64 --width=48 --minutes=60",
         "keras-gans train --recipe=runs/digits/recipe.yaml --seed=1 --out=runs/digits_1",
+        "keras-gans train --recipe=zoo/osgan_digits/recipe.yaml --out=runs/entry --publish=my_zoo",
     ),
     run,
 )

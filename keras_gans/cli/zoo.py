@@ -4,7 +4,7 @@ import pathlib
 
 from keras_gans.cli.flags import BACKEND, DEBUG, Command, Flag
 
-_WHERE = (
+WHERE = (
     Flag("path", "string", "a folder of entries to look in instead", value="FOLDER"),
     Flag(
         "url",
@@ -24,12 +24,12 @@ _WHERE = (
 
 
 def _flags():
-    return list(_WHERE)
+    return list(WHERE)
 
 
 def _load_flags():
     out = Flag("out", "string", "folder to copy the entry into", "zoo", value="FOLDER")
-    return [out, *_WHERE]
+    return [out, *WHERE]
 
 
 def _export_flags():
@@ -44,11 +44,12 @@ def _export_flags():
         ),
         Flag("out", "string", "what to write", shown="NAME, NAME.keras or NAME.onnx", value="PATH"),
         Flag("overwrite", "boolean", "replace what is at --out", False),
-        *_WHERE,
+        *WHERE,
     ]
 
 
-def _where(values):
+def where(values):
+    """The arguments of `keras_gans.zoo` that the flags of `WHERE` stand for."""
     return {"path": values.path, "base_url": values.url, "cache_dir": values.cache_dir}
 
 
@@ -57,14 +58,14 @@ def run_list(values, positional, arguments):
     from keras_gans import zoo
     from keras_gans.zoo import architectures, catalogue, store
 
-    names = zoo.list(**_where(values))
+    names = zoo.list(**where(values))
     damaged = False
     if not names:
         print("There are no entries here.")
     for name in names:
         folders = [values.path] if values.path else _local(values, store)
         folder = None if values.url else store.find(name, folders)
-        if catalogue.is_architecture(name, **_where(values)):
+        if catalogue.is_architecture(name, **where(values)):
             text = architectures.summary(name)
             print(f"{name:<24} {'':<12} architecture only, no weights: {text}")
             continue
@@ -92,7 +93,7 @@ def run_show(values, positional, arguments):
     """Run `zoo show`."""
     from keras_gans import zoo
 
-    print(zoo.card(positional[0], **_where(values)), end="")
+    print(zoo.card(positional[0], **where(values)), end="")
     return 0
 
 
@@ -100,7 +101,7 @@ def run_load(values, positional, arguments):
     """Run `zoo load`."""
     from keras_gans.zoo import cards, catalogue, store
 
-    entry = store.EntryFolder(catalogue.locate(positional[0], **_where(values)))
+    entry = store.EntryFolder(catalogue.locate(positional[0], **where(values)))
     target = store.copy_entry(entry, pathlib.Path(values.out))
     size = sum(f["bytes"] for f in entry.card["files"].values())
     files = len(entry.card["files"])
@@ -121,7 +122,7 @@ def run_export(values, positional, arguments):
 
     name = positional[0]
     ending = {"keras": ".keras", "onnx": ".onnx"}.get(values.format, "")
-    entry = zoo.load(name, **_where(values))
+    entry = zoo.load(name, **where(values))
     out = zoo.export(entry, values.out or f"{name}{ending}", values.format, values.overwrite)
     print(f"Wrote {out}.")
     if values.format == "saved_model":

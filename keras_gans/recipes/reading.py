@@ -34,8 +34,9 @@ def examples_of(recipe, count):
     from keras_gans.recipes import registry
 
     split = (recipe["data"].get("split") or "train").partition("[")[0]
+    held_out = DIGITS["test"] if recipe["data"].get("name") == "digits" else "test"
     try:
-        images, second, _ = read_arrays(recipe, "test", dtype="uint8")
+        images, second, _ = read_arrays(recipe, held_out, dtype="uint8")
     except ValueError:  # no such split
         images, second, _ = read_arrays(recipe, split, dtype="uint8")
     chosen = np.linspace(0, len(images), count, endpoint=False, dtype=int)

@@ -16,15 +16,20 @@ from keras_gans.files import replacing
 
 # The keys that this module knows; those of data, networks, model and optimizers are the arguments
 # of the functions and classes they are handed to (`registry.allowed`).
-SECTIONS = ("data", "networks", "model", "optimizers", "schedule", "evaluation")
+SECTIONS = ("data", "networks", "model", "optimizers", "schedule", "evaluation", "card")
 SCHEDULE = ("epochs", "steps", "batch_size", "seed")
 EVALUATION = ("samples", "seed")
+# What a card says that a run cannot know; the rest is measured (`keras_gans.zoo.publish`).
+CARD = ("name", "summary", "data", "limits", "notes", "discriminator")
 
 HEADER = """\
 # One training run. data, networks, model, optimizers: arguments of keras_gans.data.load, of a
 # builder in keras_gans.networks, of a class in keras_gans.models, of keras.optimizers. schedule:
-# epochs or steps; batch_size counts the images of one update. Run it with
+# epochs or steps; batch_size counts the images of one update. card, where there is one: what an
+# entry of the zoo says that a run cannot know (name, summary, data, limits, notes, and whether the
+# discriminator ships). Run it with
 #   keras-gans train --recipe THIS_FILE --out FOLDER
+# and with a card --publish ZOO_FOLDER
 """
 
 
@@ -122,7 +127,38 @@ def validate(recipe):
     for player, optimizer in recipe["optimizers"].items():
         registry.check_optimizer(player, optimizer)
     _check_numbers(recipe)
+    _check_card(recipe["card"])
     return recipe
+
+
+def stated(recipe):
+    """What a recipe's card states, as `keras_gans.zoo.publish` takes it: without its own settings.
+
+    Args:
+        recipe: dictionary, as `load` gives it.
+
+    Returns:
+        Dictionary with `summary`, `data` and what else is there of `limits` and `notes`.
+    """
+    own = ("name", "discriminator")
+    return {k: v for k, v in recipe["card"].items() if v is not None and k not in own}
+
+
+def _check_card(card):
+    """Check a card section: its keys here, what it states where the zoo checks cards."""
+    from keras_gans.zoo import cards, store
+
+    if not card:
+        return
+    check_keys("card section", card, CARD)
+    if card.get("name") is None:
+        raise ValueError("The recipe's card has no name: add the name of the zoo entry.")
+    store.check_name(card["name"])
+    cards.check_stated(stated({"card": card}))
+    if not isinstance(card.get("discriminator", True), bool):
+        raise ValueError(
+            f"card.discriminator is {card['discriminator']!r}; true or false is wanted."
+        )
 
 
 def require(recipe, *names):
@@ -146,6 +182,8 @@ def check_keys(what, given, known):
 def dumps(recipe):
     """A recipe as YAML text, with a comment that says what it is."""
     filled = {name: recipe.get(name) or {} for name in SECTIONS}
+    if not filled["card"]:
+        del filled["card"]  # most runs have none
     return HEADER + yaml.safe_dump(filled, sort_keys=False, allow_unicode=True, width=100)
 
 

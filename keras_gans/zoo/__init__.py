@@ -16,6 +16,7 @@ __all__ = [
     "list",
     "load",
     "publish",
+    "score",
     "write_gallery",
     "write_index",
 ]
@@ -26,6 +27,7 @@ _ON_USE = {
     "ZooEntry": "entry",
     "ZooTranslator": "translator",
     "publish": "publishing",
+    "score": "scoring",
 }
 
 

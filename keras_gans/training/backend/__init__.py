@@ -11,7 +11,8 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
 - `replica_mean(x)`: a mean over the replicas for losses that couple the instances of a batch;
 - `forward(network, training)`: a function, inputs -> outputs, of a network that somebody else
   holds, for few calls: it starts sooner than `predict`; in training mode its state moves along;
-- `no_gradients()`: a context for evaluation, which keeps no intermediate results on torch.
+- `no_gradients()`: a context for evaluation, which keeps no intermediate results on torch;
+- `gpu()`: the name of the GPU that computes, or None on a CPU; `VERSION`: the backend's.
 
 Two facts that steer layers and callbacks without their importing a backend stand beside them:
 `TRANSPOSED_CONVOLUTION_BY_PHASES` and `sync(model)`.
@@ -43,6 +44,8 @@ replica_mean = _backend.replica_mean
 forward = _backend.forward
 no_gradients = _backend.no_gradients
 average_logs = _backend.average_logs
+gpu = _backend.gpu
+VERSION = _backend.VERSION
 TRANSPOSED_CONVOLUTION_BY_PHASES = _backend.TRANSPOSED_CONVOLUTION_BY_PHASES
 
 

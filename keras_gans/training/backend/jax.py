@@ -6,6 +6,7 @@ import weakref
 import jax
 import keras
 
+VERSION = jax.__version__
 _ON_CPU = jax.default_backend() == "cpu"
 # XLA on CPU computes a transposed convolution's weight gradient an order of magnitude too slowly.
 TRANSPOSED_CONVOLUTION_BY_PHASES = _ON_CPU
@@ -123,6 +124,11 @@ def keep_state(model, arguments):
     names = ("trainable", "non_trainable", "optimizer", "metrics")
     state = zip(names, arguments[0], strict=True)
     model._jax_state = {f"{name}_variables": values for name, values in state}
+
+
+def gpu():
+    """Name of the GPU (or other accelerator) that computes, or None."""
+    return None if _ON_CPU else jax.devices()[0].device_kind
 
 
 def replica():

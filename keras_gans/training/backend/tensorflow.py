@@ -5,6 +5,7 @@ import weakref
 
 import tensorflow as tf
 
+VERSION = tf.__version__
 TRANSPOSED_CONVOLUTION_BY_PHASES = False
 no_gradients = contextlib.nullcontext
 
@@ -48,6 +49,14 @@ def run_step(model, step, data):
 
 def keep_state(model, arguments):
     """The variables hold the state at all times."""
+
+
+def gpu():
+    """Name of the GPU that computes, or None."""
+    devices = tf.config.get_visible_devices("GPU")
+    if not devices:
+        return None
+    return tf.config.experimental.get_device_details(devices[0]).get("device_name", "unknown")
 
 
 def replica():

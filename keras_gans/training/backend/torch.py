@@ -4,10 +4,11 @@ import threading
 import weakref
 
 import torch
-from keras import tree
+from keras import ops, tree
 
 _nesting = threading.local()
 
+VERSION = torch.__version__
 TRANSPOSED_CONVOLUTION_BY_PHASES = False
 no_gradients = torch.no_grad
 
@@ -105,6 +106,14 @@ def broadcast(variables):
 
 def keep_state(model, arguments):
     """The variables hold the state at all times."""
+
+
+def gpu():
+    """Name of the GPU that computes, or None."""
+    device = ops.convert_to_tensor(0.0).device  # where Keras puts tensors
+    if device.type == "cpu":
+        return None
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def replica():

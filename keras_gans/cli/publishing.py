@@ -1,0 +1,82 @@
+"""Scoring a finished run, and publishing it: `keras-gans train --publish`."""
+
+import pathlib
+
+from keras_gans.cli import timing
+
+_EXAMPLES = 8  # rows of a translator's picture
+
+
+def check(recipe, folder, replace):
+    """Refuse what could not be published, before anything is trained.
+
+    Args:
+        recipe: dictionary, as `keras_gans.recipes.load` gives it.
+        folder: folder of entries, or None where nothing is to be published.
+        replace: bool, whether an entry of the name may be replaced.
+
+    Raises:
+        ValueError: a recipe without a card; a damaged entry in the folder.
+        FileExistsError: the entry exists, and `replace` is False.
+    """
+    if folder is None:
+        if replace:
+            raise ValueError("--republish goes with --publish=FOLDER.")
+        return
+    from keras_gans.zoo import store
+
+    if not recipe["card"]:
+        raise ValueError(
+            "--publish wants a recipe with a card section (name, summary, and data with its name "
+            "and licence): add one, as in zoo/osgan_digits/recipe.yaml. A card belongs to the "
+            "recipe's own data: with another --dataset there is none."
+        )
+    target = pathlib.Path(folder) / recipe["card"]["name"]
+    if target.exists() and not replace:
+        raise FileExistsError(
+            f"{target} exists: --republish replaces it, and the name in the recipe's card section "
+            "chooses another."
+        )
+    store.index_of(folder)  # a damaged neighbour shows before anything is trained
+
+
+def publish(model, recipe, out, folder, replace):
+    """Score the model of a run, and write it as an entry; prints the scores.
+
+    Returns:
+        Path of the entry's folder.
+    """
+    from keras_gans import zoo
+    from keras_gans.recipes import schema
+    from keras_gans.recipes.reading import examples_of
+
+    print("\nScoring:", flush=True)
+    scores = zoo.score(model, recipe)
+    print(table(scores))
+    card = {**schema.stated(recipe), "scores": scores, **timing.of_card(out)}
+    ships = recipe["card"].get("discriminator")
+    shown = {}
+    if hasattr(model, "translate"):
+        shown["examples"], shown["targets"] = examples_of(recipe, _EXAMPLES)
+    published = zoo.publish(
+        model,
+        recipe["card"]["name"],
+        card,
+        folder,
+        recipe=recipe,
+        discriminator=True if ships is None else ships,
+        overwrite=replace,
+        **shown,
+    )
+    print(f"\nPublished {published}; its card is {published / 'README.md'}.")
+    return published
+
+
+def table(scores):
+    """Scores, as `keras_gans.zoo.score` gives them, one a line."""
+    width = max(len(name) for name in scores)
+    lines = [
+        f"  {name:<{width}}  {score['value']:<8.4g} {score['samples']:>6,}  {score['protocol']}"
+        for name, score in scores.items()
+    ]
+    return "\n".join(lines)

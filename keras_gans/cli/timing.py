@@ -1,0 +1,120 @@
+"""`run.json` in a run's folder: how long the run has trained, how fast, and on what."""
+
+import json
+import os
+import pathlib
+import platform
+import time
+
+from keras_gans.files import replacing
+
+NAME = "run.json"
+_SCHEDULE = ("epochs", "steps")
+
+
+def read(out):
+    """What `run.json` of a run's folder says; empty where there is none, or a damaged one."""
+    try:
+        content = json.loads((pathlib.Path(out) / NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def is_finished(out, recipe):
+    """Whether the run in a folder was trained to the end of this recipe's schedule."""
+    wanted = {key: recipe["schedule"].get(key) for key in _SCHEDULE}
+    return read(out).get("finished") == wanted and (pathlib.Path(out) / "model.keras").is_file()
+
+
+def of_card(out):
+    """What a card says of the training in a run's folder, as far as it is known."""
+    content = read(out)
+    known = {key: content.get(key) for key in ("seconds", "images_per_second")}
+    known["hardware"] = "; then ".join(content.get("hardware") or [])
+    return {key: value for key, value in known.items() if value}
+
+
+class RunFile:
+    """Keeps `run.json`, over all slices of a run.
+
+    Its seconds are those of training up to the last backup: what a kill loses is trained again, and
+    counts once. The time between two slices does not count.
+
+    Args:
+        out: folder of the run.
+        goes_on: bool, whether there is a backup that this slice continues from.
+    """
+
+    def __init__(self, out, goes_on):
+        self.path = pathlib.Path(out) / NAME
+        self.before = read(out) if goes_on else {"seconds": 0.0, "steps": 0}
+        self._began = None
+
+    def begin(self):
+        """Start the clock of this slice."""
+        self._began = time.monotonic()
+
+    def write(self, model, recipe=None):
+        """Write the file: now, and with the recipe of a run that is finished.
+
+        Args:
+            model: the model in training, whose steps are counted.
+            recipe: the run's recipe once it is trained to its end, else None.
+        """
+        import keras
+
+        from keras_gans.training import backend
+        from keras_gans.version import __version__
+
+        name, before = keras.backend.backend(), self.before
+        steps, batch = model.steps_done, model.images_per_step
+        seconds, speed = before.get("seconds"), before.get("images_per_second")
+        used = before.get("hardware", [])
+        # A finished run that is resumed trains no step. Of a run whose first slices left no time
+        # (of an earlier version), the whole time is unknown.
+        if steps > before.get("steps", 0):
+            now = hardware(backend.gpu(), f"{name} {backend.VERSION}")
+            used = used if now in used else [*used, now]
+            if seconds is not None:
+                seconds = round(seconds + time.monotonic() - self._began, 3)
+                speed = float(f"{steps * batch / seconds:.4g}") if batch else None
+        content = {
+            "seconds": seconds,
+            "steps": steps,
+            "images_per_second": speed,
+            "hardware": used,
+            "backend": name,
+            "versions": {
+                name: backend.VERSION,
+                "keras": keras.__version__,
+                "keras_gans": __version__,
+            },
+            "finished": recipe and {key: recipe["schedule"].get(key) for key in _SCHEDULE},
+        }
+        with replacing(self.path) as temporary:
+            text = json.dumps(content, indent=1) + "\n"
+            pathlib.Path(temporary).write_text(text, encoding="utf-8")
+
+
+def hardware(gpu, software):
+    """One line on what a run uses.
+
+    >>> hardware("NVIDIA H100", "torch 2.8")
+    'GPU: NVIDIA H100; torch 2.8'
+    """
+    if gpu is not None:
+        return f"GPU: {gpu}; {software}"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"CPU: {cores} {'core' if cores == 1 else 'cores'}, {_processor()}; {software}"
+
+
+def _processor():
+    try:
+        for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name" and value.strip():
+                return value.strip()
+    except OSError:
+        pass  # no Linux
+    return platform.processor() or platform.machine() or "of unknown make"
