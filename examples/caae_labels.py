@@ -15,7 +15,7 @@ in encoder and decoder L1 makes the same black picture of everything within 30 s
 to the same corner and the pre-tanh values to -10, where no gradient comes back. Discriminators with
 batch norm do not see contrast, nor brightness away from the border, and let a grey ground pass. So
 the defaults are a norm here and none there, where the authors have it the other way round, and a
-code so short that the label is of use (--norm=none --d_norm=batch --latent_dim=50 are theirs).
+short code, to leave the label more to say (--norm=none --d_norm=batch --latent_dim=50 are theirs).
 
 Writes OUT/table.md, OUT/nrds.png (the curves) and, for each model, OUT/MODEL/labels.png: a row an
 image: the input, then the output for every label from the thinnest to the thickest. The table says

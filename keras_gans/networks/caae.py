@@ -29,7 +29,8 @@ def caae(
     It stands beside the code, repeated until it is about as long as the code, and in D behind the
     first convolution, at every pixel. The decoder ends with two transposed convolutions of stride
     1. As in the authors' code for ED//GAN, G and D have batch norm whether Enc and Dec have it or
-    not.
+    not. Images whose median is one constant (ink on black) want norm="batch" and d_norm="none": see
+    docs/decoupled.md.
 
     Args:
         image_size: 128 (the paper's) or another power of two of 8 or more.
