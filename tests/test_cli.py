@@ -135,7 +135,7 @@ def test_examples_in_the_help_parse():
 @pytest.mark.parametrize(
     "line, message",
     [
-        ("trian", "no command 'trian' (did you mean 'train'?)"),
+        ("trian", "no command 'trian' (did you mean 'train' or"),
         ("zoo shwo x", "did you mean 'zoo show'"),
         ("train --epoch=3", "no flag --epoch (did you mean 'epochs'?)"),
         ("train --epochs=many", "--epochs is 'many'; a whole number is wanted"),

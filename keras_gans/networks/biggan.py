@@ -21,7 +21,7 @@ from keras_gans.layers import (
     SpectralDense,
     SpectralEmbedding,
 )
-from keras_gans.networks.blocks import ResidualBlocks
+from keras_gans.networks.blocks import ResidualBlocks, check_head, count_scores
 
 # Multiples of the width, by the size of the last feature map (Omni-GAN, Tables 5 to 8; 32: the
 # BigGAN authors' CIFAR network). G: at 4x4, then after each up-block. D: after each block, and how
@@ -39,10 +39,6 @@ _DISCRIMINATORS = {
     256: ((1, 2, 4, 8, 8, 16, 16), 6),
 }
 
-# Scores beside the classes'. Omni-GAN: real, fake; AC-GAN: the adversarial score; ImAC-GAN: the
-# class of fakes, the adversarial score; multi-hinge GAN: the class of fakes.
-_EXTRA_SCORES = {"omni": 2, "acgan": 1, "imacgan": 2, "multi_hinge": 1}
-_D_HEADS = ("projection", *_EXTRA_SCORES)
 _HEADS = ("conv", "inr")
 _INITS = {
     "normal": lambda seed: SeededNormal(0.02, seed),
@@ -112,8 +108,7 @@ def biggan(
     ((None, 32, 32, 3), (None, 12))
     """
     _check_choice("head", head, _HEADS)
-    if not isinstance(d_head, int):
-        _check_choice("d_head", d_head, _D_HEADS)
+    check_head(d_head)
     if init is not None:
         _check_choice("init", init, sorted(_INITS))
     if stride > 1 and head != "inr":
@@ -246,7 +241,7 @@ def _features(layer, x, base, width, attention):
 def _scores(layer, features, images, d_head, num_classes):
     """`(scores, inputs of D)`."""
     if d_head != "projection":
-        scores = d_head if isinstance(d_head, int) else num_classes + _EXTRA_SCORES[d_head]
+        scores = count_scores(d_head, num_classes)
         return layer.dense(features, scores, "linear"), images
     score = layer.dense(features, 1, "linear")
     labels = keras.Input((), dtype="int32", name="labels")

@@ -16,6 +16,7 @@ from keras_gans.layers import (
     SpectralDense,
     SpectralEmbedding,
 )
+from keras_gans.networks.blocks import check_head, count_scores
 
 _NORMS = {
     # epsilon and momentum as in the published (torch) networks, not Keras's 1e-3 and 0.99
@@ -58,6 +59,7 @@ def dcgan(
     d_norm="spectral",
     latent_dim=64,
     num_classes=None,
+    d_head="projection",
     seed=0,
 ):
     """The generator and discriminator of DCGAN.
@@ -77,12 +79,14 @@ def dcgan(
         d_norm: the discriminator's, the same choice; its first layer has none but spectral.
         latent_dim: integer, the length of a latent, and of G's embeddings.
         num_classes: integer for networks that take integer labels (B,) as well, else None.
+        d_head: with classes, "projection", or the scores of all classes of another method, from
+            images alone: "omni", "acgan", "imacgan", "multi_hinge"; or their number, an integer.
         seed: integer, of the initial weights.
 
     Returns:
         `(generator, discriminator)`: latents (B, latent_dim) -> images (B, H, W, C) in [-1, 1],
         and images -> scores (B, 1); with classes, [latents, labels] -> images and [images, labels]
-        -> scores.
+        -> scores, or images -> scores (B, S) with another `d_head`.
 
     Raises:
         ValueError: unknown norm, a size that is not a power of two, a width that the 8 groups of
@@ -101,6 +105,9 @@ def dcgan(
         if not isinstance(size, (int, np.integer)) or size < 1:
             raise ValueError(f"{name} is {size!r}; an integer of 1 or more is wanted.")
     check_power_of_two(image_size)
+    check_head(d_head)
+    if d_head != "projection" and num_classes is None:
+        raise ValueError(f"d_head is {d_head!r}, which scores classes: give num_classes.")
     # G's last norm has `width` channels, D's first one twice as many.
     for argument, of in ((norm, 8), (d_norm, 4)):
         if argument == "group" and width % of:
@@ -112,7 +119,7 @@ def dcgan(
 
     return (
         _generator(image_size, channels, width, norm, latent_dim, num_classes, weights),
-        _discriminator(image_size, channels, width, d_norm, num_classes, weights),
+        _discriminator(image_size, channels, width, d_norm, num_classes, d_head, weights),
     )
 
 
@@ -146,7 +153,7 @@ def _generator(image_size, channels, width, norm, latent_dim, num_classes, weigh
     return keras.Model(inputs, images, name="generator")
 
 
-def _discriminator(image_size, channels, width, norm, num_classes, weights):
+def _discriminator(image_size, channels, width, norm, num_classes, d_head, weights):
     spectral = norm == "spectral"
     dense = SpectralDense if spectral else layers.Dense
     conv = SpectralConv2D if spectral else layers.Conv2D
@@ -162,8 +169,11 @@ def _discriminator(image_size, channels, width, norm, num_classes, weights):
             x = layer(x)
         x = layers.LeakyReLU(0.2)(x)
     x = layers.Flatten()(x)
-    scores = dense(1, use_bias=False, kernel_initializer=weights())(x)
-    if num_classes is not None:
+    projection = d_head == "projection"
+    count = 1 if projection else count_scores(d_head, num_classes)
+    # A bias shifts real and fake alike, but not the scores of classes.
+    scores = dense(count, use_bias=not projection, kernel_initializer=weights())(x)
+    if num_classes is not None and projection:
         labels = keras.Input((), dtype="int32", name="labels")
         inputs = [inputs, labels]
         embedding = SpectralEmbedding if spectral else layers.Embedding

@@ -138,6 +138,13 @@ def _networks(recipe, channels, seed):
         stored = configs.read_config(path.read_bytes(), path)["networks"]
         return [configs.network_from_config(n["config"], str(path)) for n in stored.values()]
     require(recipe, "networks.name", "data.image_size")
+    other = networks.pop("discriminator", None)
+    if other is not None:
+        # A discriminator of another builder, for the same images and classes.
+        built = _networks({**recipe, "networks": networks}, channels, seed)
+        judges = _networks({**recipe, "networks": other}, channels, seed)
+        judges = [n for n in judges if n.name == "discriminator"]
+        return [*(n for n in built if n.name != "discriminator"), *judges]
     builder = registry.builders()[networks.pop("name")]
     channels = channels or recipe["data"].get("channels")
     if channels is None:

@@ -187,7 +187,7 @@ def _in_networks(recipe):
     own = {"latent_dim", "num_classes"} & set(_in_model(recipe))
     own |= {"image_size", "channels", "seed"}
     known = arguments(choose("networks", name, builders()))
-    return ["name", *(n for n in known if n not in own)]
+    return ["name", *(n for n in known if n not in own), "discriminator"]
 
 
 def _in_model(recipe):

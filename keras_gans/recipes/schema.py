@@ -122,6 +122,9 @@ def validate(recipe):
     recipe = _sections(recipe, "The recipe")
     for section in ("data", "networks", "model"):
         check_keys(f"{section} section", recipe[section], registry.allowed(section, recipe))
+    other = recipe["networks"].get("discriminator")
+    if other is not None:
+        _check_discriminator(recipe, other, registry)
     check_keys("schedule section", recipe["schedule"], SCHEDULE)
     check_keys("evaluation section", recipe["evaluation"], EVALUATION)
     for player, optimizer in recipe["optimizers"].items():
@@ -159,6 +162,17 @@ def _check_card(card):
         raise ValueError(
             f"card.discriminator is {card['discriminator']!r}; true or false is wanted."
         )
+
+
+def _check_discriminator(recipe, other, registry):
+    """A discriminator of another builder has a section of its own within `networks`."""
+    if not isinstance(other, dict) or other.get("name") is None:
+        raise ValueError(
+            "networks.discriminator has to be a mapping with the name of another builder, such as "
+            "{name: dcgan, width: 32, d_norm: group}."
+        )
+    known = registry.allowed("networks", {**recipe, "networks": other})
+    check_keys("networks.discriminator", other, [n for n in known if n != "discriminator"])
 
 
 def require(recipe, *names):
