@@ -6,7 +6,7 @@ import pytest
 from conftest import images, relative, slow_on, to_numpy
 
 import keras_gans
-from keras_gans import data, layers, models, networks, recipes
+from keras_gans import data, layers, models, networks
 from keras_gans.recipes import registry
 
 DOMAINS = 3
@@ -176,15 +176,6 @@ def test_bad_arguments_are_refused():
         model.translate(x, 3)
     with pytest.raises(ValueError, match="from_uint8"):
         model.translate(data.to_uint8(x), 0)
-
-
-def test_recipes_refuse_models_without_latents():
-    with pytest.raises(ValueError, match="asymmetric_gan has no recipe"):
-        recipes.build_model({"model": {"method": "asymmetric_gan"}})
-    gt, gr, d = asymmetric()
-    with pytest.raises(ValueError, match="AsymmetricGAN is no method.*only those have recipes"):
-        recipes.describe(models.AsymmetricGAN(gt, gr, d))
-    assert "asymmetric" not in registry.builders() and "dcgan" in registry.builders()
 
 
 def test_the_presets_are_the_paper_s_and_the_released_ones():

@@ -1,4 +1,4 @@
-"""Pairs of images, and what draws them: data, the picture of Fig. 4, recipes that say no."""
+"""Pairs of images, and what draws them: data, the picture of Fig. 4."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,7 @@ from conftest import images
 from dense_networks import small
 from PIL import Image
 
-import keras_gans
 from keras_gans import callbacks, data, models, networks
-from keras_gans.cli import main
-from keras_gans.recipes import registry, schema
 
 
 def test_outlines_equal_a_search_of_every_neighbourhood():
@@ -139,26 +136,3 @@ def test_translation_grid_of_labels_and_of_another_model(tmp_path):
     np.testing.assert_array_equal(colour[0], colour[1])
     with pytest.raises(ValueError, match="use SampleGrid"):
         grid.set_model(models.GAN(*networks.dcgan(16, 1, 2)))
-
-
-# Recipes
-
-
-def test_recipes_and_the_command_line_refuse_what_has_no_latents(capsys):
-    for method in ("pix2pix", "decoupled_gan", "decoupled_pix2pix", "caae", "coupled_gan"):
-        with pytest.raises(ValueError, match=f"{method} has no recipe.*its page in docs/"):
-            schema.load({"model": {"method": method}})
-        assert method not in registry.methods()
-    for name in sorted(set(networks.__all__) - set(networks.LATENT)):
-        with pytest.raises(ValueError, match=f"{name} has no recipe"):
-            schema.load({"networks": {"name": name}})
-        assert callable(getattr(networks, name)) and name not in registry.builders()
-    with pytest.raises(SystemExit) as stopped:
-        main.main(["train", "--method=pix2pix"])
-    assert stopped.value.code
-    said = capsys.readouterr().err.strip()
-    assert "pix2pix has no recipe" in said and said.count("\n") == 0
-    with pytest.raises(ValueError, match="only those have recipes"):
-        keras_gans.recipes.building.describe(
-            models.Pix2Pix(*networks.pix2pix(16, 1, width=2, d_layers=1))
-        )

@@ -4,7 +4,7 @@ import os
 import sys
 import textwrap
 
-from keras_gans.cli import convert, evaluate, gallery, nrds, sample, train, translate, zoo
+from keras_gans.cli import convert, evaluate, gallery, nrds, pack, sample, train, translate, zoo
 from keras_gans.errors import nearest
 from keras_gans.version import __version__
 
@@ -16,6 +16,7 @@ _ALL = (
     nrds.COMMAND,
     convert.COMMAND,
     gallery.COMMAND,
+    pack.COMMAND,
     *zoo.COMMANDS,
 )
 COMMANDS = {c.name: c for c in _ALL}

@@ -11,18 +11,10 @@ import time
 
 import numpy as np
 
-from keras_gans.callbacks import BackupAndRestore, SampleGrid, TensorBoard, TerminateOnCollapse
-from keras_gans.callbacks.sample_grid import (
-    PeriodicCallback,
-    fixed_samples,
-    grid_columns,
-    numbers,
-    whole_rows,
-)
-from keras_gans.data.images import save_grid
+from keras_gans.callbacks import BackupAndRestore
+from keras_gans.callbacks.sample_grid import PeriodicCallback, numbers
+from keras_gans.cli import pictures
 from keras_gans.files import replacing
-
-GRID = 64  # images in samples.png, at most
 
 
 class Paused(Exception):
@@ -99,7 +91,7 @@ def length(recipe, data):
     return (schedule.get("epochs") or math.ceil(steps / len(data))), steps
 
 
-def fit(model, data, out, epochs, steps=None, save_every=200, minutes=None):
+def fit(model, recipe, data, out, epochs, steps=None, save_every=200, minutes=None):
     """Train, resuming what is backed up in the folder of the run.
 
     Returns:
@@ -109,13 +101,10 @@ def fit(model, data, out, epochs, steps=None, save_every=200, minutes=None):
         RuntimeError: a loss is not finite, or the samples collapsed; what to try is in the message.
     """
     backup = BackupAndRestore(out / "backup", save_freq=save_every, delete_checkpoint=False)
-    grid = whole_rows(model, GRID)
     pause = Pause(backup, None if minutes is None else 60 * minutes)
     callbacks = [
         # First, and by an exception: what went wrong must not be backed up.
-        TerminateOnCollapse(raise_error=True),
-        SampleGrid(out / "samples" / "epoch-{epoch:03d}.png", n=grid),
-        TensorBoard(out / "tensorboard", samples=grid),
+        *pictures.callbacks_of(model, recipe, out),
         HistoryFile(out / "history.csv"),
         *([StepLimit(steps)] if steps else []),
         backup,
@@ -147,11 +136,9 @@ def write_results(model, recipe, out):
     """Write what a run leaves behind; returns file -> what it is."""
     evaluation = recipe["evaluation"]
     seed, count = evaluation.get("seed") or 0, evaluation.get("samples")
-    grid = whole_rows(model, GRID)
-    images, labels = fixed_samples(model, grid, seed)
-    save_grid(images, out / "samples.png", columns=grid_columns(grid, labels))
-    written = {"samples.png": f"{grid} samples", "samples/": "the same noise after every epoch"}
-    if count:
+    what = pictures.write_samples(model, recipe, out)
+    written = {"samples.png": what, "samples/": "the same after every epoch"}
+    if count and pictures.draws(model):
         images = model.generate(count, seed=seed)
         with replacing(out / "samples.npy", suffix=".npy") as temporary:
             np.save(temporary, images)

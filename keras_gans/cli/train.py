@@ -165,7 +165,7 @@ def _train(recipe, out, values, backend, command, resumed):
     print(f"{'Resuming' if resumed else 'Training'} {what}: {how_long}")
     print(f"in {out}; Ctrl-C pauses the run.", flush=True)
     began = time.monotonic()
-    paused = running.fit(model, data, out, epochs, steps, values.save_every, values.minutes)
+    paused = running.fit(model, recipe, data, out, epochs, steps, values.save_every, values.minutes)
     if paused == "interrupted":
         print(f"\nPaused, nothing is lost. Continue with:\n  {command}")
         return 130
@@ -179,9 +179,15 @@ def _train(recipe, out, values, backend, command, resumed):
     print("Next:")
     if paused:
         print(f"  {command}")
-    print(f"  keras-gans sample {shlex.quote(str(out))} --num=100 --seed=1 --out=grid.png")
+    print(f"  {_use(model, shlex.quote(str(out)))}")
     print(f"  tensorboard --logdir {shlex.quote(str(out / 'tensorboard'))}")
     return 0
+
+
+def _use(model, folder):
+    if hasattr(model, "generate"):
+        return f"keras-gans sample {folder} --num=100 --seed=1 --out=grid.png"
+    return f"keras-gans translate {folder} IMAGES --out=translated.png"
 
 
 def make_recipe(values):

@@ -5,6 +5,7 @@ from keras_gans.data.hands import draw_hand
 from keras_gans.data.images import from_uint8, image_grid, save_grid, to_uint8
 from keras_gans.data.loading import load
 from keras_gans.data.order import EpochKey, epoch_key_of
+from keras_gans.data.packing import pack
 from keras_gans.data.pairs import PairDataset, load_pairs, outlines
 from keras_gans.data.quadruples import QuadrupleDataset, load_paired
 
@@ -22,6 +23,7 @@ __all__ = [
     "load_paired",
     "load_pairs",
     "outlines",
+    "pack",
     "save_grid",
     "to_uint8",
 ]

@@ -9,6 +9,7 @@ from keras_gans.data.arrays import make_options
 from keras_gans.data.augment import augment_tensors, check_augment, draw
 from keras_gans.data.checks import check_batch_size
 from keras_gans.data.order import EpochKey, check_seed, derived_seed, permutation
+from keras_gans.data.packing import packed_file
 from keras_gans.data.sources import image_files, open_arrays
 from keras_gans.data.tfds import open_tfds
 
@@ -108,9 +109,7 @@ def load(
     )
     seed, names = check_seed(seed), check_augment(augment)
     name = str(name_or_path)
-    source = open_arrays(_in_data_dir(name, data_dir), options)
-    if source is None:
-        source = open_tfds(name, data_dir, download, options)
+    source = open_source(name, data_dir, download, options)
     batch_size = min(64, source.n) if batch_size is None else batch_size
     check_batch_size(batch_size, source.n, name)
     # Before the first batch, so that a missing package is told here.
@@ -126,11 +125,27 @@ def load(
     return dataset
 
 
+def read(name_or_path, labels=False, data_dir=None, download=False, **options):
+    """All of a data set at once, as a `Source` with `images`; arguments as in `load`."""
+    options = make_options(
+        labels=labels, cache=True, size=options.pop("image_size", None), **options
+    )
+    return open_source(str(name_or_path), data_dir, download, options)
+
+
+def open_source(name, data_dir, download, options):
+    """The `Source` of a name, a file or a folder; arguments as in `load`, and `Options`."""
+    source = open_arrays(_in_data_dir(name, data_dir), options)
+    return open_tfds(name, data_dir, download, options) if source is None else source
+
+
 def _in_data_dir(name, data_dir):
-    """`data_dir/name` where that is an array file or a folder of images, else `name`."""
+    """`data_dir/name` where that is an array file, a packed data set or a folder, else `name`."""
     if data_dir is None or name == "digits":
         return name
     path = pathlib.Path(data_dir).expanduser() / name
+    if packed_file(name, data_dir) is not None:
+        return str(packed_file(name, data_dir))
     held = path.is_file() or next(image_files(path), None) is not None
     return str(path) if held else name
 

@@ -56,7 +56,7 @@ def load_pairs(
     >>> inputs.shape  # doctest: +SKIP
     (127, 64, 64, 3)
     """
-    from keras_gans.data.tfds import open_builder
+    from keras_gans.data.tfds import open_examples
 
     check_choice("dtype", dtype, ("float32", "uint8"))
     options = make_options(size=image_size, channels=channels)
@@ -65,14 +65,14 @@ def load_pairs(
             f"source is {source!r} and target {target!r}: two different ones are wanted, and an "
             "outline as source only."
         )
-    builder = open_builder(name, data_dir, download)
-    features = builder.info.features
+    data = open_examples(name, data_dir, download)
+    features = data.features
     names = [x for x in (source, target) if x != OUTLINE]
     images = [x for x in names if x in features]
     if images == names:
-        found = _of_examples(builder, split, names, options)
+        found = _of_examples(data, split, names, options)
     else:
-        found = _of_classes(name, builder, split, names, key, options)
+        found = _of_classes(name, data, split, names, key, options)
     targets = found[target]
     inputs = outlines(targets) if source == OUTLINE else found[source]
     if dtype == "float32":
@@ -155,44 +155,23 @@ class PairDataset(ArrayDataset):
         return tuple(from_uint8(x) if x.dtype == np.uint8 else x for x in pair)
 
 
-def _examples(builder, split, keys):
-    """The examples of a split as dictionaries of NumPy values."""
-    import tensorflow_datasets as tfds
-
-    from keras_gans.data.tfds import without_log
-
-    if split.partition("[")[0] not in builder.info.splits:
-        raise ValueError(
-            f"{builder.name} has no split {split!r}; its splits: "
-            f'{", ".join(sorted(builder.info.splits))} (or a part, such as "train[:80%]").'
-        )
-    with without_log("`FeatureConnector.dtype` is deprecated"):
-        examples = builder.as_dataset(
-            split=split,
-            shuffle_files=False,
-            decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True)),
-            read_config=tfds.ReadConfig(try_autocache=False),
-        )
-    return examples.as_numpy_iterator()
-
-
 def _fit(image, options):
     size, channels = options.size or image.shape[:2], options.channels
     return fit_image(image, size, options.resize or "bilinear", channels)
 
 
-def _of_examples(builder, split, names, options):
+def _of_examples(data, split, names, options):
     """Dictionary, name of an image -> uint8 array, from examples that hold all of them."""
     found = {name: [] for name in names}
-    for example in _examples(builder, split, names):
+    for example in data.examples(split, names):
         for name in names:
             found[name].append(_fit(example[name], options))
     return {name: np.stack(images) for name, images in found.items()}
 
 
-def _of_classes(dataset, builder, split, names, key, options):
+def _of_classes(dataset, data, split, names, key, options):
     """Dictionary, class -> uint8 array in the order of the last class's `key`s."""
-    features = builder.info.features
+    features = data.features
     labels = {k: f.names for k, f in features.items() if getattr(f, "names", None)}
     label = next((k for k, known in labels.items() if names[0] in known), None)
     known = [*features, *(labels[label] if label else sum(labels.values(), []))]
@@ -206,7 +185,7 @@ def _of_classes(dataset, builder, split, names, key, options):
         hint = nearest(key, features)
         raise ValueError(f"{dataset} has no feature {key!r}{hint} to pair images by.")
     found = {name: {} for name in names}
-    for example in _examples(builder, split, ("image", label, key)):
+    for example in data.examples(split, ("image", label, key)):
         name = labels[label][int(example[label])]
         if name in found:
             found[name][example[key]] = _fit(example["image"], options)

@@ -102,16 +102,16 @@ def load_paired(
         ValueError: an unknown feature, or something that not every domain shows exactly once.
         ImportError, FileNotFoundError: as `keras_gans.data.load`.
     """
-    from keras_gans.data.tfds import open_builder
+    from keras_gans.data.tfds import open_examples
 
     size = check_size(image_size)
-    builder = open_builder(name, data_dir, download=False)
-    features = builder.info.features
+    data = open_examples(name, data_dir)
+    features = data.features
     for wanted in (key, domain):
         if wanted not in features:
             raise ValueError(f"{name} has no {wanted!r}; its features: {', '.join(features)}.")
     found, names = {}, features[domain].names
-    for example in builder.as_dataset(split=split).as_numpy_iterator():
+    for example in data.examples(split, ["image", key, domain]):
         image = fit_image(example["image"], size) if size else example["image"]
         row = found.setdefault(example[key].decode(), {})
         if int(example[domain]) in row:

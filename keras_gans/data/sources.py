@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_gans.data import packing
 from keras_gans.data.checks import check_images, check_labels
 from keras_gans.data.images import first_line, fit_image, read_image
 from keras_gans.errors import nearest
@@ -126,7 +127,7 @@ def _digits(options):
     size = options.size or (32, 32)
     whole = size[0] % 8 == 0 and size[1] % 8 == 0
     resize = options.resize or ("nearest" if whole else "bilinear")
-    return _in_memory(
+    return in_memory(
         "digits",
         images,
         dataclasses.replace(options, size=size, resize=resize),
@@ -135,7 +136,7 @@ def _digits(options):
     )
 
 
-def _in_memory(name, images, options, **kwargs):
+def in_memory(name, images, options, **kwargs):
     size, channels = options.size or images.shape[1:3], options.channels or images.shape[-1]
     shape = (*size, channels)
     if images.shape[1:] != shape:
@@ -151,6 +152,8 @@ def _array_file(path, options):
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist: an .npz or .npy file of images is wanted.")
     keys, read = _array_reader(path)
+    if packing.PACKED in keys:
+        return packing.packed_source(path, options)
     split = options.split.partition("[")[0]
     splits = [key[2:] for key in keys if key.startswith("x_")] or ["train"]
     if split not in splits:
@@ -164,7 +167,7 @@ def _array_file(path, options):
     label_key = _label_key(path, keys, split, options.labels)
     if label_key is not None:
         labels = check_labels(read(label_key), len(images), f"The labels in {path}")[part]
-    return _in_memory(str(path), images[part], options, labels=labels)
+    return in_memory(str(path), images[part], options, labels=labels)
 
 
 def _array_reader(path):

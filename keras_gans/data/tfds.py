@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 
 from keras_gans.data.images import first_line, fit_image
+from keras_gans.data.packing import PackedExamples, packed_file
 from keras_gans.data.sources import Source
 from keras_gans.errors import nearest
 
@@ -68,6 +69,74 @@ def open_tfds(name, data_dir, download, options):
         raise ValueError(f"{name} announces {n} images in {options.split!r} and holds {end}.")
     source.labels = labels if label_key else None
     return source
+
+
+class TfdsExamples:
+    """A data set's features, and its examples one by one, decoded.
+
+    Args:
+        builder: of TensorFlow Datasets, prepared.
+
+    Attributes:
+        name: its name.
+        features: dictionary, name -> feature; that of a label has `names`.
+        splits: dictionary, name of a split -> its number of examples.
+    """
+
+    def __init__(self, builder):
+        self._builder = builder
+        self.name = builder.name
+        self.features = builder.info.features
+        self.splits = {name: s.num_examples for name, s in builder.info.splits.items()}
+
+    def examples(self, split, keys):
+        """Iterates over the examples of a split, dictionaries of `keys`."""
+        import tensorflow_datasets as tfds
+
+        if split.partition("[")[0] not in self.splits:
+            raise ValueError(
+                f"{self.name} has no split {split!r}; its splits: {', '.join(sorted(self.splits))} "
+                '(or a part, such as "train[:80%]").'
+            )
+        # tfds calls a deprecated name of its own.
+        with without_log("`FeatureConnector.dtype` is deprecated"):
+            examples = self._builder.as_dataset(
+                split=split,
+                shuffle_files=False,
+                decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True)),
+                read_config=tfds.ReadConfig(try_autocache=False),
+            )
+        return examples.as_numpy_iterator()
+
+    def describe(self):
+        """What a packed copy has to say: the kinds of features, and the choices made by default."""
+        from tensorflow_datasets.core import features
+
+        kinds = {}
+        for key, feature in self.features.items():
+            if isinstance(feature, features.Image):
+                kinds[key] = {"kind": "image"}
+            elif isinstance(feature, features.ClassLabel):
+                kinds[key] = {"kind": "label", "names": list(feature.names)}
+            elif isinstance(feature, features.Text):
+                kinds[key] = {"kind": "text"}
+        if not any(f["kind"] == "image" for f in kinds.values()):
+            raise ValueError(f"{self.name} has no images: there is nothing to pack.")
+        chosen = {"features": kinds, "image": None, "label": None}
+        # None where there are several, or none: a reader has to say which.
+        with contextlib.suppress(ValueError):
+            chosen["image"] = _image_key(self.name, self.features, None)
+        with contextlib.suppress(ValueError):
+            chosen["label"] = _label_key(self.name, self._builder.info, True)
+        return chosen
+
+
+def open_examples(name, data_dir, download=False):
+    """The examples of a data set, packed or not; arguments and errors as in `open_builder`."""
+    packed = packed_file(name, data_dir)
+    if packed is not None:
+        return PackedExamples(packed)
+    return TfdsExamples(open_builder(name, data_dir, download))
 
 
 def _examples(builder, split, image_key, label_key, shape, fit):

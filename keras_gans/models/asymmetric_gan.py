@@ -7,7 +7,7 @@ from keras import ops
 from keras_gans import losses
 from keras_gans.errors import nearest
 from keras_gans.losses.similarity import check_scales
-from keras_gans.models.translating import check_domain
+from keras_gans.models.translating import check_domain, check_images
 from keras_gans.models.translation import TranslationModel
 from keras_gans.networks.asymmetric import ENCODER
 
@@ -64,6 +64,7 @@ class AsymmetricGAN(TranslationModel):
     (2, 32, 32, 3)
     """
 
+    learns_from = "labels"
     defaults = {"classification": 1.0, "cycle": 10.0, "ms_ssim": 1.0, "identity": 0.5}
 
     def __init__(
@@ -106,7 +107,7 @@ class AsymmetricGAN(TranslationModel):
             **kwargs,
         )
         self.sharing, self.objective = sharing, objective
-        self.d_steps = (5 if released else 1) if d_steps is None else int(d_steps)
+        self.d_steps = self.default_d_steps(objective) if d_steps is None else int(d_steps)
         if self.d_steps < 1:
             raise ValueError(f"d_steps is {d_steps}; 1 or more is wanted.")
         self.color_cycle = bool(color_cycle)
@@ -132,6 +133,10 @@ class AsymmetricGAN(TranslationModel):
                 "of them with one num_domains."
             )
         return counts.pop()
+
+    @staticmethod
+    def default_d_steps(objective):
+        return 5 if objective == "wasserstein_gp" else 1
 
     def unpack(self, data):
         """A batch as (images, int32 domains)."""
@@ -209,6 +214,20 @@ class AsymmetricGAN(TranslationModel):
         """
         domains = check_domain(domain, len(np.asarray(images)), self.num_domains)
         return self._translated(images, domains, batch_size)
+
+    def panels(self, images, batch_size=64):
+        """Images beside their translations to every domain.
+
+        Args:
+            images, batch_size: as in `translate`.
+
+        Returns:
+            Dictionary, "input" and "domain 0", "domain 1", ... -> float32 arrays (N, H, W, C).
+        """
+        made = {
+            f"domain {d}": self.translate(images, d, batch_size) for d in range(self.num_domains)
+        }
+        return {"input": check_images(images), **made}
 
     def get_config(self):
         own = ("sharing", "objective", "d_steps", "color_cycle")

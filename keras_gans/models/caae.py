@@ -10,6 +10,8 @@ from keras_gans.models.translating import check_domain, check_shape
 class _Labelled:
     """Images through a code beside which a label stands; a discriminator of codes."""
 
+    learns_from = "labels"
+
     def _settle(self, code_weight):
         if not code_weight >= 0:
             raise ValueError(f"code_weight is {code_weight}; a number of 0 or more is wanted.")

@@ -232,8 +232,6 @@ class EncoderDecoderModel(AdversarialModel):
         if len(inputs) != 1:
             raise ValueError(f"{type(self).__name__} takes images alone, not {len(inputs)} arrays.")
         images = check_images(inputs[0])
-        if not len(images):
-            raise ValueError("There are no images: give (N, H, W, C) with N of 1 or more.")
         self.check_images(images.shape)
         return [images]
 
@@ -257,7 +255,6 @@ class EncoderDecoderModel(AdversarialModel):
         model, named = self, {n: under_name(x, n) for n, x in self.players.items()}
         if any(named[n] is not x for n, x in self.players.items()):
             model = type(self).from_config({**self.get_config(), **named})
-        # Of the network that the images enter, and of what takes labels.
         shape = self.players[self.autoencoders[0]].inputs[0].shape[1:]
         inputs = [keras.Input(shape, name="images")]
         if getattr(self, "num_classes", None) is not None:
@@ -380,12 +377,21 @@ def decouple(model, seed=1):
         )
     backend.sync(model)
     cls = model.decoupled_class
-    networks = {
-        model.renamed.get(name, name): copied(x, model.renamed.get(name))
-        for name, x in model.players.items()
-    }
-    networks["generator"] = redrawn(model.players[model.doubled], seed, name="generator")
+    networks = decoupled_networks(type(model), model.players, seed)
     config = {k: v for k, v in model.get_config().items() if k not in model.players}
     for coupled_only in ("name", "adversarial_weight", "reconstruction_weight"):
         config.pop(coupled_only, None)
     return cls.from_config({**config, **networks})
+
+
+def decoupled_networks(coupled_class, players, seed):
+    """The networks of a decoupled form: copies under its names, and one more, drawn anew.
+
+    Args:
+        coupled_class: subclass of `CoupledModel`.
+        players: dictionary, player of that class -> its network.
+        seed: integer, of the generator's initial weights.
+    """
+    renamed = {coupled_class.renamed.get(name, name): x for name, x in players.items()}
+    networks = {name: copied(x, name) for name, x in renamed.items()}
+    return {**networks, "generator": redrawn(players[coupled_class.doubled], seed, "generator")}

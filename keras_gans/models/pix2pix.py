@@ -10,6 +10,8 @@ from keras_gans.models.translating import check_shape
 class _Paired:
     """Images to their partners, by a network without a bottleneck; D sees both."""
 
+    learns_from = "pairs"
+
     @property
     def translator_network(self):
         return self.players[self.autoencoders[0]]

@@ -24,5 +24,14 @@ __all__ = [
     "wgan_gp_resnet",
 ]
 
-# Those of a generator of latents and its discriminator, which recipes name.
-LATENT = ("biggan", "dcgan", "sngan_resnet", "wgan_gp_resnet")
+# Those that make all networks of a method, which recipes name.
+BUILDERS = (
+    "asymmetric",
+    "biggan",
+    "caae",
+    "dcgan",
+    "encoder_decoder",
+    "pix2pix",
+    "sngan_resnet",
+    "wgan_gp_resnet",
+)

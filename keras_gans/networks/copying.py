@@ -9,7 +9,7 @@ def copied(network, name=None):
 
     Args:
         network: Keras model.
-        name: string, the new network's name; None keeps it.
+        name: string, the copy's name; None keeps it.
     """
     config = network.get_config()
     copy = network.__class__.from_config(config if name is None else {**config, "name": name})

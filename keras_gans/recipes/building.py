@@ -7,6 +7,7 @@ import importlib.util
 import json
 import pathlib
 
+from keras_gans.recipes.reading import OUTLINE
 from keras_gans.recipes.schema import SECTIONS, load, require
 
 
@@ -31,17 +32,35 @@ def build(recipe):
     >>> model.name, len(data) > 0
     ('osgan', True)
     """
+    from keras_gans.recipes import registry
+
     recipe = load(recipe)
     require(recipe, "data.name", "schedule.batch_size")
+    _check_pairs(recipe)
     data = build_data(recipe)
-    num_classes = recipe["model"].get("num_classes")
+    num_classes = registry.classes_of(recipe)
     classes = getattr(data, "class_names", None) or ()
     if num_classes is not None and classes and len(classes) != num_classes:
         raise ValueError(
-            f"model.num_classes is {num_classes}, and {recipe['data']['name']} has {len(classes)} "
-            "classes: give that number, or none for a model without labels."
+            f"The recipe has {num_classes} classes, and {recipe['data']['name']} has "
+            f"{len(classes)}: give that number, or none for a model without labels."
         )
     return build_model(recipe, channels=channels_of(data)), data
+
+
+def _check_pairs(recipe):
+    from keras_gans.recipes import registry
+
+    method, learns_from = recipe["model"].get("method"), registry.learns_from(recipe)
+    if learns_from == "pairs" and not registry.wants_pairs(recipe):
+        raise ValueError(
+            f"{method} learns from pairs of images: add source and target to the recipe's data "
+            "section, such as source: outline, target: noto (see keras_gans.data.load_pairs)."
+        )
+    if registry.wants_pairs(recipe) and learns_from not in ("pairs", None):
+        raise ValueError(
+            f"The recipe's data are pairs (source, target), and {method} learns from single images."
+        )
 
 
 def build_data(recipe):
@@ -50,27 +69,28 @@ def build_data(recipe):
     Without a `batch_size`, batches as `keras_gans.data.load` makes them by itself.
     """
     from keras_gans import data
+    from keras_gans.recipes import reading, registry
 
     require(recipe, "data.name")
-    section = {k: v for k, v in recipe["data"].items() if v is not None}
-    name, schedule, model = section.pop("name"), recipe["schedule"], recipe["model"]
-    which = section.pop("labels", True)  # where the data has several
-    labels = which if model.get("num_classes") is not None else False
+    schedule, section = recipe["schedule"], recipe["data"]
     batch_size = schedule.get("batch_size")
     if batch_size is not None:
-        batch_size *= model.get("d_steps") or 1
-    seed = schedule.get("seed") or 0
-    if importlib.util.find_spec("tensorflow") is not None:
-        return data.load(name, labels=labels, batch_size=batch_size, seed=seed, **section)
-    # Without TensorFlow: the same images in the same order, from memory.
-    of_batches = ("shuffle", "augment", "drop_remainder")
-    of_batches = {k: section.pop(k) for k in of_batches if k in section}
-    folder = pathlib.Path(section.pop("data_dir", None) or ".").expanduser() / name
-    for key in ("download", "cache"):
-        section.pop(key, None)
-    name = folder if folder.exists() and name != "digits" else name
-    images, labels = data.load_arrays(name, labels=labels, **section)
-    return data.ArrayDataset(images, labels, batch_size=batch_size, seed=seed, **of_batches)
+        batch_size *= registry.d_steps_of(recipe)
+    options = {k: section[k] for k in reading.OF_BATCHES if section.get(k) is not None}
+    options |= {"batch_size": batch_size, "seed": schedule.get("seed") or 0}
+    split = section.get("split") or "train"
+    if not registry.wants_pairs(recipe) and importlib.util.find_spec("tensorflow") is not None:
+        settings = {k: v for k, v in section.items() if v is not None and k not in options}
+        settings |= {"name_or_path": settings.pop("name"), "labels": reading.labels_of(recipe)}
+        return data.load(**settings, **options)
+    # Without TensorFlow, the same images in the same order, from memory.
+    images, second, class_names = reading.read_arrays(recipe, split, dtype="uint8")
+    if registry.wants_pairs(recipe):
+        options = {k: v for k, v in options.items() if v is not None}
+        return data.PairDataset(images, second, **options)
+    dataset = data.ArrayDataset(images, second, **options)
+    dataset.class_names = class_names
+    return dataset
 
 
 def build_model(recipe, channels=None):
@@ -89,19 +109,19 @@ def build_model(recipe, channels=None):
 
     recipe = load(recipe)
     require(recipe, "model.method")
+    _check_pairs(recipe)
     seed = recipe["schedule"].get("seed") or 0
     # For initializers without a seed of their own.
     keras.utils.set_random_seed(seed)
-    generator, discriminator = _networks(recipe, channels, seed)
+    networks = _networks(recipe, channels, seed)
     arguments = {k: v for k, v in recipe["model"].items() if v is not None}
     method = arguments.pop("method")
     if "objective" in arguments:
         arguments["objective"] = registry.make_objective(arguments["objective"])
     if "penalty" in arguments:
         arguments["penalty"] = registry.make_penalty(arguments["penalty"])
-    model = registry.method_class(method)(
-        generator, discriminator, seed=seed, name=method, **arguments
-    )
+    arguments["name"] = method
+    model = registry.model_of(registry.method_class(method), networks, seed, arguments)
     optimizers = recipe["optimizers"]
     model.compile({p: registry.make_optimizer(o) for p, o in optimizers.items()} or None)
     return model
@@ -116,19 +136,18 @@ def _networks(recipe, channels, seed):
         if not path.is_file():
             raise FileNotFoundError(f"networks.config: there is no file {path}.")
         stored = configs.read_config(path.read_bytes(), path)["networks"]
-        wanted = ("generator", "discriminator")
-        missing = [n for n in wanted if n not in stored]
-        if missing:
-            raise ValueError(f"networks.config: {path} has no {missing[0]}.")
-        return [configs.network_from_config(stored[n]["config"], str(path)) for n in wanted]
+        return [configs.network_from_config(n["config"], str(path)) for n in stored.values()]
     require(recipe, "networks.name", "data.image_size")
     builder = registry.builders()[networks.pop("name")]
     channels = channels or recipe["data"].get("channels")
     if channels is None:
         raise ValueError("The recipe has no channels in its data section: add 1 or 3.")
+    known = registry.arguments(builder)
     arguments = {k: v for k, v in networks.items() if v is not None}
     shared = {k: recipe["model"].get(k) for k in ("latent_dim", "num_classes")}
-    arguments |= {k: v for k, v in shared.items() if v is not None}
+    arguments |= {k: v for k, v in shared.items() if v is not None and k in known}
+    if recipe["data"].get("source") == OUTLINE and "in_channels" in known:
+        arguments.setdefault("in_channels", 1)
     size = recipe["data"]["image_size"]
     return builder(image_size=size, channels=channels, seed=seed, **arguments)
 
@@ -138,8 +157,9 @@ def channels_of(data):
     import keras
 
     spec = getattr(data, "element_spec", None)
-    images = keras.tree.flatten(data[0] if spec is None else spec)[0]
-    return int(images.shape[-1])
+    arrays = keras.tree.flatten(data[0] if spec is None else spec)
+    # Of the targets, where the data are pairs.
+    return int([x for x in arrays if len(x.shape) == 4][-1].shape[-1])
 
 
 def describe(model):
@@ -157,10 +177,10 @@ def describe(model):
 
     recipe = {name: {} for name in SECTIONS}
     names = {cls: name for name, cls in registry.methods().items()}
-    if type(model) not in names:
+    if type(model) not in names or not hasattr(model, "latent_dim"):
         raise ValueError(
             f"{type(model).__name__} is no method of keras_gans.models with a generator of "
-            "latents: only those have recipes."
+            "latents: of others, give the recipe that they were trained with."
         )
     config = model.get_config()
     known = registry.allowed("model", {**recipe, "model": {"method": names[type(model)]}})

@@ -10,21 +10,23 @@ import keras
 
 from keras_gans import losses, models, networks, training
 from keras_gans.errors import nearest
-from keras_gans.models.latent import LatentModel
+from keras_gans.models.encoder_decoder import decoupled_networks
 from keras_gans.recipes.schema import check_keys
 
 # Names whose capitals do not say where a word ends.
 _SPELLED = {
     "BigGAN": "biggan",
+    "DecoupledCAAE": "decoupled_caae",
     "DecoupledPix2Pix": "decoupled_pix2pix",
     "ImACGAN": "imacgan",
     "OmniINRGAN": "omni_inr_gan",
     "Pix2Pix": "pix2pix",
 }
-_NO_RECIPE = (
-    "{} has no recipe: recipes are for methods with a generator of latents and a discriminator of "
-    "images. Train it from Python, as its page in docs/ and its example in examples/ do."
-)
+# Methods whose data no recipe can name.
+_NO_RECIPE = {
+    "supervised_asymmetric_gan": "its quadruples of images and guides are arrays: train it from "
+    "Python, as examples/asymmetric_supervised.py does",
+}
 
 
 def snake_case(name):
@@ -38,20 +40,82 @@ def _subclasses(module, base):
 
 
 def methods():
-    """Dictionary, name in a recipe -> class in `keras_gans.models` that samples from latents."""
-    return _subclasses(models, LatentModel)
+    """Dictionary, name in a recipe -> class in `keras_gans.models`."""
+    found = _subclasses(models, training.AdversarialModel)
+    return {name: cls for name, cls in found.items() if name not in _NO_RECIPE}
 
 
 def method_class(name):
     """The class of a method's name, or a `ValueError` that says why it has no recipe."""
-    if name in _subclasses(models, training.AdversarialModel) and name not in methods():
-        raise ValueError(_NO_RECIPE.format(name))
+    if name in _NO_RECIPE:
+        raise ValueError(f"{name} has no recipe: {_NO_RECIPE[name]}.")
     return choose("method", name, methods())
 
 
 def builders():
-    """Dictionary, name in a recipe -> builder in `keras_gans.networks`, of latents and images."""
-    return {name: getattr(networks, name) for name in networks.LATENT}
+    """Dictionary, name in a recipe -> builder in `keras_gans.networks`."""
+    return {name: getattr(networks, name) for name in networks.BUILDERS}
+
+
+def wants_pairs(recipe):
+    """Whether a recipe's data are pairs of images, (inputs, targets)."""
+    return any(recipe["data"].get(key) is not None for key in ("source", "target"))
+
+
+def d_steps_of(recipe):
+    """Updates of D in a step of the recipe's method."""
+    section = recipe["model"]
+    if section.get("d_steps") is not None or section.get("method") is None:
+        return section.get("d_steps") or 1
+    return method_class(section["method"]).default_d_steps(section.get("objective"))
+
+
+def learns_from(recipe):
+    """What the recipe's method learns from: "images", "labels" beside them, "pairs", or None."""
+    method = recipe["model"].get("method")
+    return None if method is None else method_class(method).learns_from
+
+
+def classes_of(recipe):
+    """The number of labels that a recipe's networks know, or None."""
+    stated = [recipe["model"].get("num_classes")]
+    stated += [recipe["networks"].get(key) for key in ("num_classes", "num_domains")]
+    return next((n for n in stated if n is not None), None)
+
+
+def model_of(cls, built, seed, options):
+    """A method with the networks of a builder, which are its arguments of the same names.
+
+    Args:
+        cls: class of the method.
+        built: sequence of Keras models.
+        seed: integer, of the run.
+        options: dictionary, the method's other arguments.
+
+    Raises:
+        ValueError: a network that the method needs is not among them.
+    """
+    found = {network.name: network for network in built}
+    missing = [name for name in needed(cls) if name not in found]
+    coupled = next((c for c in methods().values() if getattr(c, "decoupled_class", 0) is cls), None)
+    if missing and coupled is not None and set(needed(coupled)) <= set(found):
+        found = decoupled_networks(coupled, {n: found[n] for n in needed(coupled)}, seed + 1)
+        missing = [name for name in needed(cls) if name not in found]
+    if missing:
+        raise ValueError(
+            f"{snake_case(cls.__name__)} needs the networks {', '.join(needed(cls))}, and there "
+            f"is no {missing[0]}: the recipe's networks are {', '.join(found)}."
+        )
+    taken = {name: network for name, network in found.items() if name in arguments(cls)}
+    return cls(**taken, seed=seed, **options)
+
+
+def needed(cls):
+    """The arguments of a class that have no default: a method's networks."""
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    return [
+        p.name for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD and p.default is p.empty
+    ]
 
 
 def penalties():
@@ -99,34 +163,46 @@ def arguments(function):
 
 def allowed(section, recipe):
     """The keys that a section of this recipe may have."""
-    if section == "data":
-        from keras_gans import data
+    return _ALLOWED[section](recipe)
 
-        # The rest of the arguments come from the schedule and the model.
-        own = {"name_or_path", "batch_size", "seed"}
+
+def _in_data(recipe):
+    from keras_gans import data
+
+    # The rest of the arguments come from the schedule and the model.
+    own = {"name", "name_or_path", "batch_size", "seed", "dtype"}
+    if not wants_pairs(recipe):
         return ["name", *(n for n in arguments(data.load) if n not in own)]
-    if section == "networks":
-        if recipe["networks"].get("config") is not None:
-            return ["config"]
-        name = recipe["networks"].get("name")
-        if name is None:
-            return ["name", "config"]
-        own = {"image_size", "channels", "latent_dim", "num_classes", "seed"}
-        if name in networks.__all__ and name not in networks.LATENT:
-            raise ValueError(_NO_RECIPE.format(name))
-        known = arguments(choose("networks", name, builders()))
-        return ["name", *(n for n in known if n not in own)]
+    of_batches = ("shuffle", "augment", "drop_remainder")
+    return ["name", *(n for n in arguments(data.load_pairs) if n not in own), *of_batches]
+
+
+def _in_networks(recipe):
+    if recipe["networks"].get("config") is not None:
+        return ["config"]
+    name = recipe["networks"].get("name")
+    if name is None:
+        return ["name", "config"]
+    # These the model's section has, for methods that know them too.
+    own = {"latent_dim", "num_classes"} & set(_in_model(recipe))
+    own |= {"image_size", "channels", "seed"}
+    known = arguments(choose("networks", name, builders()))
+    return ["name", *(n for n in known if n not in own)]
+
+
+def _in_model(recipe):
     method = recipe["model"].get("method")
     if method is None:
+        # A recipe without a method is for a generator of latents, as far as one can say.
         return ["method"]
-    own = {"generator", "discriminator", "seed", "name", "dtype", "trainable"}
     cls = method_class(method)
-    known = arguments(cls)
-    own |= set(getattr(cls, "settled", ()))
-    return ["method", *(n for n in known if n not in own and n not in _OF_KERAS)]
+    players = {"discriminator_2", "generator", *needed(cls)}
+    own = players | {"seed", "name", "dtype", "trainable"} | set(getattr(cls, "settled", ()))
+    return ["method", *(n for n in arguments(cls) if n not in own and n not in _OF_KERAS)]
 
 
 _OF_KERAS = ("activity_regularizer", "autocast", "self", "args", "kwargs")
+_ALLOWED = {"data": _in_data, "networks": _in_networks, "model": _in_model}
 
 
 def check_optimizer(player, optimizer):

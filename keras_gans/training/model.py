@@ -58,6 +58,7 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
 
     log_names = ()
     images_per_step = None
+    learns_from = "images"  # or "labels" beside them, or "pairs": what recipes have to load
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
@@ -79,6 +80,11 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
     def train_step(self, data):
         """One training step on one batch: the method itself."""
         raise NotImplementedError(f"{type(self).__name__} has to define `train_step(self, data)`.")
+
+    @staticmethod
+    def default_d_steps(objective):
+        """Updates of D in a step, where nobody says how many."""
+        return 1
 
     # What a method uses
 

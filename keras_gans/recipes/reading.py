@@ -1,0 +1,81 @@
+"""The images of a recipe's data as arrays: for training without TensorFlow, and for scores."""
+
+OUTLINE = "outline"  # as keras_gans.data.pairs has it; here, so that no backend is needed
+OF_BATCHES = ("shuffle", "augment", "drop_remainder")
+# The digits have no test split of their own: what scores hold out, and what they are compared with.
+DIGITS = {"train": "train[:1500]", "test": "train[1500:]"}
+
+
+def labels_of(recipe):
+    """Which labels a recipe's data are read with: False, True, or a name."""
+    from keras_gans.recipes import registry
+
+    if registry.classes_of(recipe) is None and registry.learns_from(recipe) != "labels":
+        return False
+    return recipe["data"].get("labels") or True  # the name, where the data has several
+
+
+def examples_of(recipe, count):
+    """A few images that a method was not trained on, to look at, from all over the split "test".
+
+    Of the recipe's own split where the data has no "test".
+
+    Args:
+        recipe: dictionary, as `keras_gans.recipes.load` gives it.
+        count: integer, images at most.
+
+    Returns:
+        `(inputs, targets)`: what the method's `translate` takes, a tuple of arrays: images, with
+        their labels where the recipe has classes; the targets of pairs, or None.
+    """
+    import numpy as np
+
+    from keras_gans.data import from_uint8
+    from keras_gans.recipes import registry
+
+    split = (recipe["data"].get("split") or "train").partition("[")[0]
+    try:
+        images, second, _ = read_arrays(recipe, "test", dtype="uint8")
+    except ValueError:  # no such split
+        images, second, _ = read_arrays(recipe, split, dtype="uint8")
+    chosen = np.linspace(0, len(images), count, endpoint=False, dtype=int)
+    chosen = np.unique(chosen)  # fewer where there are fewer images
+    images = from_uint8(images[chosen])
+    if second is None:
+        return (images,), None
+    pairs = registry.wants_pairs(recipe)
+    return ((images,), from_uint8(second[chosen])) if pairs else ((images, second[chosen]), None)
+
+
+def read_arrays(recipe, split=None, data_dir=None, dtype="float32"):
+    """The images of a recipe's data, without augmentation, in their own order.
+
+    Args:
+        recipe: dictionary, as `keras_gans.recipes.load` gives it.
+        split: "train", "test" or a part such as "test[:100]"; None for the recipe's own.
+        data_dir: folder that holds the data; None for the recipe's own.
+        dtype: "float32" in [-1, 1], or "uint8", a quarter of the memory.
+
+    Returns:
+        `(images, second, class_names)`: an array (N, H, W, C); int32 labels (N,) where the recipe
+        has classes, the targets (N, H, W, C') of pairs, else None; a list of strings or None.
+
+    Raises:
+        ValueError, FileNotFoundError, ImportError: as `keras_gans.data.load`.
+    """
+    from keras_gans import data
+    from keras_gans.data.loading import read
+    from keras_gans.recipes import registry
+
+    own = (*OF_BATCHES, "labels", "cache")
+    section = {k: v for k, v in recipe["data"].items() if v is not None and k not in own}
+    section |= {} if split is None else {"split": split}
+    section |= {} if data_dir is None else {"data_dir": data_dir}
+    name = section.pop("name")
+    if registry.wants_pairs(recipe):
+        return (*data.load_pairs(name, dtype=dtype, **section), None)
+    source = read(name, labels=labels_of(recipe), **section)
+    images = source.images
+    if images.dtype != dtype:
+        images = data.from_uint8(images) if dtype == "float32" else data.to_uint8(images)
+    return images, source.labels, source.class_names

@@ -1,0 +1,246 @@
+"""Recipes for methods that learn from images: their parts, their data, packed data, the runs."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from conftest import to_numpy
+
+from keras_gans import data, models, networks, recipes
+from keras_gans.cli import main
+from keras_gans.data import packing
+from keras_gans.recipes import reading, registry
+
+NAMES = ["thick", "thin"]
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """A packed data set of pictures in two styles of five things, in a folder."""
+    folder = tmp_path_factory.mktemp("packed")
+    rng = np.random.default_rng(0)
+    arrays, splits = {}, {"train": 10, "test": 6}
+    for split, n in splits.items():
+        arrays[f"image_{split}"] = rng.integers(0, 256, (n, 16, 16, 3), "uint8")
+        arrays[f"style_{split}"] = np.arange(n, dtype="int32") % 2
+        # Every thing in both styles; the second style in another order.
+        things = [
+            f"{split}{i // 2}" if i % 2 else f"{split}{(i // 2 + 1) % (n // 2)}" for i in range(n)
+        ]
+        arrays[f"thing_{split}"] = np.array(things)
+    about = {
+        "format": packing.FORMAT,
+        "name": "pictures/16",
+        "features": {
+            "image": {"kind": "image"},
+            "style": {"kind": "label", "names": NAMES},
+            "thing": {"kind": "text"},
+        },
+        "image": "image",
+        "label": "style",
+        "splits": splits,
+    }
+    path = folder / "pictures" / "16.npz"
+    path.parent.mkdir()
+    np.savez_compressed(path, **arrays, packed=np.array(json.dumps(about)))
+    return folder, arrays
+
+
+def recipe_of(folder, method, network, of_data=(), of_networks=(), of_model=()):
+    recipe = {
+        "data": {"name": "pictures/16", "image_size": 16, "data_dir": str(folder), **dict(of_data)},
+        "networks": {"name": network, "width": 2, **dict(of_networks)},
+        "model": {"method": method, **dict(of_model)},
+        "schedule": {"steps": 2, "batch_size": 2, "seed": 3},
+    }
+    return recipes.validate(recipe)
+
+
+PAIRS = {"source": "thick", "target": "thin", "key": "thing"}
+DOMAINS = {"num_domains": 2, "d_width": 2, "blocks": 1}
+METHODS = {
+    "coupled_gan": ("encoder_decoder", {}, {}, {"adversarial_weight": 0.5}),
+    "decoupled_gan": ("encoder_decoder", {}, {"latent_dim": 5}, {}),
+    "pix2pix": ("pix2pix", PAIRS, {"d_layers": 1}, {"reconstruction_weight": 7.0}),
+    "decoupled_pix2pix": ("pix2pix", PAIRS, {"d_layers": 1}, {}),
+    "caae": ("caae", {}, {"num_classes": 2}, {"code_weight": 0.5}),
+    "decoupled_caae": ("caae", {}, {"num_classes": 2}, {}),
+    "asymmetric_gan": (
+        "asymmetric",
+        {},
+        DOMAINS,
+        {"ema": 0.9, "term_weights": {"ms_ssim": 0.0}, "sharing": "partial"},
+    ),
+}
+
+
+def test_every_method_but_one_has_a_recipe():
+    without = {registry.snake_case(n) for n in models.__all__} - set(registry.methods())
+    assert without == {"sampler", "translator", "decouple", "supervised_asymmetric_gan"}
+    made = {"asymmetric_supervised", "patch_discriminator", "unet", "vgg19_features"}
+    assert set(networks.__all__) - set(registry.builders()) == made
+    with pytest.raises(ValueError, match="supervised_asymmetric_gan has no recipe.*examples/"):
+        recipes.load({"model": {"method": "supervised_asymmetric_gan"}})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_recipe_builds_what_its_words_say(packed, method):
+    network, of_data, of_networks, of_model = METHODS[method]
+    recipe = recipe_of(packed[0], method, network, of_data, of_networks, of_model)
+    model = recipes.build_model(recipe, channels=3)
+    assert registry.snake_case(type(model).__name__) == method and model.seed == 3
+    for key, value in of_model.items():
+        found = getattr(model, key)
+        assert {k: found[k] for k in value} == value if isinstance(value, dict) else found == value
+    # By hand.
+    builder, cls = getattr(networks, network), type(model)
+    own = {k: v for k, v in of_networks.items()}
+    built = {n.name: n for n in builder(16, 3, width=2, seed=3, **own)}
+    if method == "decoupled_pix2pix":
+        by_hand = models.decouple(models.Pix2Pix(**built, seed=3), seed=4)
+    else:
+        by_hand = cls(**{k: built[k] for k in registry.needed(cls)}, seed=3, **of_model)
+    assert list(by_hand.players) == list(model.players)
+    for a, b in zip(by_hand.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(to_numpy(a), to_numpy(b))
+
+
+def test_batches_are_the_data_set_s(packed):
+    folder, arrays = packed
+    recipe = recipe_of(folder, "asymmetric_gan", "asymmetric", {"augment": ["flip"]}, DOMAINS)
+    found = recipes.build_data(recipe)
+    wanted = data.ArrayDataset(
+        arrays["image_train"], arrays["style_train"], 2, seed=3, augment=["flip"]
+    )
+    assert list(found.class_names) == NAMES
+    for (x, y), (u, v) in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(to_numpy(x), u, atol=1e-6)
+        np.testing.assert_array_equal(to_numpy(y), v)
+    unlabelled = recipes.build_data(recipe_of(folder, "coupled_gan", "encoder_decoder"))
+    assert len(next(iter(unlabelled)).shape) == 4
+    # The released objective takes five batches for D in a step, as its default says.
+    released = {**recipe, "model": {"method": "asymmetric_gan", "objective": "wasserstein_gp"}}
+    assert next(iter(recipes.build_data(released)))[0].shape[0] == 10
+
+
+def test_pairs_are_found_by_what_they_show(packed):
+    folder, arrays = packed
+    recipe = recipe_of(folder, "pix2pix", "pix2pix", PAIRS, {"d_layers": 1})
+    inputs, targets, names = recipes.read_arrays(recipe, dtype="uint8")
+    thick, thin = arrays["image_train"][0::2], arrays["image_train"][1::2]
+    np.testing.assert_array_equal(targets, thin)
+    # Thing i is thin at place i, and thick at place i - 1.
+    np.testing.assert_array_equal(inputs, np.roll(thick, 1, axis=0))
+    assert names is None
+    batch = recipes.build_data(recipe)[0]
+    assert [x.shape for x in batch] == [(2, 16, 16, 3)] * 2
+    lines = {"source": "outline", "target": "thin"}
+    outline = recipe_of(folder, "pix2pix", "pix2pix", lines, {"d_layers": 1})
+    assert recipes.build_model(outline, 3).generator.input_shape == (None, 16, 16, 1)
+    (held_out,), of_them = reading.examples_of(recipe, 8)
+    assert held_out.shape == of_them.shape == (3, 16, 16, 3)
+    np.testing.assert_allclose(of_them, data.from_uint8(arrays["image_test"][1::2]), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "method, network, of_data, of_networks, message",
+    [
+        ("pix2pix", "pix2pix", {}, {}, "learns from pairs.*add source and target"),
+        ("coupled_gan", "encoder_decoder", PAIRS, {}, "coupled_gan learns from single images"),
+        ("coupled_gan", "dcgan", {}, {}, "needs the networks encoder.*there is no encoder"),
+        ("caae", "caae", {}, {"num_classes": 3}, "has 3 classes, and pictures/16 has 2"),
+        ("caae", "caae", {"labels": "stile"}, {"num_classes": 2}, "no label 'stile'.*'style'"),
+    ],
+)
+def test_parts_that_do_not_fit(packed, method, network, of_data, of_networks, message):
+    with pytest.raises(ValueError, match=message):
+        recipes.build(recipe_of(packed[0], method, network, of_data, of_networks))
+
+
+def test_unknown_keys_are_named():
+    with pytest.raises(ValueError, match="'sourse'.*did you mean 'source'"):
+        recipes.validate({"data": {"name": "x", "sourse": "a", "target": "b"}})
+    with pytest.raises(ValueError, match="Unknown key 'latent_dim' in the recipe's model section"):
+        recipes.validate({"model": {"method": "coupled_gan", "latent_dim": 3}})
+
+
+# Packed data
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda b: b[: len(b) // 2], "not a readable array file"),
+        (lambda b: b"hello", "not a readable array file"),
+    ],
+)
+def test_damaged_packs(packed, tmp_path, damage, message):
+    (tmp_path / "pictures").mkdir()
+    whole = (packed[0] / "pictures" / "16.npz").read_bytes()
+    (tmp_path / "pictures" / "16.npz").write_bytes(damage(whole))
+    recipe = recipe_of(tmp_path, "coupled_gan", "encoder_decoder")
+    with pytest.raises(ValueError, match=message):
+        recipes.read_arrays(recipe)
+    pairs = recipe_of(tmp_path, "pix2pix", "pix2pix", PAIRS)
+    with pytest.raises(ValueError, match="is not a packed data set.*keras-gans pack"):
+        recipes.read_arrays(pairs)
+
+
+def test_parts_of_a_pack(packed):
+    folder, arrays = packed
+    recipe = recipe_of(folder, "caae", "caae", {}, {"num_classes": 2})
+    for split, part in (
+        ("test", slice(None)),
+        ("test[2:4]", slice(2, 4)),
+        ("test[:50%]", slice(3)),
+    ):
+        images, labels, names = recipes.read_arrays(recipe, split, dtype="uint8")
+        np.testing.assert_array_equal(images, arrays["image_test"][part])
+        np.testing.assert_array_equal(labels, arrays["style_test"][part])
+        assert names == NAMES
+    with pytest.raises(ValueError, match="no split 'validation'; its splits: test, train"):
+        recipes.read_arrays(recipe, "validation")
+
+
+def test_a_packed_data_set_is_the_data_set(tfds_dir, tmp_path, capsys):
+    pytest.importorskip("tensorflow_datasets")
+    line = ["pack", "facades_mini", f"--data_dir={tfds_dir}", f"--out={tmp_path}", "--num=4"]
+    assert main.run(line) == 0
+    assert "facades_mini.npz" in capsys.readouterr().out
+    for split in ("train", "test"):
+        pairs = [
+            data.load_pairs("facades_mini", "input_image", "real_image", split=part, data_dir=where)
+            for where, part in ((tmp_path, split), (tfds_dir, f"{split}[:4]"))
+        ]
+        for a, b in zip(*pairs, strict=True):
+            assert a.shape == (4, 256, 256, 3)
+            np.testing.assert_array_equal(a, b)
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        main.run(line)
+    with pytest.raises(ValueError, match="choose with image_key="):
+        data.load_arrays(tmp_path / "facades_mini.npz")
+    with pytest.raises(ValueError, match="differ in size|has no images|Unknown data set"):
+        data.pack("no_such_data", tmp_path, tfds_dir)
+
+
+# Runs
+
+
+@pytest.mark.parametrize("method", ["decoupled_pix2pix", "asymmetric_gan"])
+def test_a_run_is_resumed_and_drawn(packed, tmp_path, capsys, method):
+    network, of_data, of_networks, of_model = METHODS[method]
+    recipe = recipe_of(packed[0], method, network, of_data, of_networks, of_model)
+    recipes.save(recipe, tmp_path / "recipe.yaml")
+    line = ["train", f"--recipe={tmp_path / 'recipe.yaml'}", f"--out={tmp_path / 'run'}"]
+    assert main.run([*line, "--minutes=0"]) == 0  # a step, and a pause
+    assert main.run([*line, "--resume"]) == 0
+    said = capsys.readouterr().out
+    assert "keras-gans translate" in said and "Resuming" in said
+    # One run, uninterrupted.
+    assert main.run([*line[:2], f"--out={tmp_path / 'whole'}"]) == 0
+    files = [tmp_path / name / "model.keras" for name in ("run", "whole")]
+    found = [keras.saving.load_model(path) for path in files]
+    for a, b in zip(*(m.weights for m in found), strict=True):
+        np.testing.assert_allclose(to_numpy(a), to_numpy(b), atol=1e-5)
+    assert (tmp_path / "run" / "samples.png").stat().st_size > 1000
