@@ -244,3 +244,47 @@ def test_a_run_is_resumed_and_drawn(packed, tmp_path, capsys, method):
     for a, b in zip(*(m.weights for m in found), strict=True):
         np.testing.assert_allclose(to_numpy(a), to_numpy(b), atol=1e-5)
     assert (tmp_path / "run" / "samples.png").stat().st_size > 1000
+
+
+# A discriminator of another builder
+
+
+def test_a_discriminator_of_another_builder():
+    recipe = {
+        "data": {"name": "cifar10", "image_size": 32, "channels": 3},
+        "networks": {
+            "name": "biggan",
+            "width": 2,
+            "head": "inr",
+            "discriminator": {"name": "dcgan", "width": 8, "d_norm": "group", "d_head": "omni"},
+        },
+        "model": {"method": "omni_inr_gan", "num_classes": 10, "latent_dim": 6},
+    }
+    model = recipes.build_model(recipe)
+    g, _ = networks.biggan(32, 3, width=2, head="inr", num_classes=10, latent_dim=6)
+    _, d = networks.dcgan(
+        32, 3, width=8, d_norm="group", d_head="omni", num_classes=10, latent_dim=6
+    )
+    assert model.discriminator.output_shape == (None, 12)
+    for wanted, found in ((g, model.generator), (d, model.discriminator)):
+        for a, b in zip(wanted.weights, found.weights, strict=True):
+            assert a.path == b.path and a.shape == b.shape
+    for other, message in (
+        ("dcgan", "a mapping with the name of another builder"),
+        ({"name": "dcgam"}, "Unknown networks 'dcgam'"),
+        ({"name": "dcgan", "weidth": 3}, "Unknown key 'weidth' in the recipe's networks.discr"),
+    ):
+        bad = {**recipe, "networks": {**recipe["networks"], "discriminator": other}}
+        with pytest.raises(ValueError, match=message):
+            recipes.load(bad)
+
+
+def test_dcgan_with_scores_of_all_classes():
+    for head, scores in (("omni", 12), ("acgan", 11), ("imacgan", 12), ("multi_hinge", 11), (7, 7)):
+        _, d = networks.dcgan(16, 1, width=8, num_classes=10, d_head=head)
+        assert d.output_shape == (None, scores) and len(d.inputs) == 1
+    assert len(networks.dcgan(16, 1, width=8, num_classes=10)[1].inputs) == 2
+    with pytest.raises(ValueError, match="which scores classes: give num_classes"):
+        networks.dcgan(16, 1, width=8, d_head="omni")
+    with pytest.raises(ValueError, match="Unknown d_head 'omny'.*did you mean 'omni'"):
+        networks.dcgan(16, 1, width=8, num_classes=10, d_head="omny")

@@ -66,14 +66,11 @@ def run(values, positional, arguments):
     else:
         inputs = stored_examples(translator, source)
         names = [f"example_{n}" for n in range(len(inputs[0]))]
-    if domain == ALL:
-        panels = translator.panels_of_domains(inputs[0], values.batch_size)
-        made = {n: x for n, x in panels.items() if n != "input"}
-    else:
-        # Guides come with the examples.
-        beside = domain if len(inputs) == 1 or domain is not None else inputs[1]
-        panels = translator.panels(inputs[0], beside, values.batch_size)
-        made = {"": panels["output"]}
+    # Guides come with the examples; their domains give way to those that were asked for.
+    beside = inputs[1] if translator.condition == "guides" else domain
+    panels = translator.panels(inputs[0], None if domain == ALL else beside, values.batch_size)
+    several = {n: x for n, x in panels.items() if n != "input"}
+    made = several if domain == ALL else {"": panels["output"]}
     write_pictures(out, panels, made, names, source)
     if values.npy:
         with replacing(values.npy, suffix=".npy") as temporary:

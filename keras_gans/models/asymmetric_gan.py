@@ -7,7 +7,7 @@ from keras import ops
 from keras_gans import losses
 from keras_gans.errors import nearest
 from keras_gans.losses.similarity import check_scales
-from keras_gans.models.translating import check_domain
+from keras_gans.models.translating import check_domain, check_images
 from keras_gans.models.translation import TranslationModel
 from keras_gans.networks.asymmetric import ENCODER
 
@@ -227,7 +227,7 @@ class AsymmetricGAN(TranslationModel):
         made = {
             f"domain {d}": self.translate(images, d, batch_size) for d in range(self.num_domains)
         }
-        return {"input": np.asarray(images, "float32"), **made}
+        return {"input": check_images(images), **made}
 
     def get_config(self):
         own = ("sharing", "objective", "d_steps", "color_cycle")

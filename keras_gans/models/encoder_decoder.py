@@ -232,8 +232,6 @@ class EncoderDecoderModel(AdversarialModel):
         if len(inputs) != 1:
             raise ValueError(f"{type(self).__name__} takes images alone, not {len(inputs)} arrays.")
         images = check_images(inputs[0])
-        if not len(images):
-            raise ValueError("There are no images: give (N, H, W, C) with N of 1 or more.")
         self.check_images(images.shape)
         return [images]
 
@@ -257,7 +255,6 @@ class EncoderDecoderModel(AdversarialModel):
         model, named = self, {n: under_name(x, n) for n, x in self.players.items()}
         if any(named[n] is not x for n, x in self.players.items()):
             model = type(self).from_config({**self.get_config(), **named})
-        # Of the network that the images enter, and of what takes labels.
         shape = self.players[self.autoencoders[0]].inputs[0].shape[1:]
         inputs = [keras.Input(shape, name="images")]
         if getattr(self, "num_classes", None) is not None:

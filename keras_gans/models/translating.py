@@ -18,6 +18,8 @@ def check_images(images):
             f"images are {images.dtype} of shape {images.shape}; floats (N, H, W, C) in "
             "[-1, 1] are wanted: use keras_gans.data.from_uint8."
         )
+    if not len(images):
+        raise ValueError("There are no images: give (N, H, W, C) with N of 1 or more.")
     return images.astype("float32")
 
 
@@ -89,46 +91,35 @@ class Translating:
             ValueError: images of another shape or dtype; a domain out of range, missing or
                 superfluous.
         """
-        return self.panels(images, domain, batch_size)["output"]
+        inputs = self.check_inputs(images, domain)
+        return run(self.translator, inputs, batch_size)["output"]
 
     def panels(self, images, domain=None, batch_size=64):
         """What goes into a picture of translations.
 
         Args:
-            images, domain, batch_size: as in `translate`.
+            images, domain, batch_size: as in `translate`; without a domain, networks that have them
+                translate each image to every one.
 
         Returns:
             Dictionary, name -> float32 NumPy array (N, H, W, C): "input"; "guide" where there are
-            guides; "reconstruction" and "residual" of a decoupled model; "output".
+            guides; "reconstruction" and "residual" of a decoupled model; "output", or "domain 0",
+            "domain 1" and so on ("label 0" of a CAAE).
+
+        Raises:
+            ValueError: as `translate`.
         """
+        if self.num_domains is not None and domain is None:
+            made = [self.translate(images, n, batch_size) for n in range(self.num_domains)]
+            named = {f"{self.condition[:-1]} {n}": x for n, x in enumerate(made)}
+            return {"input": check_images(images), **named}
         inputs = self.check_inputs(images, domain)
         guide = {"guide": inputs[1]} if self.condition == "guides" else {}
         return {"input": inputs[0], **guide, **run(self.translator, inputs, batch_size)}
 
-    def panels_of_domains(self, images, batch_size=64):
-        """The translations of each image to every domain.
-
-        Args:
-            images, batch_size: as in `translate`.
-
-        Returns:
-            Dictionary, name -> float32 NumPy array (N, H, W, C): "input", "domain 0", "domain 1"
-            and so on.
-
-        Raises:
-            ValueError: networks without domains.
-        """
-        if self.num_domains is None:
-            raise ValueError("The networks have no domains: there is one translation of an image.")
-        made = [self.translate(images, n, batch_size) for n in range(self.num_domains)]
-        named = {f"{self.condition[:-1]} {n}": x for n, x in enumerate(made)}
-        return {"input": check_images(images), **named}
-
     def check_inputs(self, images, domain=None):
         """The arguments of `translate` as arrays for the network, a list."""
         images = check_images(images)
-        if not len(images):
-            raise ValueError("There are no images: give (N, H, W, C) with N of 1 or more.")
         check_shape(images.shape, self.image_shape, "the network takes")
         if self.condition is None:
             if domain is not None:

@@ -4,7 +4,6 @@ from keras import layers
 
 from keras_gans.errors import nearest
 
-
 # Scores beside the classes'. Omni-GAN: real, fake; AC-GAN: the adversarial score; ImAC-GAN: the
 # class of fakes, the adversarial score; multi-hinge GAN: the class of fakes.
 _EXTRA_SCORES = {"omni": 2, "acgan": 1, "imacgan": 2, "multi_hinge": 1}

@@ -211,10 +211,9 @@ class Translations:
         columns = 2 + (self.translator.num_domains or 3)
         rows = int(np.clip(_PIXELS // (height * width * columns), 1, _ROWS))
         inputs = [x[:rows] for x in self.examples]
-        if self.translator.num_domains is None:
-            panels = self.translator.panels(*inputs)
-        else:
-            panels = self.translator.panels_of_domains(inputs[0])
+        # To every domain, not to the examples' own.
+        inputs = inputs[:1] if self.translator.num_domains is not None else inputs
+        panels = self.translator.panels(*inputs)
         return panels if self.targets is None else {**panels, "target": self.targets[:rows]}
 
     def picture(self):

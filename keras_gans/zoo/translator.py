@@ -12,7 +12,7 @@ from keras_gans.zoo.entry import SCALE, LoadedEntry
 class ZooTranslator(translating.Translating, LoadedEntry):
     """A trained entry that translates images, loaded: its networks, and its card.
 
-    Made by `keras_gans.zoo.load`. `translate`, `panels` and `panels_of_domains` are those of
+    Made by `keras_gans.zoo.load`. `translate` and `panels` are those of
     `keras_gans.models.Translator`.
 
     Attributes:
