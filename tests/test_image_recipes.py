@@ -8,7 +8,7 @@ import pytest
 from conftest import to_numpy
 
 from keras_gans import data, models, networks, recipes
-from keras_gans.cli import main
+from keras_gans.cli import main, parts, sample
 from keras_gans.data import packing
 from keras_gans.recipes import reading, registry
 
@@ -288,3 +288,37 @@ def test_dcgan_with_scores_of_all_classes():
         networks.dcgan(16, 1, width=8, d_head="omni")
     with pytest.raises(ValueError, match="Unknown d_head 'omny'.*did you mean 'omni'"):
         networks.dcgan(16, 1, width=8, num_classes=10, d_head="omny")
+
+
+# Weights in small files
+
+
+@pytest.mark.parametrize("method", ["caae", "asymmetric_gan"])
+def test_weights_come_home_in_small_files(packed, tmp_path, method):
+    network, of_data, of_networks, of_model = METHODS[method]
+    recipe = recipe_of(packed[0], method, network, of_data, of_networks, of_model)
+    model, batches = recipes.build(recipe)
+    model.fit(batches, epochs=1, steps_per_epoch=1, verbose=0)
+    recipes.save(recipe, tmp_path / "recipe.yaml")
+    count = parts.write(model, tmp_path, limit=2000)
+    files = sorted((tmp_path / "weights").glob("*.npz"))
+    assert len(files) == count > 5
+    sizes = [sum(x.nbytes for x in np.load(path).values()) for path in files]
+    assert max(sizes) <= 2000
+    found = sample.open_source(str(tmp_path), "translate")
+    assert found.steps_done == 1
+    for name, wanted in parts.networks_of(model).items():
+        for a, b in zip(wanted.weights, parts.networks_of(found)[name].weights, strict=True):
+            np.testing.assert_array_equal(to_numpy(a), to_numpy(b))
+    assert ("ema_translator" in parts.networks_of(found)) == (method == "asymmetric_gan")
+    # Fewer files replace them; one that is flipped, or gone, is named.
+    assert parts.write(model, tmp_path) == 1
+    assert [p.name for p in (tmp_path / "weights").glob("*.npz")] == ["000.npz"]
+    data = bytearray((tmp_path / "weights" / "000.npz").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "weights" / "000.npz").write_bytes(data)
+    with pytest.raises(ValueError, match="000.npz does not have the SHA-256"):
+        parts.read(tmp_path)
+    (tmp_path / "weights" / "000.npz").unlink()
+    with pytest.raises(ValueError, match="000.npz is missing: copy it"):
+        parts.read(tmp_path)

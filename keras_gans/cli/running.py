@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_gans.callbacks import BackupAndRestore
 from keras_gans.callbacks.sample_grid import PeriodicCallback, numbers
-from keras_gans.cli import pictures, timing
+from keras_gans.cli import parts, pictures, timing
 from keras_gans.files import replacing
 
 
@@ -160,9 +160,11 @@ def write_results(model, recipe, out):
         written["samples.npy"] = f"{count} samples, float32 in [-1, 1], shape {images.shape}"
     with replacing(out / "model.keras", suffix=".keras") as temporary:
         model.save(temporary)
+    count = parts.write(model, out)
     return {
         **written,
         "model.keras": "the model, with its optimizers: keras.saving.load_model",
+        "weights/": f"its networks alone, in files below 16 MiB ({count})",
         "recipe.yaml": "the settings: keras-gans train --recipe",
         "run.json": "time, speed, hardware and versions",
         "history.csv": "losses and scores of every epoch",

@@ -4,7 +4,7 @@ import contextlib
 import os
 import pathlib
 
-from keras_gans.cli import startup
+from keras_gans.cli import parts, startup
 from keras_gans.cli.flags import Command, Flag
 
 
@@ -94,10 +94,17 @@ def open_source(source, verb="generate"):
     )
 
 
+def open_run(path):
+    """The model of a run's folder: from model.keras, or the smaller files of weights/."""
+    if (path / "model.keras").is_file():
+        return load_model(path / "model.keras")
+    return parts.read(path)
+
+
 def _open(source):
     path = pathlib.Path(source)
-    if path.is_dir() and (path / "model.keras").is_file():
-        return load_model(path / "model.keras")
+    if path.is_dir() and ((path / "model.keras").is_file() or parts.exist(path)):
+        return open_run(path)
     if path.is_dir() and (path / "generator.keras").is_file():
         return load_model(path / "generator.keras")
     if path.is_dir() and (path / "card.json").is_file():

@@ -6,6 +6,7 @@ import pathlib
 import platform
 import time
 
+from keras_gans.cli import parts
 from keras_gans.files import replacing
 
 NAME = "run.json"
@@ -24,7 +25,8 @@ def read(out):
 def is_finished(out, recipe):
     """Whether the run in a folder was trained to the end of this recipe's schedule."""
     wanted = {key: recipe["schedule"].get(key) for key in _SCHEDULE}
-    return read(out).get("finished") == wanted and (pathlib.Path(out) / "model.keras").is_file()
+    there = (pathlib.Path(out) / "model.keras").is_file() or parts.exist(out)
+    return read(out).get("finished") == wanted and there
 
 
 def of_card(out):

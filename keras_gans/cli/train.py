@@ -18,6 +18,7 @@ WRITES = (
     "samples.png",
     "samples.npy",
     "model.keras",
+    "weights",
     "tensorboard",
     "backup",
     timing.NAME,
@@ -168,12 +169,10 @@ def _train(recipe, out, values, backend, command, resumed):
     from keras_gans.cli import running
 
     if resumed and values.publish and timing.is_finished(out, recipe):
-        from keras_gans.cli.sample import load_model
+        from keras_gans.cli.sample import open_run
 
         print(f"The run in {out} is finished: there is nothing left to train.")
-        publishing.publish(
-            load_model(out / "model.keras"), recipe, out, values.publish, values.republish
-        )
+        publishing.publish(open_run(out), recipe, out, values.publish, values.republish)
         return 0
     model, data = recipes.build(recipe)
     if values.overwrite:

@@ -183,6 +183,11 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
         return average
 
     @property
+    def averages(self):
+        """List of (average, network, decay, start), as `track_average` made them."""
+        return list(self._averages)
+
+    @property
     def steps_done(self):
         """Integer, the train steps that the model has made, in earlier runs too."""
         return int(ops.convert_to_numpy(self.optimizer.iterations))

@@ -1,0 +1,125 @@
+"""`weights/` in a run's folder: all networks, the averaged ones too, in files of less than 16 MiB.
+
+What has to come home from a machine where only small files can be copied: with `recipe.yaml` and
+`run.json` it is enough to sample, to score and to publish. Optimizers are in `backup/` alone.
+"""
+
+import io
+import json
+import pathlib
+
+import numpy as np
+
+from keras_gans.files import replacing
+from keras_gans.zoo import store
+
+FOLDER, INDEX = "weights", "index.json"
+BYTES = 15 * 2**20  # of numbers in a file
+
+
+def networks_of(model):
+    """Dictionary, name -> network: the players, and `ema_...` for the averages."""
+    players = model.players
+    averages = {
+        f"ema_{name}": average
+        for average, network, *_ in model.averages
+        for name in players
+        if players[name] is network
+    }
+    return {**players, **averages}
+
+
+def write(model, out, limit=BYTES):
+    """Write `weights/` anew; its index last, so that it never names what is not there.
+
+    Args:
+        model: a compiled model.
+        out: folder of the run.
+        limit: integer, bytes of numbers in a file.
+
+    Returns:
+        The number of files.
+    """
+    folder = pathlib.Path(out) / FOLDER
+    files, piece, room = {}, {}, limit
+
+    def flush():
+        nonlocal piece, room
+        data = io.BytesIO()
+        np.savez(data, **piece)
+        name = f"{len(files):03d}.npz"
+        with replacing(folder / name) as temporary:
+            pathlib.Path(temporary).write_bytes(data.getvalue())
+        files[name] = store.digest(data.getvalue())
+        piece, room = {}, limit
+
+    (folder / INDEX).unlink(missing_ok=True)
+    for network, value in networks_of(model).items():
+        for i, variable in enumerate(value.weights):
+            flat = np.ravel(variable.numpy())
+            flat = flat.astype("float32") if flat.dtype.kind not in "iub" else flat
+            start = 0
+            while start < len(flat):
+                if room < flat.itemsize:
+                    flush()
+                some = flat[start : start + room // flat.itemsize]
+                piece[f"{network}/{i:04d}/{start:012d}"] = some
+                start, room = start + len(some), room - some.nbytes
+    flush()
+    for path in folder.glob("*.npz"):
+        if path.name not in files:
+            path.unlink()
+    # A discriminator's map of scores has the shape of images too, and is no generator's.
+    makers = [n for name, n in model.players.items() if "discriminator" not in name]
+    channels = [x.shape[-1] for n in makers for x in n.outputs if len(x.shape) == 4]
+    content = {"steps": model.steps_done, "channels": channels[0]}
+    with replacing(folder / INDEX) as temporary:
+        text = json.dumps({**content, "files": files}, indent=1) + "\n"
+        pathlib.Path(temporary).write_text(text, encoding="utf-8")
+    return len(files)
+
+
+def exist(out):
+    """Whether a run's folder has its weights in files of this kind."""
+    return (pathlib.Path(out) / FOLDER / INDEX).is_file()
+
+
+def read(out):
+    """The model of a run from its recipe and `weights/`; its optimizers start anew.
+
+    Raises:
+        ValueError: a file is missing, damaged, or of another model.
+    """
+    from keras_gans import recipes
+
+    folder = pathlib.Path(out) / FOLDER
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        files, channels, steps = index["files"].items(), index["channels"], index["steps"]
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        raise ValueError(
+            f"{folder / INDEX} is missing or damaged: copy the folder again."
+        ) from None
+    pieces = {}
+    for name, digest in files:
+        path = folder / store.check_name(name)
+        if not path.is_file():
+            raise ValueError(f"{path} is missing: copy it from the machine that trained.")
+        data = path.read_bytes()
+        store.check_digest(store.digest(data), digest, str(path))
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            for key in file.files:
+                network, number, _ = key.split("/")
+                pieces.setdefault((network, int(number)), []).append((key, file[key]))
+    model = recipes.build_model(recipes.load(pathlib.Path(out) / "recipe.yaml"), channels)
+    for network, value in networks_of(model).items():
+        for i, variable in enumerate(value.weights):
+            found = [x for _, x in sorted(pieces.pop((network, i), []))]
+            flat = np.concatenate(found) if found else np.zeros(0)
+            if flat.size != np.prod(variable.shape, dtype=int):
+                raise ValueError(f"{folder} does not belong to the recipe beside it ({network}).")
+            variable.assign(flat.reshape(variable.shape))
+    if pieces:
+        raise ValueError(f"{folder} does not belong to the recipe beside it.")
+    model.optimizer.iterations.assign(steps)
+    return model
