@@ -144,8 +144,8 @@ class TranslationModel(AdversarialModel):
 
         >>> networks = keras_gans.networks.asymmetric(32, num_domains=3, width=4, blocks=1)
         >>> network = keras_gans.models.AsymmetricGAN(*networks).inference_network()
-        >>> [x.name for x in network.inputs], network.output_shape
-        (['images', 'domains'], {'output': (None, 32, 32, 3)})
+        >>> [x.name for x in network.inputs], network.output["output"].shape
+        (['images', 'domains'], (None, 32, 32, 3))
         """
         backend.sync(self)
         network = (averaged and self.ema_translator) or self.translator
