@@ -71,3 +71,16 @@ def test_the_command_and_its_refusals(entry, tmp_path, capsys):
         run(["zoo", "export", "osgan_digits", "--format=kera"])
     with pytest.raises(ValueError, match="Unknown format 'h5'"):
         zoo.export(entry, out, "h5")
+
+
+def test_the_cache_keeps_what_was_built(entry, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_GANS_HOME", str(tmp_path))
+    # The entry's own SavedModel needs no backend that writes one.
+    assert zoo.export(entry) == entry.folder / "saved_model"
+    made = zoo.export(entry, format="keras")
+    assert made.parent == tmp_path / "exported" and made.name.startswith("osgan_digits-")
+    before = made.stat().st_mtime_ns
+    assert zoo.export("osgan_digits", format="keras") == made
+    assert made.stat().st_mtime_ns == before
+    assert zoo.export(entry, format="keras", overwrite=True) == made
+    assert made.stat().st_mtime_ns > before

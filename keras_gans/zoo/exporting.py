@@ -11,12 +11,14 @@ SAVED_MODEL = "saved_model"
 SMALL = 3 * 2**20  # bytes of a SavedModel that ships without being asked for, at most
 
 
-def export(entry, out, format="saved_model", overwrite=False):
+def export(entry, out=None, format="saved_model", overwrite=False):
     """Write the network of an entry that makes images in a format that other programs read.
 
     Args:
         entry: `keras_gans.zoo.ZooEntry` or `keras_gans.zoo.ZooTranslator`, or the name of one.
-        out: path to write: a folder for "saved_model", a file for the others.
+        out: path to write: a folder for "saved_model", a file for the others. None for a place in
+            the user's cache, where it is built once for each version of an entry; a SavedModel that
+            came with the entry is taken where it lies.
         format: "saved_model", with the signature `generate(latents)` or `generate(latents,
             labels)`, or of an entry that translates `translate(images)` or `translate(images,
             domains)`, which give the output images, for `tf.saved_model.load` without this library;
@@ -25,7 +27,7 @@ def export(entry, out, format="saved_model", overwrite=False):
         overwrite: bool, whether what is at `out` may be replaced.
 
     Returns:
-        Path of what was written.
+        Path of what was written, or was there.
 
     Raises:
         FileExistsError: there is something at `out`, and `overwrite` is False.
@@ -42,6 +44,12 @@ def export(entry, out, format="saved_model", overwrite=False):
         from keras_gans.zoo.catalogue import load
 
         entry = load(entry)
+    if out is None:
+        if format == "saved_model" and "saved_model/saved_model.pb" in entry.metadata["files"]:
+            return entry.folder / "saved_model"
+        out = _cached(entry, format)
+        if out.exists() and not overwrite:
+            return out
     out = pathlib.Path(out)
     if out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists: pass overwrite=True to replace it.")
@@ -52,13 +60,23 @@ def export(entry, out, format="saved_model", overwrite=False):
             write_saved_model(network, folder)
             store.move_into_place(folder, out)
         return out
-    suffix = ".keras" if format == "keras" else ".onnx"
+    suffix = _SUFFIX[format]
     with replacing(out, suffix=suffix, size=5 * network.count_params()) as temporary:
         if format == "keras":
             network.save(temporary)
         else:
             _images_alone(network).export(temporary, format="onnx", verbose=False)
     return out
+
+
+_SUFFIX = {"saved_model": "", "keras": ".keras", "onnx": ".onnx"}
+
+
+def _cached(entry, format):
+    """Where an entry's export is kept; another version of the entry has another place."""
+    version = store.EntryFolder(entry.folder, entry.name).card_digest[:12]
+    folder = store.cache_folder().parent / "exported"
+    return folder / f"{entry.name}-{version}{_SUFFIX[format]}"
 
 
 def check_backend():
