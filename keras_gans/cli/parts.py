@@ -20,13 +20,8 @@ BYTES = 15 * 2**20  # of numbers in a file
 def networks_of(model):
     """Dictionary, name -> network: the players, and `ema_...` for the averages."""
     players = model.players
-    averages = {
-        f"ema_{name}": average
-        for average, network, *_ in model.averages
-        for name in players
-        if players[name] is network
-    }
-    return {**players, **averages}
+    averages = {f"ema_{name}": model.average_of(network) for name, network in players.items()}
+    return {**players, **{name: x for name, x in averages.items() if x is not None}}
 
 
 def write(model, out, limit=BYTES):

@@ -182,10 +182,13 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
         self._averages.append((average, network, float(decay), int(start)))
         return average
 
-    @property
-    def averages(self):
-        """List of (average, network, decay, start), as `track_average` made them."""
-        return list(self._averages)
+    def average_of(self, network):
+        """The average that `track_average` made of a network, or None.
+
+        No property that lists them: Keras walks those of a model when it saves one.
+        """
+        found = [average for average, of, *_ in self._averages if of is network]
+        return found[0] if found else None
 
     @property
     def steps_done(self):
