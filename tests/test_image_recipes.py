@@ -402,3 +402,8 @@ def test_weights_come_home_in_small_files(packed, tmp_path, method):
     (tmp_path / "weights" / "000.npz").unlink()
     with pytest.raises(ValueError, match="000.npz is missing: copy it"):
         parts.read(tmp_path)
+    index = json.loads((tmp_path / "weights" / "index.json").read_text())
+    for change in ({"steps": "1"}, {"steps": -1}, {"channels": 2**40}, {"channels": None}):
+        (tmp_path / "weights" / "index.json").write_text(json.dumps({**index, **change}))
+        with pytest.raises(ValueError, match="index.json is missing or damaged"):
+            parts.read(tmp_path)
