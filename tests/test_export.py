@@ -81,6 +81,11 @@ def test_the_cache_keeps_what_was_built(entry, tmp_path, monkeypatch):
     assert made.parent == tmp_path / "exported" and made.name.startswith("osgan_digits-")
     before = made.stat().st_mtime_ns
     assert zoo.export("osgan_digits", format="keras") == made
+    # Not the entry that others will ask for.
+    for changed in ({"weights": None}, {"training": True}):
+        for format in ("keras", "saved_model"):
+            with pytest.raises(ValueError, match="loaded for training or without weights"):
+                zoo.export(zoo.load("osgan_digits", **changed), format=format, overwrite=True)
     assert made.stat().st_mtime_ns == before
     assert zoo.export(entry, format="keras", overwrite=True) == made
     assert made.stat().st_mtime_ns > before

@@ -147,6 +147,9 @@ def test_pairs_are_found_by_what_they_show(packed):
     "method, network, of_data, of_networks, message",
     [
         ("pix2pix", "pix2pix", {}, {}, "learns from pairs.*add source and target"),
+        ("pix2pix", "pix2pix", {"source": "outline"}, {}, "are pairs and have no target: add one"),
+        ("pix2pix", "pix2pix", {"target": "thin"}, {}, "are pairs and have no source: add one"),
+        ("pix2pix", "pix2pix", {**PAIRS, "name": "digits"}, {}, "made of.*and digits is none"),
         ("coupled_gan", "encoder_decoder", PAIRS, {}, "coupled_gan learns from single images"),
         ("coupled_gan", "dcgan", {}, {}, "needs the networks encoder.*there is no encoder"),
         ("caae", "caae", {}, {"num_classes": 3}, "has 3 classes, and pictures/16 has 2"),
@@ -156,6 +159,16 @@ def test_pairs_are_found_by_what_they_show(packed):
 def test_parts_that_do_not_fit(packed, method, network, of_data, of_networks, message):
     with pytest.raises(ValueError, match=message):
         recipes.build(recipe_of(packed[0], method, network, of_data, of_networks))
+
+
+def test_labels_that_the_networks_do_not_know(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), "uint8")
+    np.savez(tmp_path / "five.npz", images=images, labels=np.arange(12) % 5)
+    own = {"name": str(tmp_path / "five.npz"), "data_dir": None}
+    recipe = recipe_of(tmp_path, "caae", "caae", own, {"num_classes": 4})
+    with pytest.raises(ValueError, match="labels up to 4, and the networks know 4 of them, 0 to 3"):
+        recipes.build(recipe)
+    recipes.build(recipe_of(tmp_path, "caae", "caae", own, {"num_classes": 5}))
 
 
 def test_unknown_keys_are_named():
@@ -185,6 +198,73 @@ def test_damaged_packs(packed, tmp_path, damage, message):
     pairs = recipe_of(tmp_path, "pix2pix", "pix2pix", PAIRS)
     with pytest.raises(ValueError, match="is not a packed data set.*keras-gans pack"):
         recipes.read_arrays(pairs)
+
+
+def repacked(packed, folder, about=(), **changed):
+    """A packed data set as in `packed`, some of its description and arrays changed."""
+    path = folder / "pictures" / "16.npz"
+    path.parent.mkdir(exist_ok=True)
+    with np.load(packed[0] / "pictures" / "16.npz") as file:
+        arrays = {key: file[key] for key in file.files} | changed
+    arrays["packed"] = np.array(json.dumps({**json.loads(str(arrays["packed"])), **dict(about)}))
+    np.savez(path, **arrays)
+    return recipe_of(folder, "caae", "caae", {}, {"num_classes": 2})
+
+
+@pytest.mark.parametrize(
+    "name, change, message",
+    [
+        ("image_train", lambda x: x[:5], r"damaged \(uint8 of shape \(5, 16, 16, 3\) where 10"),
+        ("image_train", lambda x: np.full(x.shape, np.nan), r"damaged \(float64 of shape"),
+        ("image_train", lambda x: x[..., :2], r"damaged \(uint8 of shape \(10, 16, 16, 2\)"),
+        ("style_train", lambda x: x[:3], r"damaged \(int32 of shape \(3,\)"),
+        ("style_train", lambda x: x + 1, "labels beyond the 2 names"),
+        ("style_train", lambda x: x / 2, r"damaged \(float64 of shape"),
+        ("style_train", lambda x: x - 1, "The labels in .* run from -1 to 0"),
+    ],
+)
+def test_arrays_that_a_pack_did_not_announce(packed, tmp_path, name, change, message):
+    recipe = repacked(packed, tmp_path, **{name: change(packed[1][name])})
+    with pytest.raises(ValueError, match=message):
+        recipes.read_arrays(recipe)
+
+
+@pytest.mark.parametrize(
+    "about",
+    [{"splits": {"train": "ten"}}, {"splits": {"train": -3}}, {"image": "style"}, {"label": "no"}],
+)
+def test_descriptions_that_do_not_hold_together(packed, tmp_path, about):
+    with pytest.raises(ValueError, match="is not a packed data set.*keras-gans pack"):
+        recipes.read_arrays(repacked(packed, tmp_path, about))
+
+
+def test_images_without_a_label_pair_with_none(packed, tmp_path):
+    labels = packed[1]["style_train"].copy()
+    labels[4:6] = -1
+    repacked(packed, tmp_path, style_train=labels)
+    with pytest.raises(ValueError, match="2 images of 'thick' and 'thin' have no partner"):
+        data.load_pairs("pictures/16", **PAIRS, data_dir=tmp_path)
+
+
+def test_a_folder_goes_before_a_pack_of_its_name(packed, tmp_path):
+    repacked(packed, tmp_path)
+    picture = np.full((1, 8, 8, 3), 0.5, "float32")
+    data.save_grid(picture, tmp_path / "pictures" / "16" / "a.png", pad=0)
+    recipe = recipe_of(tmp_path, "coupled_gan", "encoder_decoder")
+    assert len(recipes.read_arrays(recipe)[0]) == 1
+
+
+def test_what_pack_refuses_and_finds_again(packed, tfds_dir, tmp_path):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    with pytest.raises((ValueError, FileNotFoundError), match="pictures/16"):
+        data.pack("pictures/16", tmp_path, data_dir=packed[0])  # packed already
+    with pytest.raises(ValueError, match="num is -1; 1 or more"):
+        data.pack("facades_mini", tmp_path, tfds_dir, num=-1)
+    version = str(tfds.builder("facades_mini", data_dir=tfds_dir).version)
+    data.pack(f"facades_mini:{version}", tmp_path, tfds_dir, image_size=16, num=2)
+    pair = {"source": "input_image", "target": "real_image", "data_dir": tmp_path}
+    for name in ("facades_mini", f"facades_mini:{version}"):
+        assert data.load_pairs(name, **pair)[0].shape == (2, 16, 16, 3)
 
 
 def test_parts_of_a_pack(packed):
@@ -322,3 +402,8 @@ def test_weights_come_home_in_small_files(packed, tmp_path, method):
     (tmp_path / "weights" / "000.npz").unlink()
     with pytest.raises(ValueError, match="000.npz is missing: copy it"):
         parts.read(tmp_path)
+    index = json.loads((tmp_path / "weights" / "index.json").read_text())
+    for change in ({"steps": "1"}, {"steps": -1}, {"channels": 2**40}, {"channels": None}):
+        (tmp_path / "weights" / "index.json").write_text(json.dumps({**index, **change}))
+        with pytest.raises(ValueError, match="index.json is missing or damaged"):
+            parts.read(tmp_path)

@@ -348,7 +348,9 @@ def test_the_time_of_a_run_adds_up_over_its_slices(tmp_path, monkeypatch):
     clock[0] = 200.0
     file = timing.RunFile(tmp_path, True)
     file.begin()
-    file.write(Stepped(15), recipe)  # nothing left to train
+    file.write(Stepped(15))  # nothing left to train
+    assert timing.read(tmp_path)["seconds"] == 30
+    timing.finish(tmp_path, recipe)
     assert timing.read(tmp_path)["seconds"] == 30
     (tmp_path / "model.keras").touch()
     assert timing.is_finished(tmp_path, recipe)
@@ -439,18 +441,53 @@ def test_one_command_trains_scores_and_publishes(cli, tmp_path, monkeypatch):
 def test_what_cannot_be_published_is_told_before_training(cli, tmp_path):
     recipes.save({**LATENTS, "card": CARD}, tmp_path / "card.yaml")
     recipes.save(LATENTS, tmp_path / "none.yaml")
+    np.save(tmp_path / "all.npy", np.zeros((600, 8, 8, 1), "uint8"))
+    held = {"name": str(tmp_path / "all.npy"), "image_size": 8}
+    model = {"method": "osgan", "latent_dim": 4}
+    own = {**LATENTS, "data": held, "model": model, "card": {**CARD, "name": "own"}}
+    recipes.save(own, tmp_path / "own.yaml")
     (tmp_path / "zoo" / "tiny_digits").mkdir(parents=True)
     shop, out = f"--publish={tmp_path / 'zoo'}", f"--out={tmp_path / 'run'}"
     for line, message in (
         (["none.yaml", shop], "wants a recipe with a card section"),
         (["card.yaml", shop], "tiny_digits exists: --republish"),
         (["card.yaml", "--republish"], "--republish goes with --publish"),
+        (["own.yaml", shop], "--publish scores with held-out images: "),
         (["card.yaml", shop, "--dataset=cifar10"], "wants a recipe with a card section"),
     ):
         status, _, err = cli("train", f"--recipe={tmp_path / line[0]}", *line[1:], out)
         assert status == 2 and message in err and err.count("\n") == 1
         assert not (tmp_path / "run").exists()
     publishing.check(recipes.load(LATENTS), None, False)
+
+
+def test_a_longer_run_is_not_finished_before_its_model_is_written(cli, tmp_path, monkeypatch):
+    recipes.save(LATENTS, tmp_path / "r.yaml")
+    line = ["train", f"--recipe={tmp_path / 'r.yaml'}", f"--out={tmp_path / 'run'}"]
+    assert cli(*line, "--steps=1")[0] == 0
+    recipe = recipes.load(tmp_path / "run" / "recipe.yaml")
+    assert timing.is_finished(tmp_path / "run", recipe)
+
+    def killed(*_):
+        raise OSError("killed")
+
+    # model.keras is that of the first step now.
+    monkeypatch.setattr(running, "write_results", killed)
+    assert cli(*line, "--steps=4", "--resume")[0] == 2
+    longer = {**recipe, "schedule": {**recipe["schedule"], "steps": 4}}
+    assert timing.read(tmp_path / "run")["steps"] == 4
+    assert not timing.is_finished(tmp_path / "run", longer)
+
+
+def test_networks_of_a_file_resume(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = recipes.build_model(LATENTS, 1)
+    zoo.publish(model, "tiny", {k: CARD[k] for k in ("summary", "data")}, "shop", saved_model=False)
+    line = ["train", "--recipe=shop/tiny/recipe.yaml", "--dataset=digits", "--image_size=8"]
+    line += ["--batch_size=512", "--steps=1", "--num_samples=0", "--num_classes=10", "--out=run"]
+    assert cli(*line)[0] == 0
+    status, text, err = cli(*line, "--resume")
+    assert status == 0 and "Resuming" in text, err
 
 
 def test_scores_beside_a_card():
@@ -468,6 +505,11 @@ def test_scores_beside_a_card():
     assert said["few"] == "another number of samples" and said["new"] == "not on the card"
     _, off, _ = zoo_score.compare(card, {"fd": entry(2.2), "accuracy": entry(0.02)})
     assert off == ["fd", "accuracy"]
+    _, off, _ = zoo_score.compare({"fd": entry(math.nan)}, {"fd": entry(2.0)})
+    assert off == ["fd"]
+    for bad in ({"samples": 3}, "2.0", entry("2.0")):
+        with pytest.raises(ValueError, match="of its score 'fd' .*: no number"):
+            zoo_score.compare({"fd": bad}, found)
 
 
 @pytest.mark.slow

@@ -231,6 +231,13 @@ def test_kinds(copy):
     store.write_card(copy / "AsymmetricGAN", {**card, "files": files})
     with pytest.raises(ValueError, match="of the kind 'hologram'"):
         zoo.load("AsymmetricGAN", path=copy)
+    # A card's sums are right, and what it sums is not an entry.
+    for change in ({"num_domains": "3"}, {"num_domains": 2}, {"parts": ["decoder"]}, {"parts": 1}):
+        path.write_text(json.dumps({**config, **change}))
+        files = store.describe_files(copy / "AsymmetricGAN", left_out)
+        store.write_card(copy / "AsymmetricGAN", {**card, "files": files})
+        with pytest.raises(ValueError, match="is not what its config.json says"):
+            zoo.load("AsymmetricGAN", path=copy)
 
 
 def test_refusals_of_publish(tmp_path):

@@ -91,6 +91,8 @@ def read(out):
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         files, channels, steps = index["files"].items(), index["channels"], index["steps"]
+        if not (isinstance(steps, int) and steps >= 0 and channels in range(1, 2**10)):
+            raise ValueError
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         raise ValueError(
             f"{folder / INDEX} is missing or damaged: copy the folder again."

@@ -40,6 +40,20 @@ def check(recipe, folder, replace):
     store.index_of(folder)  # a damaged neighbour shows before anything is trained
 
 
+def check_data(recipe):
+    """Refuse data without held-out images, which the scores need, before anything is trained.
+
+    Raises:
+        ValueError, FileNotFoundError: the data has no test part, or it cannot be read.
+    """
+    from keras_gans.zoo import judging
+
+    try:
+        judging.read(recipe, "test", None)
+    except ValueError as error:
+        raise ValueError(f"--publish scores with held-out images: {error}") from None
+
+
 def publish(model, recipe, out, folder, replace):
     """Score the model of a run, and write it as an entry; prints the scores.
 

@@ -127,7 +127,7 @@ def fit(model, recipe, data, out, epochs, steps=None, save_every=200, minutes=No
     run_file.begin()
     with _handling(pause.request), contextlib.suppress(Paused):
         model.fit(data, epochs=epochs, callbacks=callbacks, verbose=verbose)
-        run_file.write(model, recipe)
+        run_file.write(model)
         return None
     return pause.reason
 

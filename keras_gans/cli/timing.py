@@ -37,6 +37,21 @@ def of_card(out):
     return {key: value for key, value in known.items() if value}
 
 
+def finish(out, recipe):
+    """Say in `run.json` that a run is trained to the end of its recipe's schedule.
+
+    Once its model is written, and not before: a run that is finished is published without a step.
+    """
+    finished = {key: recipe["schedule"].get(key) for key in _SCHEDULE}
+    _write(pathlib.Path(out) / NAME, {**read(out), "finished": finished})
+
+
+def _write(path, content):
+    with replacing(path) as temporary:
+        text = json.dumps(content, indent=1) + "\n"
+        pathlib.Path(temporary).write_text(text, encoding="utf-8")
+
+
 class RunFile:
     """Keeps `run.json`, over all slices of a run.
 
@@ -57,12 +72,11 @@ class RunFile:
         """Start the clock of this slice."""
         self._began = time.monotonic()
 
-    def write(self, model, recipe=None):
-        """Write the file: now, and with the recipe of a run that is finished.
+    def write(self, model):
+        """Write the file, of a run that is not finished: see `finish`.
 
         Args:
             model: the model in training, whose steps are counted.
-            recipe: the run's recipe once it is trained to its end, else None.
         """
         import keras
 
@@ -92,11 +106,9 @@ class RunFile:
                 "keras": keras.__version__,
                 "keras_gans": __version__,
             },
-            "finished": recipe and {key: recipe["schedule"].get(key) for key in _SCHEDULE},
+            "finished": None,
         }
-        with replacing(self.path) as temporary:
-            text = json.dumps(content, indent=1) + "\n"
-            pathlib.Path(temporary).write_text(text, encoding="utf-8")
+        _write(self.path, content)
 
 
 def hardware(gpu, software):

@@ -175,6 +175,8 @@ def _train(recipe, out, values, backend, command, resumed):
         publishing.publish(open_run(out), recipe, out, values.publish, values.republish)
         return 0
     model, data = recipes.build(recipe)
+    if values.publish:
+        publishing.check_data(recipe)
     if values.overwrite:
         clear(out)  # not before now: a recipe that cannot be built costs no run
     recipes.save(recipe, out / "recipe.yaml")
@@ -189,6 +191,8 @@ def _train(recipe, out, values, backend, command, resumed):
         print(f"\nPaused, nothing is lost. Continue with:\n  {command}")
         return 130
     written = running.write_results(model, recipe, out)
+    if not paused:
+        timing.finish(out, recipe)
     done = model.steps_done
     took = running.duration(time.monotonic() - began)
     print(f"\n{'Paused' if paused else 'Trained'} {what}: {done} steps; {took} this time.")

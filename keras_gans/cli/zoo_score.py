@@ -73,6 +73,8 @@ def compare(card, found):
     for name in [*card, *(n for n in found if n not in card)]:
         told, new = card.get(name), found.get(name)
         told = told if isinstance(told, dict) or told is None else {"value": told}
+        if told is not None and not isinstance(told.get("value"), (int, float)):
+            raise ValueError(f"The card says of its score {name!r} {told}: no number.")
         texts = [f"{x['value']:.4g}" if x else "" for x in (told, new)]
         if not told or not new:
             rows.append((name, *texts, "" if told else "not on the card"))
@@ -87,7 +89,7 @@ def compare(card, found):
         relative = difference / max(abs(told["value"]), 1e-12) if difference else 0.0
         rows.append((name, *texts, f"{relative:.2%}"))
         share = name.partition(",")[0] == "accuracy" and difference <= SHARE_TOLERANCE
-        if relative > TOLERANCE and not share:
+        if not relative <= TOLERANCE and not share:  # NaN is off, too
             off.append(name)
     return rows, off, compared
 

@@ -144,10 +144,10 @@ def _in_data_dir(name, data_dir):
     if data_dir is None or name == "digits":
         return name
     path = pathlib.Path(data_dir).expanduser() / name
-    if packed_file(name, data_dir) is not None:
-        return str(packed_file(name, data_dir))
-    held = path.is_file() or next(image_files(path), None) is not None
-    return str(path) if held else name
+    if path.is_file() or next(image_files(path), None) is not None:
+        return str(path)
+    packed = packed_file(name, data_dir)
+    return name if packed is None else str(packed)
 
 
 def _import_tensorflow():

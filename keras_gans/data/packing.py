@@ -12,6 +12,7 @@ import sys
 import keras
 import numpy as np
 
+from keras_gans.data.checks import check_labels
 from keras_gans.data.images import first_line, fit_image
 from keras_gans.files import replacing
 
@@ -23,8 +24,13 @@ def packed_file(name, data_dir):
     """The path of a packed data set, or None where there is none."""
     if data_dir is None:
         return None
-    path = pathlib.Path(data_dir).expanduser() / f"{str(name).partition(':')[0]}.npz"
+    path = _file_of(name, pathlib.Path(data_dir).expanduser())
     return path if path.is_file() else None
+
+
+def _file_of(name, folder):
+    """Without the version: "cifar10:3.0.2" is in cifar10.npz."""
+    return folder / f"{str(name).partition(':')[0]}.npz"
 
 
 def pack(name, out, data_dir=None, image_size=None, num=None, overwrite=False, download=False):
@@ -49,16 +55,20 @@ def pack(name, out, data_dir=None, image_size=None, num=None, overwrite=False, d
         FileNotFoundError, ImportError: as `keras_gans.data.load`.
     """
     from keras_gans.data.arrays import make_options
-    from keras_gans.data.tfds import open_examples
+    from keras_gans.data.tfds import TfdsExamples, open_builder
 
     size = make_options(size=image_size).size
-    path = pathlib.Path(out) / f"{name}.npz"
+    if num is not None and num < 1:
+        raise ValueError(f"num is {num}; 1 or more is wanted.")
+    path = _file_of(name, pathlib.Path(out))
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists: pass overwrite=True to replace it.")
-    source = open_examples(name, data_dir, download)
+    source = TfdsExamples(open_builder(name, data_dir, download))
     about = {"format": FORMAT, "name": name, **source.describe()}
     about["splits"], arrays = {}, {}
     for split, count in source.splits.items():
+        if not count:
+            continue
         count = min(count, num or count)
         verbose = 1 if sys.stdout.isatty() else 2  # 2: a line at the end
         bar = keras.utils.Progbar(count, unit_name=f"{split} image", verbose=verbose)
@@ -92,7 +102,10 @@ def _stacked(values, key, name):
         if len({v.shape for v in values}) > 1:
             raise ValueError(f"The images {key!r} of {name} differ in size: give an image_size.")
         return np.stack(values)
-    return np.array(values, "int32" if isinstance(values[0], int) else None)
+    array = np.array(values)
+    if array.dtype.kind == "i" and np.abs(array).max() < 2**31:
+        return array.astype("int32")
+    return array
 
 
 class PackedExamples:
@@ -113,6 +126,7 @@ class PackedExamples:
             self.about = json.loads(str(self._file[PACKED]))
             self.splits, self.name = self.about["splits"], self.about["name"]
             self.features = {k: _Feature(**f) for k, f in self.about["features"].items()}
+            self._check()
         except Exception as error:  # NumPy, zipfile and json raise many types over damaged bytes
             raise ValueError(
                 f"{path} is not a packed data set ({first_line(error)}): write it with keras-gans "
@@ -124,17 +138,29 @@ class PackedExamples:
                 f"{FORMAT}: pack the data again."
             )
 
+    def _check(self):
+        """Raise where the description, perhaps a stranger's, does not hold together."""
+        for split, count in self.splits.items():
+            if not isinstance(count, int) or count < 1:
+                raise ValueError(f"{count!r} examples in {split!r}")
+        for kind in ("image", "label"):
+            key = self.about[kind]
+            if key is not None and self.features[key].kind != kind:
+                raise ValueError(f"{key!r} is no {kind}")
+
     def array(self, key, split):
         """A feature's array in a split such as "train" or "test[:100]"."""
         from keras_gans.data.sources import split_slice
 
         name, part = split_slice(split, self.splits, self.path)
         try:
-            return self._file[f"{key}_{name}"][part]
+            array = self._file[f"{key}_{name}"]
+            self.features[key].check(array, self.splits[name])
         except Exception as error:
             raise ValueError(
                 f"{self.path} is damaged ({first_line(error)}): pack it again."
             ) from None
+        return array[part]
 
     def examples(self, split, keys):
         """Iterates over the examples of a split, dictionaries of `keys`."""
@@ -148,7 +174,22 @@ class _Feature:
     def __init__(self, kind, names=None):
         self.kind = kind
         if names is not None:
-            self.names = names
+            self.names = [str(name) for name in names]
+
+    def check(self, array, count):
+        """Raise `ValueError` where an array is not `count` values of this kind."""
+        kinds, ndim = {"image": ("u", 4), "label": ("iu", 1), "text": ("U", 1)}[self.kind]
+        good = array.dtype.kind in kinds and array.ndim == ndim and len(array) == count
+        if good and self.kind == "image":
+            good = array.dtype == np.uint8 and array.shape[-1] in (1, 3) and 0 not in array.shape
+        if not good:
+            raise ValueError(
+                f"{array.dtype} of shape {array.shape} where {count} values of the kind "
+                f"{self.kind!r} are announced"
+            )
+        # -1: tfds's mark of an image without a label.
+        if hasattr(self, "names") and not -1 <= array.min() <= array.max() < len(self.names):
+            raise ValueError(f"labels beyond the {len(self.names)} names")
 
 
 def packed_source(path, options):
@@ -183,10 +224,14 @@ def packed_source(path, options):
         raise ValueError(
             f"{path} has several labels: choose {choices}." if choices else f"{path} has no labels."
         )
+    images, labels = packed.array(chosen["image"], options.split), None
+    if label is not None:
+        labels = packed.array(label, options.split)
+        labels = check_labels(labels, len(images), f"The labels in {path}")
     return in_memory(
         packed.name,
-        packed.array(chosen["image"], options.split),
+        images,
         options,
-        labels=None if label is None else packed.array(label, options.split),
+        labels=labels,
         class_names=None if label is None else getattr(packed.features[label], "names", None),
     )

@@ -1,5 +1,7 @@
 """Images in pairs, (inputs, targets), for methods that translate."""
 
+import pathlib
+
 import numpy as np
 
 from keras_gans.data.arrays import ArrayDataset, make_options
@@ -60,6 +62,11 @@ def load_pairs(
 
     check_choice("dtype", dtype, ("float32", "uint8"))
     options = make_options(size=image_size, channels=channels)
+    if str(name) == "digits" or pathlib.Path(str(name)).expanduser().exists():
+        raise ValueError(
+            f"Pairs (source and target) are made of a data set of TensorFlow Datasets, such as "
+            f"emoji_styles/128, and {name} is none."
+        )
     if target == OUTLINE or source == target:
         raise ValueError(
             f"source is {source!r} and target {target!r}: two different ones are wanted, and an "
@@ -186,7 +193,8 @@ def _of_classes(dataset, data, split, names, key, options):
         raise ValueError(f"{dataset} has no feature {key!r}{hint} to pair images by.")
     found = {name: {} for name in names}
     for example in data.examples(split, ("image", label, key)):
-        name = labels[label][int(example[label])]
+        number = int(example[label])
+        name = labels[label][number] if number >= 0 else None  # -1 stands for no label
         if name in found:
             found[name][example[key]] = _fit(example["image"], options)
     order = list(found[names[-1]])

@@ -115,13 +115,16 @@ class TfdsExamples:
         kinds = {}
         for key, feature in self.features.items():
             if isinstance(feature, features.Image):
-                kinds[key] = {"kind": "image"}
+                if feature.np_dtype == np.uint8:
+                    kinds[key] = {"kind": "image"}
             elif isinstance(feature, features.ClassLabel):
                 kinds[key] = {"kind": "label", "names": list(feature.names)}
             elif isinstance(feature, features.Text):
                 kinds[key] = {"kind": "text"}
+            elif feature.shape == () and np.issubdtype(feature.np_dtype, np.integer):
+                kinds[key] = {"kind": "label"}
         if not any(f["kind"] == "image" for f in kinds.values()):
-            raise ValueError(f"{self.name} has no images: there is nothing to pack.")
+            raise ValueError(f"{self.name} has no uint8 images: there is nothing to pack.")
         chosen = {"features": kinds, "image": None, "label": None}
         # None where there are several, or none: a reader has to say which.
         with contextlib.suppress(ValueError):

@@ -45,7 +45,16 @@ def build(recipe):
             f"The recipe has {num_classes} classes, and {recipe['data']['name']} has "
             f"{len(classes)}: give that number, or none for a model without labels."
         )
-    return build_model(recipe, channels=channels_of(data)), data
+    model = build_model(recipe, channels=channels_of(data))
+    known = [getattr(model, key, None) for key in ("num_domains", "num_classes")]
+    known = next((n for n in known if n is not None), None)
+    labels = getattr(data, "labels", None)
+    if known is not None and labels is not None and labels.ndim == 1 and labels.max() >= known:
+        raise ValueError(
+            f"{recipe['data']['name']} has labels up to {labels.max()}, and the networks know "
+            f"{known} of them, 0 to {known - 1}: give them that many classes or domains."
+        )
+    return model, data
 
 
 def _check_pairs(recipe):
@@ -57,6 +66,9 @@ def _check_pairs(recipe):
             f"{method} learns from pairs of images: add source and target to the recipe's data "
             "section, such as source: outline, target: noto (see keras_gans.data.load_pairs)."
         )
+    halves = [key for key in ("source", "target") if recipe["data"].get(key) is None]
+    if len(halves) == 1:
+        raise ValueError(f"The recipe's data are pairs and have no {halves[0]}: add one.")
     if registry.wants_pairs(recipe) and learns_from not in ("pairs", None):
         raise ValueError(
             f"The recipe's data are pairs (source, target), and {method} learns from single images."

@@ -107,7 +107,7 @@ def load(source):
         recipe, base = read(source), _find(source).parent
     config = recipe["networks"].get("config")
     if config is not None and base is not None:
-        recipe["networks"]["config"] = str(base / config)
+        recipe["networks"]["config"] = str((base / config).absolute())
     return validate(recipe)
 
 

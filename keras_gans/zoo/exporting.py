@@ -31,7 +31,8 @@ def export(entry, out=None, format="saved_model", overwrite=False):
 
     Raises:
         FileExistsError: there is something at `out`, and `overwrite` is False.
-        ValueError: an unknown format, or one that this backend cannot write.
+        ValueError: an unknown format, or one that this backend cannot write; without `out`, an
+            entry that was loaded with `training=True` or `weights=None`.
 
     Example:
 
@@ -44,7 +45,13 @@ def export(entry, out=None, format="saved_model", overwrite=False):
         from keras_gans.zoo.catalogue import load
 
         entry = load(entry)
+    network = getattr(entry, "translator", None) or entry.generator
     if out is None:
+        if network.trainable:
+            raise ValueError(
+                "The cache keeps entries as they were published, and this one was loaded for "
+                "training or without weights: say where to write it with out=PATH."
+            )
         if format == "saved_model" and "saved_model/saved_model.pb" in entry.metadata["files"]:
             return entry.folder / "saved_model"
         out = _cached(entry, format)
@@ -53,7 +60,6 @@ def export(entry, out=None, format="saved_model", overwrite=False):
     out = pathlib.Path(out)
     if out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists: pass overwrite=True to replace it.")
-    network = getattr(entry, "translator", None) or entry.generator
     if format == "saved_model":
         check_backend()
         with store.new_folder(out.parent, out.name) as folder:

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_gans.data.images import from_uint8
 from keras_gans.models import translating
-from keras_gans.zoo.entry import SCALE, LoadedEntry
+from keras_gans.zoo.entry import CONFIG, SCALE, LoadedEntry
 
 
 class ZooTranslator(translating.Translating, LoadedEntry):
@@ -44,8 +44,17 @@ class ZooTranslator(translating.Translating, LoadedEntry):
     def __init__(self, folder, training=False, name=None, weights="trained"):
         super().__init__(folder, training, name, weights)
         self.translator = self._networks.pop(self.main)
-        self.num_domains = self._config["num_domains"]
-        parts = {n: self.translator.get_layer(n) for n in self._config["parts"]}
+        try:
+            self.num_domains = translating.Translator(self.translator).num_domains
+            parts = {n: self.translator.get_layer(n) for n in self._config["parts"]}
+            good = self.num_domains == self._config["num_domains"]
+        except (KeyError, TypeError, ValueError):
+            good = False
+        if not good:
+            raise ValueError(
+                f"The translator of zoo entry {self.name!r} is not what its {CONFIG} says: its "
+                "inputs, parts or domains are others."
+            )
         self._networks = {**parts, **self._networks}
 
     def examples(self):
