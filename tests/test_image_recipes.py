@@ -52,7 +52,7 @@ def recipe_of(folder, method, network, of_data=(), of_networks=(), of_model=()):
         "data": {"name": "pictures/16", "image_size": 16, "data_dir": str(folder), **dict(of_data)},
         "networks": {"name": network, "width": 2, **dict(of_networks)},
         "model": {"method": method, **dict(of_model)},
-        "schedule": {"steps": 2, "batch_size": 2, "seed": 3},
+        "schedule": {"steps": 3, "batch_size": 2, "seed": 3},
     }
     return recipes.validate(recipe)
 
@@ -313,8 +313,10 @@ def test_a_run_is_resumed_and_drawn(packed, tmp_path, capsys, method):
     recipe = recipe_of(packed[0], method, network, of_data, of_networks, of_model)
     recipes.save(recipe, tmp_path / "recipe.yaml")
     line = ["train", f"--recipe={tmp_path / 'recipe.yaml'}", f"--out={tmp_path / 'run'}"]
-    assert main.run([*line, "--minutes=0"]) == 0  # a step, and a pause
+    assert main.run([*line, "--steps=1"]) == 0
+    assert main.run([*line, "--resume", "--minutes=0"]) == 0  # longer; a step, and a pause
     assert main.run([*line, "--resume"]) == 0
+    assert main.run([*line, "--resume"]) == 0  # finished: nothing is left to train
     said = capsys.readouterr().out
     assert "keras-gans translate" in said and "Resuming" in said
     # One run, uninterrupted.

@@ -57,6 +57,19 @@ class TimedBackup(BackupAndRestore):
     def __init__(self, backup_dir, save_freq, run_file):
         super().__init__(backup_dir, save_freq, delete_checkpoint=False)
         self.run_file = run_file
+        self._done = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        self._done = batch + 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        steps = self.params.get("steps")
+        if not (self.model.stop_training and steps and self._done < steps):
+            super().on_epoch_end(epoch, logs)
+        elif not self.model.skipping:  # else a finished run was resumed, and nothing trained
+            # A limit of steps ended the epoch early: a run that is made longer goes on within it.
+            self.save(epoch, self._done)
 
     def save(self, epoch, step):
         super().save(epoch, step)
