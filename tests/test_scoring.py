@@ -14,6 +14,7 @@ from keras_gans import recipes, zoo
 from keras_gans.cli import main, publishing, running, timing, train, zoo_score
 from keras_gans.data import from_uint8
 from keras_gans.metrics import kgnet
+from keras_gans.recipes import reading
 from keras_gans.zoo import judging, scoring, store, translation_scores
 
 LATENTS = {
@@ -42,7 +43,7 @@ def network():
 @pytest.fixture
 def short(monkeypatch):
     """Fewer digits in both parts."""
-    monkeypatch.setattr(judging, "DIGITS", PARTS)
+    monkeypatch.setattr(reading, "DIGITS", PARTS)
 
 
 def features(network, images):
@@ -376,7 +377,7 @@ def test_hardware_is_named():
 def cli(capsys, monkeypatch):
     """Run a command line in this process, with few samples: (exit status, stdout, stderr)."""
     monkeypatch.setattr(zoo, "score", functools.partial(scoring.score, samples=FEW))
-    monkeypatch.setattr(judging, "DIGITS", PARTS)
+    monkeypatch.setattr(reading, "DIGITS", PARTS)
 
     def run(*arguments):
         capsys.readouterr()
@@ -446,6 +447,10 @@ def test_what_cannot_be_published_is_told_before_training(cli, tmp_path):
     model = {"method": "osgan", "latent_dim": 4}
     own = {**LATENTS, "data": held, "model": model, "card": {**CARD, "name": "own"}}
     recipes.save(own, tmp_path / "own.yaml")
+    parts = {f"x_{split}": np.zeros((64, 8, 8, 1), "uint8") for split in ("train", "test")}
+    np.savez(tmp_path / "both.npz", **parts)
+    own["data"] = {**held, "name": str(tmp_path / "both.npz")}
+    recipes.save(own, tmp_path / "both.yaml")
     (tmp_path / "zoo" / "tiny_digits").mkdir(parents=True)
     shop, out = f"--publish={tmp_path / 'zoo'}", f"--out={tmp_path / 'run'}"
     for line, message in (
@@ -453,12 +458,15 @@ def test_what_cannot_be_published_is_told_before_training(cli, tmp_path):
         (["card.yaml", shop], "tiny_digits exists: --republish"),
         (["card.yaml", "--republish"], "--republish goes with --publish"),
         (["own.yaml", shop], "--publish scores with held-out images: "),
+        (["both.yaml", shop, "--split=test[:64]"], "the recipe trains on them: train on another"),
         (["card.yaml", shop, "--dataset=cifar10"], "wants a recipe with a card section"),
     ):
         status, _, err = cli("train", f"--recipe={tmp_path / line[0]}", *line[1:], out)
         assert status == 2 and message in err and err.count("\n") == 1
         assert not (tmp_path / "run").exists()
     publishing.check(recipes.load(LATENTS), None, False)
+    status, _, err = cli("zoo", "score", "lga_cifar10")
+    assert status == 2 and "Say where the entry's data lies with --data_dir=DIR." in err
 
 
 def test_a_longer_run_is_not_finished_before_its_model_is_written(cli, tmp_path, monkeypatch):

@@ -16,7 +16,8 @@ def check(recipe, folder, replace):
         replace: bool, whether an entry of the name may be replaced.
 
     Raises:
-        ValueError: a recipe without a card; a damaged entry in the folder.
+        ValueError: a recipe without a card, or one that trains on what scores hold out; a damaged
+            entry in the folder.
         FileExistsError: the entry exists, and `replace` is False.
     """
     if folder is None:
@@ -30,6 +31,11 @@ def check(recipe, folder, replace):
             "--publish wants a recipe with a card section (name, summary, and data with its name "
             "and licence): add one, as in zoo/osgan_digits/recipe.yaml. A card belongs to the "
             "recipe's own data: with another --dataset there is none."
+        )
+    if (recipe["data"].get("split") or "train").partition("[")[0] == "test":
+        raise ValueError(
+            "--publish scores with the images of test, and the recipe trains on them: train on "
+            "another split."
         )
     target = pathlib.Path(folder) / recipe["card"]["name"]
     if target.exists() and not replace:

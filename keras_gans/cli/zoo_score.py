@@ -43,7 +43,13 @@ def run(values, positional, arguments):
 
     entry = zoo.load(name, **where(values))
     print(f"{entry.name}, its scores again on the {backend} backend:", flush=True)
-    found = zoo.score(entry, data_dir=values.data_dir, samples=values.samples)
+    try:
+        found = zoo.score(entry, data_dir=values.data_dir, samples=values.samples)
+    except (ValueError, FileNotFoundError) as error:
+        missing = isinstance(error, FileNotFoundError) or "data set" in str(error)
+        if values.data_dir is not None or not missing:
+            raise
+        raise ValueError(f"{error} Say where the entry's data lies with --data_dir=DIR.") from None
     rows, off, compared = compare(entry.metadata.get("scores") or {}, found)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -6,6 +6,12 @@ OF_BATCHES = ("shuffle", "augment", "drop_remainder")
 DIGITS = {"train": "train[:1500]", "test": "train[1500:]"}
 
 
+def parts_of(recipe):
+    """Dictionary, "train" and "test" -> the split of the recipe's data that stands for it."""
+    digits = recipe["data"].get("name") == "digits"
+    return DIGITS if digits else {"train": "train", "test": "test"}
+
+
 def labels_of(recipe):
     """Which labels a recipe's data are read with: False, True, or a name."""
     from keras_gans.recipes import registry
@@ -34,10 +40,11 @@ def examples_of(recipe, count):
     from keras_gans.recipes import registry
 
     split = (recipe["data"].get("split") or "train").partition("[")[0]
-    held_out = DIGITS["test"] if recipe["data"].get("name") == "digits" else "test"
     try:
-        images, second, _ = read_arrays(recipe, held_out, dtype="uint8")
-    except ValueError:  # no such split
+        images, second, _ = read_arrays(recipe, parts_of(recipe)["test"], dtype="uint8")
+    except ValueError as error:
+        if "no split" not in str(error):
+            raise
         images, second, _ = read_arrays(recipe, split, dtype="uint8")
     chosen = np.linspace(0, len(images), count, endpoint=False, dtype=int)
     chosen = np.unique(chosen)  # fewer where there are fewer images

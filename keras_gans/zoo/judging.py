@@ -9,7 +9,7 @@ import numpy as np
 from keras_gans.data.images import from_uint8
 from keras_gans.metrics import ClassificationAccuracy, FrechetDistance, kgnet
 from keras_gans.metrics.kgnet import CLASSES
-from keras_gans.recipes.reading import DIGITS, read_arrays
+from keras_gans.recipes.reading import parts_of, read_arrays
 
 STEP = 100  # images at once; a generator's samples depend on it, see scoring.py
 FEATURES = "features of kgnet"
@@ -66,11 +66,6 @@ class Eye:
                 bar.update(part.stop)
         features, logits = (np.concatenate(x) for x in zip(*found, strict=True))
         return Seen(features.astype("float64"), logits)
-
-
-def parts_of(recipe):
-    """Dictionary, "train" and "test" -> the split of the recipe's data that stands for it."""
-    return DIGITS if recipe["data"]["name"] == "digits" else {"train": "train", "test": "test"}
 
 
 def read(recipe, part, data_dir):
