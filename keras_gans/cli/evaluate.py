@@ -216,7 +216,7 @@ def open_data(section):
     from keras_gans.recipes import building
 
     data = {**section, "shuffle": False, "drop_remainder": False}
-    return building.build_data({"data": data, "schedule": {}, "model": {}})
+    return building.build_data({"data": data, "networks": {}, "model": {}, "schedule": {}})
 
 
 def _network(name, weights):
