@@ -5,7 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import to_numpy
+from conftest import slow_on, to_numpy
 
 from keras_gans import data, models, networks, recipes
 from keras_gans.cli import main, parts, sample
@@ -307,6 +307,7 @@ def test_a_packed_data_set_is_the_data_set(tfds_dir, tmp_path, capsys):
 # Runs
 
 
+@slow_on("jax")
 @pytest.mark.parametrize("method", ["decoupled_pix2pix", "asymmetric_gan"])
 def test_a_run_is_resumed_and_drawn(packed, tmp_path, capsys, method):
     network, of_data, of_networks, of_model = METHODS[method]
