@@ -11,7 +11,7 @@ _STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#d8d8d8, #444); --soft: light-dark(#f4f4f4, #222); }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; padding: 1rem; max-width: 72rem; }
-nav a { margin-right: 1rem; white-space: nowrap; }
+nav { display: flex; flex-wrap: wrap; gap: 0 1rem; }
 article { border-top: 1px solid var(--line); padding: 1rem 0 2rem; display: grid; gap: 1rem 2rem;
   grid-template-columns: minmax(0, 1fr); }
 @media (min-width: 52rem) { article { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); } }
