@@ -31,7 +31,8 @@ class Source:
         shape: (height, width, channels) of each.
         images: array (n, height, width, channels), uint8 or float32 in [-1, 1].
         read: function from an int64 array of indices to that many uint8 images.
-        stream: function from a batch size to a `tf.data.Dataset`, see `keras_gans.data.tfds`.
+        stream: function without arguments -> `tf.data.Dataset` of single examples, see
+            `keras_gans.data.tfds`.
         labels: int32 array (n,), or None. With `stream` the labels are in the stream.
         class_names: list of strings, or None.
     """

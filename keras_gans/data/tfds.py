@@ -91,22 +91,12 @@ class TfdsExamples:
 
     def examples(self, split, keys):
         """Iterates over the examples of a split, dictionaries of `keys`."""
-        import tensorflow_datasets as tfds
-
         if split.partition("[")[0] not in self.splits:
             raise ValueError(
                 f"{self.name} has no split {split!r}; its splits: {', '.join(sorted(self.splits))} "
                 '(or a part, such as "train[:80%]").'
             )
-        # tfds calls a deprecated name of its own.
-        with without_log("`FeatureConnector.dtype` is deprecated"):
-            examples = self._builder.as_dataset(
-                split=split,
-                shuffle_files=False,
-                decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True)),
-                read_config=tfds.ReadConfig(try_autocache=False),
-            )
-        return examples.as_numpy_iterator()
+        return _decoded(self._builder, split, keys).as_numpy_iterator()
 
     def describe(self):
         """What a packed copy has to say: the kinds of features, and the choices made by default."""
@@ -142,20 +132,25 @@ def open_examples(name, data_dir, download=False):
     return TfdsExamples(open_builder(name, data_dir, download))
 
 
+def _decoded(builder, split, keys):
+    """A split as a `tf.data.Dataset` of dictionaries of `keys`, in an order that never changes."""
+    import tensorflow_datasets as tfds
+
+    # tfds calls a deprecated name of its own.
+    with without_log("`FeatureConnector.dtype` is deprecated"):
+        return builder.as_dataset(
+            split=split,
+            shuffle_files=False,
+            decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True)),
+            read_config=tfds.ReadConfig(try_autocache=False),
+        )
+
+
 def _examples(builder, split, image_key, label_key, shape, fit):
     """A `tf.data.Dataset` of (uint8 image, int32 label or 0) in an order that never changes."""
     import tensorflow as tf
-    import tensorflow_datasets as tfds
 
-    keys = {key: True for key in (image_key, label_key) if key}
-    # tfds calls a deprecated name of its own.
-    with without_log("`FeatureConnector.dtype` is deprecated"):
-        examples = builder.as_dataset(
-            split=split,
-            shuffle_files=False,
-            decoders=tfds.decode.PartialDecoding(keys),
-            read_config=tfds.ReadConfig(try_autocache=False),
-        )
+    examples = _decoded(builder, split, [key for key in (image_key, label_key) if key])
     fits = tuple(examples.element_spec[image_key].shape) == shape
 
     def prepare(example):
