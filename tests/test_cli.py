@@ -348,7 +348,7 @@ def test_what_went_wrong_is_not_backed_up(fails, tmp_path, monkeypatch):
         def generator_term(self, scores):
             return scores * float("nan")
 
-    monkeypatch.setitem(keras_gans.losses.OBJECTIVES, "non_saturating", Broken)
+    monkeypatch.setattr(keras_gans.losses, "NonSaturating", Broken)
     monkeypatch.setattr(registry.losses, "get", lambda name: Broken())
     message = fails(*TINY, "--save_every=1", f"--out={tmp_path / 'run'}")
     assert "g_loss is nan" in message and "To try: lower the learning rates" in message

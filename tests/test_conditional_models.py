@@ -9,7 +9,8 @@ from keras import ops
 from test_class_objectives import networks as class_networks
 
 import keras_gans
-from keras_gans import losses, models, recipes
+from keras_gans import losses, models, recipes, registry
+from keras_gans.recipes import registry as recipe_parts
 from keras_gans.training import StepRandom, vjp
 
 C = 3
@@ -348,9 +349,7 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_recipe_names(name):
-    from keras_gans.recipes import registry
-
-    assert registry.methods()[name] is NAMES[name]
+    assert recipe_parts.methods()[name] is NAMES[name]
 
 
 @pytest.mark.parametrize("cls", METHODS)
@@ -358,10 +357,8 @@ def test_recipes_describe_and_build(cls):
     more = {"margin": 0.25} if cls is models.OmniGAN else {}
     model = make(cls, d_steps=2, g_orthogonal=1e-4, seed=7, **more)
     section = recipes.describe(model)["model"]
-    from keras_gans.recipes import registry
-
     name = section.pop("method")
-    assert registry.methods()[name] is cls
+    assert recipe_parts.methods()[name] is cls
     if cls is not models.BigGAN:
         assert "objective" not in section
         with pytest.raises(ValueError, match="Unknown key 'objective'"):
@@ -373,12 +370,10 @@ def test_recipes_describe_and_build(cls):
 @pytest.mark.parametrize("name", ["omni", "one_sided_omni", "acgan", "imacgan", "multi_hinge"])
 def test_recipes_of_one_stage_training(name):
     g, _ = class_networks(1)
-    _, d = class_networks(C + len(losses.OBJECTIVES[name].order))
+    _, d = class_networks(C + len(registry.get("objective", name).value.order))
     section = recipes.describe(models.OSGAN(g, d, objective=name, num_classes=C))["model"]
-    from keras_gans.recipes import registry
-
-    rebuilt = registry.make_objective(section["objective"])
-    assert type(rebuilt) is losses.OBJECTIVES[name]
+    rebuilt = recipe_parts.make_objective(section["objective"])
+    assert type(rebuilt) is registry.get("objective", name).value
     assert rebuilt.get_config() == losses.get(name).get_config()
 
 

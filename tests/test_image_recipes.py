@@ -8,6 +8,7 @@ import pytest
 from conftest import slow_on, to_numpy
 
 from keras_gans import data, models, networks, recipes
+from keras_gans import registry as names
 from keras_gans.cli import main, parts, sample
 from keras_gans.data import packing
 from keras_gans.recipes import reading, registry
@@ -76,11 +77,11 @@ METHODS = {
 
 
 def test_every_method_but_one_has_a_recipe():
-    without = {registry.snake_case(n) for n in models.__all__} - set(registry.methods())
-    assert without == {"sampler", "translator", "decouple", "supervised_asymmetric_gan"}
-    made = {"asymmetric_supervised", "patch_discriminator", "unet", "vgg19_features"}
+    without = {n for n, x in names.all("method").items() if x.preset is None}
+    assert without == {"supervised_asymmetric_gan"}
+    made = {"patch_discriminator", "unet", "vgg19_features"}
     assert set(networks.__all__) - set(registry.builders()) == made
-    with pytest.raises(ValueError, match="supervised_asymmetric_gan has no recipe.*examples/"):
+    with pytest.raises(ValueError, match="supervised_asymmetric_gan has no recipe.*docs/asymmetric.md"):
         recipes.load({"model": {"method": "supervised_asymmetric_gan"}})
 
 
@@ -89,7 +90,7 @@ def test_a_recipe_builds_what_its_words_say(packed, method):
     network, of_data, of_networks, of_model = METHODS[method]
     recipe = recipe_of(packed[0], method, network, of_data, of_networks, of_model)
     model = recipes.build_model(recipe, channels=3)
-    assert registry.snake_case(type(model).__name__) == method and model.seed == 3
+    assert names.of(model).name == method and model.seed == 3
     for key, value in of_model.items():
         found = getattr(model, key)
         assert {k: found[k] for k in value} == value if isinstance(value, dict) else found == value

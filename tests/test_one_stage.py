@@ -7,11 +7,13 @@ from conftest import images, relative, to_numpy
 from keras import layers, ops
 
 import keras_gans
-from keras_gans import losses, models, networks
+from keras_gans import losses, models, networks, registry
 from keras_gans.training import one_stage, value_and_grad, vjp
 
 OBJECTIVES = sorted(
-    name for name, c in losses.OBJECTIVES.items() if not issubclass(c, losses.ClassObjective)
+    name
+    for name, x in registry.all("objective").items()
+    if not issubclass(x.value, losses.ClassObjective)
 )
 
 

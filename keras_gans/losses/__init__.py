@@ -1,5 +1,8 @@
 """Adversarial objectives, penalties, and losses of image translation."""
 
+import warnings
+
+from keras_gans import registry
 from keras_gans.losses.conditional import (
     ACGAN,
     ClassObjective,
@@ -11,7 +14,6 @@ from keras_gans.losses.conditional import (
 from keras_gans.losses.lga import LGA, LocalGradientAmplifier
 from keras_gans.losses.objective import AdversarialLoss, Objective
 from keras_gans.losses.objectives import (
-    OBJECTIVES,
     Fisher,
     Hinge,
     LeastSquares,
@@ -46,7 +48,6 @@ from keras_gans.losses.translation import (
 __all__ = [
     "ACGAN",
     "LGA",
-    "OBJECTIVES",
     "AdversarialLoss",
     "ClassObjective",
     "ColorCycle",
@@ -65,7 +66,6 @@ __all__ = [
     "MultiHinge",
     "MultiScaleSSIM",
     "NonSaturating",
-    "OBJECTIVES",
     "Objective",
     "Omni",
     "OmniLoss",
@@ -83,3 +83,14 @@ __all__ = [
     "orthogonal_penalty",
     "weight_matrices",
 ]
+
+
+def __getattr__(name):
+    if name == "OBJECTIVES":
+        warnings.warn(
+            'keras_gans.losses.OBJECTIVES is now keras_gans.registry.all("objective").',
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return {name: x.value for name, x in registry.all("objective").items()}
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

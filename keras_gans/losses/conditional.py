@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gans import registry
 from keras_gans.losses import objectives
 from keras_gans.losses.objective import AdversarialLoss, Objective
 from keras_gans.losses.omni import OmniLoss, check_margin_and_gamma, check_variant, omni_labels
@@ -116,6 +117,7 @@ class ClassObjective(Objective):
         return {**config, **given}
 
 
+@registry.objective("omni")
 @_register
 class Omni(ClassObjective):
     """Omni-GAN's losses: Zhou et al., Omni-GAN, ICCV 2021, Eqs. 8 and 10 (27 and 29).
@@ -140,7 +142,6 @@ class Omni(ClassObjective):
     2.4849
     """
 
-    name = "omni"
     order = ("real", "fake")
 
     def __init__(
@@ -198,11 +199,10 @@ class Omni(ClassObjective):
         return {**super().get_config(), **config}
 
 
+@registry.objective("one_sided_omni")
 @_register
 class OneSidedOmni(Omni):
     """One-sided Omni-GAN's losses: `Omni` with `variant="one_sided"`."""
-
-    name = "one_sided_omni"
 
     def __init__(self, num_classes=None, variant="one_sided", **kwargs):
         super().__init__(num_classes=num_classes, variant=variant, **kwargs)
@@ -281,12 +281,14 @@ class _WithAdversarialScore(ClassObjective):
 
     def get_config(self):
         game = self.adversarial
-        known = objectives.OBJECTIVES.get(game.name)
-        plain = known is type(game) and known().get_config() == game.get_config()
+        declared = registry.of(game)
+        plain = declared is not None and declared.value is type(game)
+        plain = plain and type(game)().get_config() == game.get_config()
         stored = game.name if plain else keras.saving.serialize_keras_object(game)
         return {**super().get_config(), "adversarial": stored}
 
 
+@registry.objective("acgan")
 @_register
 class ACGAN(_WithAdversarialScore):
     """AC-GAN's losses: Odena et al., ICML 2017; Omni-GAN's Eqs. 1 and 2.
@@ -305,7 +307,6 @@ class ACGAN(_WithAdversarialScore):
     3.3863
     """
 
-    name = "acgan"
     order = ("adversarial",)
 
     def real_class_term(self, scores):
@@ -314,6 +315,7 @@ class ACGAN(_WithAdversarialScore):
     fake_class_term = generator_class_term = real_class_term
 
 
+@registry.objective("imacgan")
 @_register
 class ImACGAN(_WithAdversarialScore):
     """ImAC-GAN's losses, an improved AC-GAN: Omni-GAN's App. C, Eqs. 23 and 24.
@@ -323,7 +325,6 @@ class ImACGAN(_WithAdversarialScore):
     adversarial]; P is the softmax over all but the last.
     """
 
-    name = "imacgan"
     order = ("fake", "adversarial")
 
     def _target(self, scores, fake):
@@ -342,6 +343,7 @@ class ImACGAN(_WithAdversarialScore):
     generator_class_term = real_class_term
 
 
+@registry.objective("multi_hinge")
 @_register
 class MultiHinge(ClassObjective):
     """Multi-hinge GAN's losses: Kavalerov et al., cGANs with Multi-Hinge Loss, WACV 2021.
@@ -353,7 +355,6 @@ class MultiHinge(ClassObjective):
     is in the Omni-GAN paper, which compares the loss alone.
     """
 
-    name = "multi_hinge"
     order = ("fake",)
 
     def _hinge(self, scores, fake):
@@ -375,7 +376,3 @@ class MultiHinge(ClassObjective):
 
     def realness(self, scores):
         return -scores[..., -1]
-
-
-# One dictionary of all names, for `get` and for recipes.
-objectives.OBJECTIVES.update({c.name: c for c in (Omni, OneSidedOmni, ACGAN, ImACGAN, MultiHinge)})

@@ -6,6 +6,7 @@ Spatially Decomposed Hinge Adversarial Loss by Local Gradient Amplifier (anonymo
 import keras
 from keras import ops
 
+from keras_gans import registry
 from keras_gans.errors import nearest
 from keras_gans.losses import objectives
 
@@ -109,6 +110,7 @@ def _float(scores):
     return ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
 
 
+@registry.objective("lga")
 @_register
 class LGA(objectives.Hinge):
     """The game of the local gradient amplifier, Eq. 12: D's loss is `Hinge`'s, on a map of scores.
@@ -126,8 +128,6 @@ class LGA(objectives.Hinge):
     [[2.0, 0.0]]
     """
 
-    name = "lga"
-
     def __init__(self, variant="plain", amplification="margin", **kwargs):
         super().__init__(**kwargs)
         self.amplifier = LocalGradientAmplifier(variant, amplification)
@@ -142,6 +142,3 @@ class LGA(objectives.Hinge):
     def get_config(self):
         own = {k: getattr(self.amplifier, k) for k in ("variant", "amplification")}
         return {**super().get_config(), **own}
-
-
-objectives.OBJECTIVES[LGA.name] = LGA

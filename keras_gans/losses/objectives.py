@@ -1,18 +1,16 @@
 """The objectives of Table S1 of the OSGAN paper (Shen et al., CVPR 2021)."""
 
-import inspect
-import sys
-
 import keras
 from keras import ops
 
-from keras_gans.errors import nearest
+from keras_gans import registry
 from keras_gans.losses.objective import Objective
 from keras_gans.training import backend
 
 _register = keras.saving.register_keras_serializable(package="keras_gans")
 
 
+@registry.objective("minimax")
 @_register
 class Minimax(Objective):
     """Minimax ("saturating") GAN: Goodfellow et al., NeurIPS 2014, Eq. 1. Symmetric.
@@ -26,7 +24,6 @@ class Minimax(Objective):
     1.386294
     """
 
-    name = "minimax"
     symmetric = True
 
     def real_term(self, scores):
@@ -36,14 +33,13 @@ class Minimax(Objective):
         return ops.softplus(scores)
 
 
+@registry.objective("non_saturating")
 @_register
 class NonSaturating(Objective):
     """Non-saturating GAN: Goodfellow et al., NeurIPS 2014, Sec. 3.
 
     L_D as in `Minimax`, L_G = softplus(-D(G(z))); gamma = -exp(-D(G(z))).
     """
-
-    name = "non_saturating"
 
     def real_term(self, scores):
         return ops.softplus(-scores)
@@ -55,6 +51,7 @@ class NonSaturating(Objective):
         return ops.softplus(-scores)
 
 
+@registry.objective("wasserstein")
 @_register
 class Wasserstein(Objective):
     """Wasserstein GAN: Arjovsky et al., ICML 2017. Symmetric.
@@ -63,7 +60,6 @@ class Wasserstein(Objective):
     `GradientPenalty`.
     """
 
-    name = "wasserstein"
     symmetric = True
 
     def real_term(self, scores):
@@ -73,14 +69,13 @@ class Wasserstein(Objective):
         return scores
 
 
+@registry.objective("least_squares")
 @_register
 class LeastSquares(Objective):
     """Least squares GAN: Mao et al., ICCV 2017, Eq. 2, with targets 0, 1, 1.
 
     L_D = (D(x) - 1)^2 / 2 + D(G(z))^2 / 2, L_G = (D(G(z)) - 1)^2 / 2.
     """
-
-    name = "least_squares"
 
     def real_term(self, scores):
         return 0.5 * ops.square(scores - 1.0)
@@ -92,14 +87,13 @@ class LeastSquares(Objective):
         return 0.5 * ops.square(scores - 1.0)
 
 
+@registry.objective("hinge")
 @_register
 class Hinge(Objective):
     """Hinge GAN: Lim and Ye 2017, as in Miyato et al., ICLR 2018, Eqs. 16 and 17.
 
     L_D = max(0, 1 - D(x)) + max(0, 1 + D(G(z))), L_G = -D(G(z)).
     """
-
-    name = "hinge"
 
     def real_term(self, scores):
         return ops.relu(1.0 - scores)
@@ -111,6 +105,7 @@ class Hinge(Objective):
         return -scores
 
 
+@registry.objective("fisher")
 @_register
 class Fisher(Objective):
     """Fisher GAN: Mroueh and Sercu, NeurIPS 2017, Eq. 8, by the augmented Lagrangian.
@@ -124,7 +119,6 @@ class Fisher(Objective):
         rho: positive float, the penalty weight and the multiplier's step size (paper: 1e-6).
     """
 
-    name = "fisher"
     splits = False
 
     def __init__(self, rho=1e-6, **kwargs):
@@ -157,6 +151,7 @@ class Fisher(Objective):
         return {**super().get_config(), "rho": self.rho}
 
 
+@registry.objective("relativistic")
 @_register
 class Relativistic(Objective):
     """Relativistic standard GAN (RSGAN): Jolicoeur-Martineau, ICLR 2019, Eqs. 4 and 5.
@@ -164,7 +159,6 @@ class Relativistic(Objective):
     L_D = softplus(-(D(x) - D(G(z)))), L_G = softplus(-(D(G(z)) - D(x))), in pairs of one batch.
     """
 
-    name = "relativistic"
     splits = False
     needs_real = True
 
@@ -179,6 +173,7 @@ def _batch_mean(scores):
     return backend.replica_mean(ops.mean(scores, axis=0, keepdims=True))
 
 
+@registry.objective("relativistic_average")
 @_register
 class RelativisticAverage(Objective):
     """Relativistic average GAN (RaSGAN): Jolicoeur-Martineau, ICLR 2019, Eqs. 10 and 11.
@@ -187,7 +182,6 @@ class RelativisticAverage(Objective):
     fake exchanged; E is the mean over the batch (the global one, with several replicas).
     """
 
-    name = "relativistic_average"
     splits = False
     needs_real = True
 
@@ -200,18 +194,11 @@ class RelativisticAverage(Objective):
         return self.discriminator_loss(fake_scores, real_scores)
 
 
-OBJECTIVES = {
-    cls.name: cls
-    for _, cls in inspect.getmembers(sys.modules[__name__], inspect.isclass)
-    if issubclass(cls, Objective) and cls is not Objective
-}
-
-
 def get(identifier):
     """An `Objective` from itself, its name or its configuration.
 
     Args:
-        identifier: `Objective`, one of the names in `keras_gans.losses.OBJECTIVES`, or a
+        identifier: `Objective`, its name (`keras_gans.registry.names("objective")`), or a
             serialised objective.
 
     Raises:
@@ -226,9 +213,4 @@ def get(identifier):
         return identifier
     if isinstance(identifier, dict):
         return keras.saving.deserialize_keras_object(identifier)
-    if isinstance(identifier, str) and identifier in OBJECTIVES:
-        return OBJECTIVES[identifier]()
-    raise ValueError(
-        f"Unknown objective {identifier!r}{nearest(identifier, OBJECTIVES)}: choose one of "
-        f"{sorted(OBJECTIVES)}, or pass a keras_gans.losses.Objective."
-    )
+    return registry.get("objective", identifier).value()

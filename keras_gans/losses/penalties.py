@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_gans import registry
 from keras_gans.layers import ConditionalBatchNorm
 from keras_gans.training.gradients import input_gradient
 
@@ -34,6 +35,7 @@ def _squared_norms(gradients):
     return ops.sum(ops.square(ops.cast(gradients, "float32")), axis=[1, 2, 3])
 
 
+@registry.penalty("gradient_penalty")
 @_register
 class GradientPenalty(Penalty):
     """WGAN-GP: Gulrajani et al., NeurIPS 2017, Eq. 3: weight * (||grad D(x~)|| - target)^2.
@@ -60,6 +62,7 @@ class GradientPenalty(Penalty):
         return {**super().get_config(), "target": self.target}
 
 
+@registry.penalty("r1")
 @_register
 class R1(Penalty):
     """R1: Mescheder et al., ICML 2018, Eq. 9: weight / 2 * ||grad D(x)||^2 at the real images.

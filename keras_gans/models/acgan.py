@@ -7,7 +7,7 @@ objective. There they share Omni-GAN's networks and settings, with and without i
 
 import keras
 
-from keras_gans import losses
+from keras_gans import losses, registry
 from keras_gans.models.gan import GAN
 
 
@@ -25,6 +25,15 @@ class _AuxiliaryClassifierGAN(GAN):
         return {**config, "adversarial": self.objective.get_config()["adversarial"]}
 
 
+@registry.method(
+    "acgan",
+    task="noise",
+    paper="Odena et al., Conditional Image Synthesis with Auxiliary Classifier GANs, ICML 2017",
+    networks=("biggan", "dcgan"),
+    preset="acgan_digits",
+    page="omni_gan.md",
+    former=("ac_gan",),
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class ACGAN(_AuxiliaryClassifierGAN):
     """AC-GAN: an auxiliary classifier of the C classes beside the real/fake score.
@@ -48,6 +57,15 @@ class ACGAN(_AuxiliaryClassifierGAN):
     objective_class = losses.ACGAN
 
 
+@registry.method(
+    "imacgan",
+    task="noise",
+    paper="Zhou et al., Omni-GAN, ICCV 2021, App. C",
+    networks=("biggan", "dcgan"),
+    preset="imacgan_digits",
+    page="omni_gan.md",
+    former=("imac_gan",),
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class ImACGAN(_AuxiliaryClassifierGAN):
     """ImAC-GAN, the improved AC-GAN: its classifier has a class for fakes.
@@ -68,6 +86,14 @@ class ImACGAN(_AuxiliaryClassifierGAN):
     objective_class = losses.ImACGAN
 
 
+@registry.method(
+    "multi_hinge_gan",
+    task="noise",
+    paper="Kavalerov et al., cGANs with Multi-Hinge Loss, WACV 2021",
+    networks=("biggan", "dcgan"),
+    preset="multi_hinge_gan_digits",
+    page="omni_gan.md",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class MultiHingeGAN(GAN):
     """Multi-hinge GAN: one classifier of C classes and fakes, trained with a multi-class hinge.

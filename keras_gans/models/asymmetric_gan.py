@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gans import losses
+from keras_gans import losses, registry
 from keras_gans.errors import nearest
 from keras_gans.losses.similarity import check_scales
 from keras_gans.models.translating import check_domain, check_images
@@ -15,6 +15,14 @@ SHARING = ("none", "partial", "full")
 OBJECTIVES = ("least_squares", "wasserstein_gp")
 
 
+@registry.method(
+    "asymmetric_gan",
+    task="images",
+    paper="Tang and Sebe, Asymmetric GANs for Image-to-Image Translation, 2019",
+    networks=("asymmetric",),
+    preset="asymmetric_gan_digits",
+    page="asymmetric.md",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class AsymmetricGAN(TranslationModel):
     """Multi-domain image translation with generators of unequal size.

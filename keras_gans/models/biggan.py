@@ -2,9 +2,20 @@
 
 import keras
 
+from keras_gans import registry
 from keras_gans.models.gan import GAN
 
 
+@registry.method(
+    "biggan",
+    task="noise",
+    paper="Brock et al., Large Scale GAN Training for High Fidelity Natural Image "
+    "Synthesis, ICLR 2019",
+    networks=("biggan", "dcgan"),
+    preset="biggan_digits",
+    page="omni_gan.md",
+    former=("big_gan",),
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class BigGAN(GAN):
     """BigGAN: a projection discriminator D(x, y) and the hinge objective.

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_gans import registry
 from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
 from keras_gans.models.translating import check_domain, check_shape
 
@@ -73,6 +74,15 @@ def _one_hot(decoder):
 _LOGS = ("code_loss",)
 
 
+@registry.method(
+    "decoupled_caae",
+    task="images",
+    paper="Zhang, Song, Qi, Decoupled Learning for Conditional Adversarial Networks, WACV "
+    "2018, Sec. 4.2.2",
+    networks=("caae",),
+    preset="decoupled_caae_digits",
+    page="decoupled.md",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class DecoupledCAAE(_Labelled, DecoupledModel):
     """The decoupled form of CAAE: a second decoder makes the residual.
@@ -110,6 +120,15 @@ class DecoupledCAAE(_Labelled, DecoupledModel):
         self._settle(code_weight)
 
 
+@registry.method(
+    "caae",
+    task="images",
+    paper="Zhang, Song, Qi, Age Progression/Regression by Conditional Adversarial "
+    "Autoencoder, CVPR 2017",
+    networks=("caae",),
+    preset="caae_digits",
+    page="decoupled.md",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class CAAE(_Labelled, CoupledModel):
     """CAAE: an autoencoder whose label beside the code can be changed, such as the age of a face.

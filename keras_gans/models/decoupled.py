@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_gans import registry
 from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
 from keras_gans.models.translating import check_shape
 
@@ -31,6 +32,14 @@ class _Autoencoding:
         check_shape(shape, self.encoder.inputs[0].shape[1:], "the encoder takes")
 
 
+@registry.method(
+    "decoupled_gan",
+    task="images",
+    paper="Zhang, Song, Qi, Decoupled Learning for Conditional Adversarial Networks, WACV 2018",
+    networks=("encoder_decoder",),
+    preset="decoupled_gan_digits",
+    page="decoupled.md",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class DecoupledGAN(_Autoencoding, DecoupledModel):
     """ED//GAN: decoupled learning.
@@ -72,6 +81,15 @@ class DecoupledGAN(_Autoencoding, DecoupledModel):
         super().__init__({**networks, "discriminator": discriminator}, **kwargs)
 
 
+@registry.method(
+    "coupled_gan",
+    task="images",
+    paper="Zhang, Song, Qi, Decoupled Learning for Conditional Adversarial Networks, WACV "
+    "2018, Eq. 1",
+    networks=("encoder_decoder",),
+    preset="coupled_gan_digits",
+    page="decoupled.md",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class CoupledGAN(_Autoencoding, CoupledModel):
     """ED+GAN: an encoder-decoder whose decoder is the generator of a GAN as well.

@@ -3,9 +3,17 @@
 import keras
 from keras import ops
 
+from keras_gans import registry
 from keras_gans.models.latent import LatentModel
 
 
+@registry.method(
+    "gan",
+    task="noise",
+    paper="Goodfellow et al., Generative Adversarial Networks, NeurIPS 2014",
+    networks=("dcgan", "wgan_gp_resnet", "sngan_resnet", "biggan"),
+    preset="gan_digits",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class GAN(LatentModel):
     """A GAN trained in two stages: `d_steps` updates of D, then one of G, each with fresh noise.

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_gans import losses, networks
+from keras_gans import losses, networks, registry
 from keras_gans.errors import nearest
 from keras_gans.models.gan import GAN
 
@@ -20,6 +20,16 @@ CONFIGURATIONS = {
 }
 
 
+@registry.method(
+    "lga_gan",
+    task="noise",
+    paper="Spatially Decomposed Hinge Adversarial Loss by Local Gradient Amplifier, "
+    "anonymous, 2019",
+    networks=("wgan_gp_resnet", "sngan_resnet"),
+    preset="lga_gan_digits",
+    page="lga.md",
+    former=("lgagan",),
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class LGAGAN(GAN):
     """A GAN whose generator's gradient is amplified where D finds the image unrealistic.

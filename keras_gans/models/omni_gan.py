@@ -2,11 +2,19 @@
 
 import keras
 
-from keras_gans import losses
+from keras_gans import losses, registry
 from keras_gans.models import sampling
 from keras_gans.models.gan import GAN
 
 
+@registry.method(
+    "omni_gan",
+    task="noise",
+    paper="Zhou et al., Omni-GAN: On the Secrets of cGANs and Beyond, ICCV 2021",
+    networks=("biggan", "dcgan"),
+    preset="omni_gan_digits",
+    page="omni_gan.md",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class OmniGAN(GAN):
     """Omni-GAN: a discriminator that classifies, trained with the omni-loss.
@@ -78,6 +86,14 @@ class OmniGAN(GAN):
         return {**config, **own}
 
 
+@registry.method(
+    "omni_inr_gan",
+    task="noise",
+    paper="Zhou et al., Omni-GAN: On the Secrets of cGANs and Beyond, ICCV 2021",
+    networks=("biggan",),
+    preset="omni_inr_gan_digits",
+    page="omni_gan.md",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class OmniINRGAN(OmniGAN):
     """Omni-INR-GAN: Omni-GAN with an implicit neural representation as the generator's head.

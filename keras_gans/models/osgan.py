@@ -4,10 +4,18 @@ import keras
 from absl import logging
 from keras import ops
 
+from keras_gans import registry
 from keras_gans.models.latent import LatentModel, couples_instances
 from keras_gans.training import one_stage, value_and_grad
 
 
+@registry.method(
+    "osgan",
+    task="noise",
+    paper="Shen et al., Training Generative Adversarial Networks in One Stage, CVPR 2021",
+    networks=("dcgan", "wgan_gp_resnet", "sngan_resnet", "biggan"),
+    preset="osgan_digits",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class OSGAN(LatentModel):
     """One-stage GAN: one forward of G, one of D, one backward; both players updated at once.

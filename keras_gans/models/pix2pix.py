@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_gans import registry
 from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
 from keras_gans.models.translating import check_shape
 
@@ -39,6 +40,15 @@ class _Paired:
         check_shape(shape, wanted, f"the {self.autoencoders[0]} takes")
 
 
+@registry.method(
+    "decoupled_pix2pix",
+    task="images",
+    paper="Zhang, Song, Qi, Decoupled Learning for Conditional Adversarial Networks, WACV "
+    "2018, Sec. 4.2.1",
+    networks=("pix2pix",),
+    preset="decoupled_pix2pix_digits",
+    page="decoupled.md",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class DecoupledPix2Pix(_Paired, DecoupledModel):
     """The decoupled form of Pix2Pix: a second U-Net makes the residual.
@@ -74,6 +84,15 @@ class DecoupledPix2Pix(_Paired, DecoupledModel):
         super().__init__({**networks, "discriminator": discriminator}, **kwargs)
 
 
+@registry.method(
+    "pix2pix",
+    task="images",
+    paper="Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, "
+    "CVPR 2017",
+    networks=("pix2pix",),
+    preset="pix2pix_digits",
+    page="decoupled.md",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class Pix2Pix(_Paired, CoupledModel):
     """Pix2Pix: a conditional GAN and an L1 loss.

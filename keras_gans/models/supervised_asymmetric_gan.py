@@ -4,11 +4,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gans import losses, networks
+from keras_gans import losses, networks, registry
 from keras_gans.models.translating import check_guides
 from keras_gans.models.translation import TranslationModel
 
 
+@registry.method(
+    "supervised_asymmetric_gan",
+    task="images",
+    paper="Tang and Sebe, Asymmetric GANs for Image-to-Image Translation, 2019, Sec. 3.2",
+    networks=("asymmetric_supervised",),
+    page="asymmetric.md",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class SupervisedAsymmetricGAN(TranslationModel):
     """Translation of (x, guide of y) to y, with generators of unequal size.

@@ -23,15 +23,3 @@ __all__ = [
     "vgg19_features",
     "wgan_gp_resnet",
 ]
-
-# Those that make all networks of a method, which recipes name.
-BUILDERS = (
-    "asymmetric",
-    "biggan",
-    "caae",
-    "dcgan",
-    "encoder_decoder",
-    "pix2pix",
-    "sngan_resnet",
-    "wgan_gp_resnet",
-)

@@ -6,6 +6,7 @@ import math
 import keras
 from keras import layers
 
+from keras_gans import registry
 from keras_gans.errors import nearest
 from keras_gans.layers import (
     Conv2DTranspose,
@@ -24,6 +25,7 @@ ARCHITECTURES = ("I", "II", "III")
 ENCODER = "encoder_"
 
 
+@registry.network("asymmetric")
 def asymmetric(
     image_size=128,
     channels=3,
@@ -235,6 +237,7 @@ class _Builder:
         return layers.ReLU()(x)
 
 
+@registry.network("asymmetric_supervised")
 def asymmetric_supervised(
     image_size=256,
     channels=3,

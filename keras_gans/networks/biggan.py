@@ -5,6 +5,7 @@ import itertools
 import keras
 from keras import layers
 
+from keras_gans import registry
 from keras_gans.errors import nearest
 from keras_gans.layers import (
     BatchNorm,
@@ -46,6 +47,7 @@ _INITS = {
 }
 
 
+@registry.network("biggan")
 def biggan(
     image_size=32,
     channels=3,

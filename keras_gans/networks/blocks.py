@@ -2,16 +2,19 @@
 
 from keras import layers
 
+from keras_gans import registry
 from keras_gans.errors import nearest
 
-# Scores beside the classes'. Omni-GAN: real, fake; AC-GAN: the adversarial score; ImAC-GAN: the
-# class of fakes, the adversarial score; multi-hinge GAN: the class of fakes.
-_EXTRA_SCORES = {"omni": 2, "acgan": 1, "imacgan": 2, "multi_hinge": 1}
+
+def class_heads():
+    """Dictionary, head that scores all classes -> the class of the objective that is named so."""
+    objectives = registry.all("objective")
+    return {name: x.value for name, x in objectives.items() if getattr(x.value, "order", ())}
 
 
 def check_head(d_head):
     """Raise `ValueError` unless a discriminator's head is known, or a number of scores."""
-    known = ("projection", *_EXTRA_SCORES)
+    known = ("projection", *class_heads())
     if not isinstance(d_head, int) and d_head not in known:
         raise ValueError(
             f"Unknown d_head {d_head!r}{nearest(str(d_head), known)}: choose one of "
@@ -21,7 +24,9 @@ def check_head(d_head):
 
 def count_scores(d_head, num_classes):
     """The number of scores of a head that is no projection."""
-    return d_head if isinstance(d_head, int) else num_classes + _EXTRA_SCORES[d_head]
+    if isinstance(d_head, int):
+        return d_head
+    return num_classes + len(class_heads()[d_head].order)
 
 
 class ResidualBlocks:

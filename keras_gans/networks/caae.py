@@ -5,11 +5,13 @@ import math
 import keras
 from keras import layers
 
+from keras_gans import registry
 from keras_gans.layers import OneHot
 from keras_gans.networks.dcgan import check_norms, check_power_of_two, norm_layers
 from keras_gans.networks.encoder_decoder import LAST, LayerMaker
 
 
+@registry.network("caae")
 def caae(
     image_size=128,
     channels=3,

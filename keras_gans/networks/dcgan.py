@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_gans import registry
 from keras_gans.errors import nearest
 from keras_gans.layers import (
     Conv2DTranspose,
@@ -51,6 +52,7 @@ def check_power_of_two(image_size, least=8):
         )
 
 
+@registry.network("dcgan")
 def dcgan(
     image_size=32,
     channels=1,

@@ -6,12 +6,14 @@ import math
 import keras
 from keras import layers
 
+from keras_gans import registry
 from keras_gans.layers import Conv2DTranspose, SeededNormal, SpectralConv2D, SpectralDense
 from keras_gans.networks.dcgan import check_norms, check_power_of_two, norm_layers
 
 LAST = 0.02  # standard deviation of the weights before an output
 
 
+@registry.network("encoder_decoder")
 def encoder_decoder(
     image_size=128,
     channels=3,

@@ -5,10 +5,12 @@ import itertools
 import keras
 from keras import layers
 
+from keras_gans import registry
 from keras_gans.layers import Conv2DTranspose, SeededNormal, SpectralConv2D
 from keras_gans.networks.dcgan import check_norms, check_power_of_two, norm_layers
 
 
+@registry.network("pix2pix")
 def pix2pix(
     image_size=256,
     channels=3,

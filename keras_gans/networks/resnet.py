@@ -6,6 +6,7 @@ import math
 import keras
 from keras import layers
 
+from keras_gans import registry
 from keras_gans.errors import nearest
 from keras_gans.layers import (
     BatchNorm,
@@ -29,6 +30,7 @@ _D_NORMS = ("none", "layer")
 _MAPS = (4, 8)
 
 
+@registry.network("wgan_gp_resnet")
 def wgan_gp_resnet(
     image_size=32, channels=3, width=None, latent_dim=128, score_map=None, d_norm=None, seed=0
 ):
@@ -86,6 +88,7 @@ def wgan_gp_resnet(
     return generator, keras.Model(images, x, name="discriminator")
 
 
+@registry.network("sngan_resnet")
 def sngan_resnet(
     image_size=32, channels=3, width=128, latent_dim=128, score_map=None, g_width=None, seed=0
 ):

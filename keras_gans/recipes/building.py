@@ -215,11 +215,16 @@ def describe(model):
 
 def _plain(value):
     """A penalty's or objective's serialised form as a recipe writes it."""
+    import keras
+
+    from keras_gans import registry as names
     from keras_gans.recipes import registry
 
     if not (isinstance(value, dict) and "class_name" in value):
         return value
-    name, config = registry.snake_case(value["class_name"]), dict(value["config"])
+    config = dict(value["config"])
+    found = names.of(keras.saving.deserialize_keras_object(value))
+    name = registry.snake_case(value["class_name"]) if found is None else found.name
     if name == "diff_augment":
         return config["policy"]
     if config.pop("reduction", None) not in (None, "sum_over_batch_size"):

@@ -8,30 +8,16 @@ import re
 
 import keras
 
-from keras_gans import losses, models, networks, training
+from keras_gans import losses, training
+from keras_gans import registry as names
 from keras_gans.errors import nearest
 from keras_gans.models.encoder_decoder import decoupled_networks
 from keras_gans.recipes.schema import check_keys
 
-# Names whose capitals do not say where a word ends.
-_SPELLED = {
-    "BigGAN": "biggan",
-    "DecoupledCAAE": "decoupled_caae",
-    "DecoupledPix2Pix": "decoupled_pix2pix",
-    "ImACGAN": "imacgan",
-    "OmniINRGAN": "omni_inr_gan",
-    "Pix2Pix": "pix2pix",
-}
-# Methods whose data no recipe can name.
-_NO_RECIPE = {
-    "supervised_asymmetric_gan": "its quadruples of images and guides are arrays: train it from "
-    "Python, as examples/asymmetric_supervised.py does",
-}
-
 
 def snake_case(name):
     """`GradientPenalty` -> `gradient_penalty`, `OSGAN` -> `osgan`, `R1` -> `r1`."""
-    return _SPELLED.get(name) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def _subclasses(module, base):
@@ -41,20 +27,23 @@ def _subclasses(module, base):
 
 def methods():
     """Dictionary, name in a recipe -> class in `keras_gans.models`."""
-    found = _subclasses(models, training.AdversarialModel)
-    return {name: cls for name, cls in found.items() if name not in _NO_RECIPE}
+    return {name: x.value for name, x in names.all("method").items() if x.preset is not None}
 
 
 def method_class(name):
     """The class of a method's name, or a `ValueError` that says why it has no recipe."""
-    if name in _NO_RECIPE:
-        raise ValueError(f"{name} has no recipe: {_NO_RECIPE[name]}.")
-    return choose("method", name, methods())
+    found = names.get("method", name)
+    if found.preset is None:
+        raise ValueError(
+            f"{name} has no recipe: no recipe can name its data. Train it from Python, as its page "
+            f"docs/{found.page} shows."
+        )
+    return found.value
 
 
 def builders():
     """Dictionary, name in a recipe -> builder in `keras_gans.networks`."""
-    return {name: getattr(networks, name) for name in networks.BUILDERS}
+    return {name: x.value for name, x in names.all("network").items()}
 
 
 def wants_pairs(recipe):
@@ -103,7 +92,7 @@ def model_of(cls, built, seed, options):
         missing = [name for name in needed(cls) if name not in found]
     if missing:
         raise ValueError(
-            f"{snake_case(cls.__name__)} needs the networks {', '.join(needed(cls))}, and there "
+            f"{names.of(cls).name} needs the networks {', '.join(needed(cls))}, and there "
             f"is no {missing[0]}: the recipe's networks are {', '.join(found)}."
         )
     taken = {name: network for name, network in found.items() if name in arguments(cls)}
@@ -247,6 +236,6 @@ def make_objective(config):
     if not isinstance(config, dict):
         return losses.get(config)
     config = dict(config)
-    cls = choose("objective", config.pop("name", None), losses.OBJECTIVES)
+    cls = names.get("objective", config.pop("name", None)).value
     check_keys("objective", config, [n for n in arguments(cls) if n != "reduction"])
     return cls(**config)

@@ -5,12 +5,15 @@ import math
 import keras
 from keras import ops
 
+from keras_gans import registry
+
 
 def _bias_correction(beta, step):
     """1 - beta**step; written out it would lose four digits of float32 at beta = 0.999."""
     return -ops.expm1(step * math.log(beta)) if beta > 0 else 1.0
 
 
+@registry.optimizer("adam_l2")
 @keras.saving.register_keras_serializable(package="keras_gans")
 class AdamL2(keras.optimizers.Optimizer):
     """Adam whose L2 penalty goes through the moments ("weight decay" of published GAN code).

@@ -3,7 +3,10 @@
 import keras
 from keras import ops
 
+from keras_gans import registry
 
+
+@registry.schedule("late_decay")
 @keras.saving.register_keras_serializable(package="keras_gans")
 class LateDecay(keras.optimizers.schedules.LearningRateSchedule):
     """Constant up to a step, then linear down to 0: the schedule of CycleGAN and its followers.
