@@ -11,8 +11,10 @@ here; there is no second list. Classes of your own are found in the same way onc
 imported.
 """
 
+import ast
 import dataclasses
 import importlib
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -61,6 +63,13 @@ class Declaration:
         return (self.value.__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
+_DECORATORS = {
+    **{kind: kind for kind in ("method", "network", "objective", "penalty", "metric", "task")},
+    "dataset": "data set",
+    "entry": "entry",
+    "optimizer": "optimizer",
+    "schedule": "learning rate schedule",
+}
 _declared: dict[str, dict[str, Declaration]] = {kind: {} for kind in _HOMES}
 _former: dict[str, dict[str, str]] = {kind: {} for kind in _HOMES}
 
@@ -186,6 +195,23 @@ def all(kind: str) -> dict[str, Declaration]:
 def names(kind: str) -> list[str]:
     """The names of a kind, sorted."""
     return list(all(kind))
+
+
+def names_in_source(kind: str) -> list[str]:
+    """The names of a kind that come with this library, sorted, without importing Keras.
+
+    For help texts, which a person reads before a backend is chosen: the decorators are read from
+    the source files of the package that declares the kind.
+    """
+    decorator = next(name for name, of in _DECORATORS.items() if of == kind)
+    folder = pathlib.Path(__file__).parent / _HOMES[kind].removeprefix("keras_gans.")
+    found = []
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for call in getattr(node, "decorator_list", ()):
+                if ast.unparse(call).startswith(f"registry.{decorator}("):
+                    found.append(call.args[0].value)
+    return sorted(found)
 
 
 def get(kind: str, name: str) -> Declaration:

@@ -7,7 +7,7 @@ from conftest import images, relative, slow_on, to_numpy
 
 import keras_gans
 from keras_gans import data, layers, models, networks
-from keras_gans.recipes import registry
+from keras_gans.recipes import vocabulary
 
 DOMAINS = 3
 TINY = {"num_domains": DOMAINS, "width": 2, "d_width": 2, "d_layers": 2, "blocks": 1}
@@ -365,7 +365,7 @@ def test_a_rate_that_falls_late():
         np.testing.assert_allclose(found, [2e-4, 2e-4, 1.5e-4, 0.5e-4, 0, 0], atol=1e-10)
     with pytest.raises(ValueError, match="start < end"):
         keras_gans.training.LateDecay(1.0, 4, 4)
-    made = registry.make_optimizer(
+    made = vocabulary.make_optimizer(
         {
             "name": "adam",
             "learning_rate": {"name": "late_decay", "learning_rate": 1.0, "start": 1, "end": 3},

@@ -10,7 +10,7 @@ from test_class_objectives import networks as class_networks
 
 import keras_gans
 from keras_gans import losses, models, recipes, registry
-from keras_gans.recipes import registry as recipe_parts
+from keras_gans.recipes import vocabulary
 from keras_gans.training import StepRandom, vjp
 
 C = 3
@@ -349,16 +349,16 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_recipe_names(name):
-    assert recipe_parts.methods()[name] is NAMES[name]
+    assert registry.get("method", name).value is NAMES[name]
 
 
 @pytest.mark.parametrize("cls", METHODS)
 def test_recipes_describe_and_build(cls):
     more = {"margin": 0.25} if cls is models.OmniGAN else {}
     model = make(cls, d_steps=2, g_orthogonal=1e-4, seed=7, **more)
-    section = recipes.describe(model)["model"]
+    section = dict(recipes.describe(model)["model"])
     name = section.pop("method")
-    assert recipe_parts.methods()[name] is cls
+    assert registry.get("method", name).value is cls
     if cls is not models.BigGAN:
         assert "objective" not in section
         with pytest.raises(ValueError, match="Unknown key 'objective'"):
@@ -372,7 +372,7 @@ def test_recipes_of_one_stage_training(name):
     g, _ = class_networks(1)
     _, d = class_networks(C + len(registry.get("objective", name).value.order))
     section = recipes.describe(models.OSGAN(g, d, objective=name, num_classes=C))["model"]
-    rebuilt = recipe_parts.make_objective(section["objective"])
+    rebuilt = vocabulary.make("objective", section["objective"])
     assert type(rebuilt) is registry.get("objective", name).value
     assert rebuilt.get_config() == losses.get(name).get_config()
 

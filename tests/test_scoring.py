@@ -297,7 +297,7 @@ def test_scores_of_domains_equal_numpy(monkeypatch, network):
         ({"summary": None}, "no 'summary'"),
         ({"data": {"name": "digits"}}, "no 'licence'"),
         ({"data": {**CARD["data"], "author": "x"}}, "Unknown key 'author'"),
-        ({"discriminator": "no"}, "card.discriminator is 'no'; true or false"),
+        ({"discriminator": "no"}, "card.discriminator is 'no'; expected true or false"),
     ],
 )
 def test_cards_of_recipes_that_are_refused(change, message):
@@ -310,7 +310,7 @@ def test_a_recipe_keeps_its_card(tmp_path):
     recipe = recipes.load({**LATENTS, "card": {**CARD, "discriminator": False}})
     recipes.save(recipe, tmp_path / "r.yaml")
     assert recipes.load(tmp_path / "r.yaml") == recipe
-    assert recipes.schema.stated(recipe) == {k: v for k, v in CARD.items() if k != "name"}
+    assert recipe.stated_card == {k: v for k, v in CARD.items() if k != "name"}
     assert "card" not in recipes.dumps(recipes.load(LATENTS)).partition("\ndata:")[2]
 
 
@@ -429,8 +429,7 @@ def test_one_command_trains_scores_and_publishes(cli, tmp_path, monkeypatch):
     status, _, err = cli(*line, "--resume")
     assert status == 2 and "tiny_digits exists: --republish replaces it" in err
     assert (shop / "tiny_digits" / "card.json").read_bytes() == before
-    recipe = recipes.load(tmp_path / "r.yaml")
-    recipe["card"]["summary"] = "Another text."
+    recipe = recipes.load(tmp_path / "r.yaml").changed({"card.summary": "Another text."})
     recipes.save(recipe, tmp_path / "r.yaml")
     status, text, err = cli(*line, "--resume", "--republish")
     assert status == 0 and "nothing left to train" in text, err

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from absl import flags
 
+from keras_gans import registry
 from keras_gans.errors import nearest
 
 _DEFINE = {
@@ -33,6 +34,7 @@ class Flag:
         key: where a value goes in a recipe, "section.key" or several of them.
         value: how the help calls the value.
         choices: the only values, or None.
+        names: a kind of `keras_gans.registry` whose names the help lists, or None.
         group: headline in the help.
     """
 
@@ -44,6 +46,7 @@ class Flag:
     key: str | tuple | None = None
     value: str | None = None
     choices: tuple | None = None
+    names: str | None = None
     group: str = "Flags"
 
 
@@ -151,7 +154,10 @@ def _help_of(flag):
     shown = flag.shown if flag.shown is not None else flag.default
     # By identity: 0 is a default to show.
     hidden = shown is None or shown is False
-    text = flag.help if hidden else f"{flag.help} [{shown}]"
+    text = flag.help
+    if flag.names is not None:
+        text += f": {', '.join(registry.names_in_source(flag.names))}"
+    text = text if hidden else f"{text} [{shown}]"
     body = textwrap.wrap(text, 60)
     if len(head) >= 27:
         return "\n".join([head, *(" " * 28 + line for line in body)])

@@ -67,13 +67,12 @@ def publish(model, recipe, out, folder, replace):
         Path of the entry's folder.
     """
     from keras_gans import zoo
-    from keras_gans.recipes import schema
     from keras_gans.recipes.reading import examples_of
 
     print("\nScoring:", flush=True)
     scores = zoo.score(model, recipe)
     print(table(scores))
-    card = {**schema.stated(recipe), "scores": scores, **timing.of_card(out)}
+    card = {**recipe.stated_card, "scores": scores, **timing.of_card(out)}
     ships = recipe["card"].get("discriminator")
     shown = {}
     if hasattr(model, "translate"):

@@ -13,6 +13,7 @@ from keras_gans.models.gan import GAN
 
 class _AuxiliaryClassifierGAN(GAN):
     objective_class = None
+    needs_classes = True
     settled = ("objective",)
 
     def __init__(self, generator, discriminator, adversarial="minimax", **kwargs):
@@ -112,6 +113,7 @@ class MultiHingeGAN(GAN):
     >>> model = keras_gans.models.MultiHingeGAN(g, d, num_classes=10)
     """
 
+    needs_classes = True
     settled = ("objective",)
 
     def __init__(self, generator, discriminator, **kwargs):

@@ -12,7 +12,6 @@ from keras_gans.models.translation import TranslationModel
 from keras_gans.networks.asymmetric import ENCODER
 
 SHARING = ("none", "partial", "full")
-OBJECTIVES = ("least_squares", "wasserstein_gp")
 
 
 @registry.method(
@@ -73,6 +72,7 @@ class AsymmetricGAN(TranslationModel):
     """
 
     learns_from = "labels"
+    objectives = ("least_squares", "wasserstein_gp")
     defaults = {"classification": 1.0, "cycle": 10.0, "ms_ssim": 1.0, "identity": 0.5}
 
     def __init__(
@@ -93,7 +93,7 @@ class AsymmetricGAN(TranslationModel):
     ):
         for what, given, known in (
             ("sharing", sharing, SHARING),
-            ("objective", objective, OBJECTIVES),
+            ("objective", objective, self.objectives),
         ):
             if given not in known:
                 raise ValueError(

@@ -41,6 +41,8 @@ class BigGAN(GAN):
     >>> model = keras_gans.models.BigGAN(g, d, num_classes=10, d_steps=4)
     """
 
+    needs_classes = True
+
     def __init__(self, generator, discriminator, objective="hinge", **kwargs):
         super().__init__(generator, discriminator, objective, **kwargs)
         if not isinstance(discriminator.input_shape, list):

@@ -64,6 +64,7 @@ class OmniGAN(GAN):
     ... )
     """
 
+    needs_classes = True
     settled = ("objective",)
 
     def __init__(

@@ -62,6 +62,7 @@ class SupervisedAsymmetricGAN(TranslationModel):
     (2, 32, 32, 3)
     """
 
+    learns_from = "quadruples"
     condition = "guides"
     defaults = {
         "pixel": 800.0,

@@ -59,6 +59,8 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
     log_names = ()
     images_per_step = None
     learns_from = "images"  # or "labels" beside them, or "pairs": what recipes have to load
+    needs_classes = False  # whether it makes no sense without labels
+    objectives = None  # the names that the argument `objective` takes; None for all objectives
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)

@@ -1,54 +1,9 @@
 """Model cards: Markdown, rendered from an entry's metadata so that the two cannot drift apart."""
 
-from keras_gans.errors import nearest
+from keras_gans.recipes.card import check_stated
 
 README = "README.md"
-# What the publisher states; the rest of a card is read off the model and the files.
-REQUIRED = ("summary", "data")
-STATED = (*REQUIRED, "hardware", "seconds", "images_per_second", "scores", "limits", "notes")
-OF_DATA = ("name", "licence", "attribution", "images", "url")
-OF_SCORE = ("value", "samples", "protocol")
-
-
-def check_stated(card):
-    """Check what a publisher states about an entry.
-
-    Args:
-        card: dictionary; `summary` and `data` (a dictionary with a `name` and a `licence`) have to
-            be there. `scores` is a dictionary, name -> number, or -> {value, samples, protocol};
-            `limits` a text or a list of texts; `seconds` the length of training.
-
-    Raises:
-        ValueError: a missing or unknown key.
-    """
-    if not isinstance(card, dict):
-        raise ValueError(f"card is a {type(card).__name__}; a dictionary is wanted.")
-    _check_keys("card", card, STATED)
-    for key in REQUIRED:
-        if not card.get(key):
-            raise ValueError(
-                f"The card has no {key!r}: card={{'summary': 'One sentence.', 'data': {{'name': "
-                "..., 'licence': ...}} is the least that an entry has to say."
-            )
-    if not isinstance(card["data"], dict):
-        raise ValueError("The card's data has to be a dictionary with a name and a licence.")
-    _check_keys("card's data", card["data"], OF_DATA)
-    for key in ("name", "licence"):
-        if not card["data"].get(key):
-            raise ValueError(f"The card's data has no {key!r}: say on what the entry was trained.")
-    for score in (card.get("scores") or {}).values():
-        if isinstance(score, dict):
-            _check_keys("card's scores", score, OF_SCORE)
-
-
-def _check_keys(what, given, known):
-    for key in given:
-        if key not in known:
-            raise ValueError(
-                f"Unknown key {key!r} in the {what}{nearest(key, known)}; known are "
-                f"{', '.join(known)}."
-            )
-
+__all__ = ["README", "check_stated", "number", "render", "shapes", "translates", "usage"]
 
 def render(card):
     """The Markdown text of a card.

@@ -122,7 +122,7 @@ def _write(subject, name, card, folder, recipe, discriminator, half):
             "precision": "float16 kernels, loaded as float32" if half else "float32",
         },
         "steps": model.steps_done if model.compiled else None,
-        "recipe": recipe,
+        "recipe": recipe.as_dict(),
     }
 
 
@@ -130,11 +130,11 @@ def _recipe(subject, recipe, recipes):
     if recipe is None:
         return subject.recipe()
     recipe = recipes.load(recipe)
+    # A path of this machine says nothing elsewhere.
+    changes = {"data.data_dir": None}
     if recipe["networks"].get("config") is not None:
-        recipe["networks"]["config"] = CONFIG
-    # A path of this machine, which says nothing elsewhere.
-    recipe["data"].pop("data_dir", None)
-    return recipe
+        changes["networks.config"] = CONFIG
+    return recipe.changed(changes)
 
 
 def _rebuilt(subject, config):

@@ -87,7 +87,7 @@ def find_recipe(source, recipe=None):
         raise ValueError("The recipe names no data: scores compare with the training images.")
     config, folder = recipe["networks"].get("config"), getattr(source, "folder", None)
     if config is not None and folder is not None:
-        recipe["networks"]["config"] = str(pathlib.Path(folder) / config)
+        recipe = recipe.changed({"networks.config": str(pathlib.Path(folder) / config)})
     return recipe
 
 

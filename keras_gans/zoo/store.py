@@ -9,23 +9,13 @@ import shutil
 import tempfile
 
 from keras_gans.errors import nearest
+from keras_gans.recipes.card import NAME, check_name
 
 CARD = "card.json"
 CARD_SUM = "card.json.sha256"
 INDEX = "index.json"
 FORMAT = 1
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*\Z")
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
-
-
-def check_name(name):
-    """Return `name`, or raise `ValueError` where it could not name a folder on every system."""
-    if not isinstance(name, str) or not _NAME.match(name) or name.endswith("."):
-        raise ValueError(
-            f"{name!r} cannot name a zoo entry: letters, digits, '_', '-' and '.' are wanted, no "
-            "folders (an entry in a folder of yours is found with path=FOLDER)."
-        )
-    return name
 
 
 def packaged_folder():
@@ -275,7 +265,7 @@ def _recovered(previous):
 
 
 def _plain(folder):
-    return bool(_NAME.match(folder.name))
+    return bool(NAME.match(folder.name))
 
 
 def _inside(path):

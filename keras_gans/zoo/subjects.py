@@ -197,12 +197,11 @@ class Translations:
 
     def recipe(self):
         from keras_gans import recipes
-        from keras_gans.recipes.schema import SECTIONS
 
         try:
             return recipes.describe(self.model)
         except ValueError:  # a method without recipes
-            return {**{name: {} for name in SECTIONS}, "networks": {"config": CONFIG}}
+            return recipes.load({"networks": {"config": CONFIG}})
 
     @functools.cached_property
     def panels(self):
