@@ -18,9 +18,6 @@ KNOWN = {
     ("keras_gans/recipes/schema.py", "keras_gans.zoo.cards"),
     ("keras_gans/recipes/schema.py", "keras_gans.zoo.store"),
     ("keras_gans/recipes/registry.py", "keras_gans.recipes.schema"),
-    ("keras_gans/data/packing.py", "keras_gans.data.arrays"),
-    ("keras_gans/data/packing.py", "keras_gans.data.sources"),
-    ("keras_gans/data/packing.py", "keras_gans.data.tfds"),
 }
 
 
