@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 import keras_gans
-from keras_gans.data import QuadrupleDataset, from_uint8, load_paired, save_grid
+from keras_gans.data import QuadrupleDataset, from_uint8, load_quadruples, save_grid
 from keras_gans.metrics import FrechetDistance, kgnet, psnr, ssim
 
 ROWS = ("symmetric", "asymmetric")
@@ -142,7 +142,8 @@ def main(arguments=None):
     options = parse(arguments)
     name = f"emoji_styles/{next(n for n in (64, 128, 256) if n >= min(options.size, 256))}"
     found = [
-        load_paired(name, options.data_dir, s, image_size=options.size) for s in ("train", "test")
+        load_quadruples(name, options.data_dir, split, image_size=options.size)
+        for split in ("train", "test")
     ]
     train_images, test_images = (images[: options.limit] for images, _, _ in found)
     x, y = pairs_of(train_images)

@@ -1,4 +1,4 @@
-"""Writing files so that an interruption or a full disk loses nothing."""
+"""Files: the user's folder, and writing so that an interruption or a full disk loses nothing."""
 
 import contextlib
 import errno
@@ -6,6 +6,16 @@ import os
 import pathlib
 import secrets
 import shutil
+
+
+def user_folder():
+    """The user's folder for what this library downloads, converts and computes once.
+
+    It is `KERAS_GANS_HOME`, or `keras_gans` in `KERAS_HOME` or `~/.keras`.
+    """
+    own = os.environ.get("KERAS_GANS_HOME")
+    keras_home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
+    return pathlib.Path(own) if own else pathlib.Path(keras_home) / "keras_gans"
 
 
 @contextlib.contextmanager

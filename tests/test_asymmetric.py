@@ -345,7 +345,7 @@ def test_the_bones_are_those_of_the_hand():
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads TensorFlow Datasets")
 def test_paired_emoji_are_one_emoji_in_four_styles(tfds_dir):
-    paired, keys, names = data.load_paired("emoji_styles/64", tfds_dir, "test", image_size=32)
+    paired, keys, names = data.load_quadruples("emoji_styles/64", tfds_dir, "test", image_size=32)
     assert paired.shape == (127, 4, 32, 32, 3) and paired.dtype == np.uint8
     assert names == ["noto", "twemoji", "openmoji", "fluent-emoji-flat"]
     assert len(set(keys)) == 127 and keys == sorted(keys)
@@ -354,7 +354,7 @@ def test_paired_emoji_are_one_emoji_in_four_styles(tfds_dir):
     own = np.abs(flat[:, 0] - flat[:, 1]).mean()
     assert own < 0.8 * np.abs(flat[:, 0] - np.roll(flat[:, 1], 7, axis=0)).mean()
     with pytest.raises(ValueError, match="has no 'code'"):
-        data.load_paired("emoji_styles/64", tfds_dir, "test", key="code")
+        data.load_quadruples("emoji_styles/64", tfds_dir, "test", key="code")
 
 
 def test_a_rate_that_falls_late():

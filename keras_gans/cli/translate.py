@@ -85,7 +85,7 @@ def run(values, positional, arguments):
 
 def find_images(paths):
     """The image files of files and folders, those of a folder sorted."""
-    from keras_gans.data.sources import image_files
+    from keras_gans.data.image_folders import image_files
 
     files = []
     for path in map(pathlib.Path, paths):

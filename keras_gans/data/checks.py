@@ -6,7 +6,7 @@ import numpy as np
 SLACK = 1e-3
 
 
-def check_images(x, where, value_range=None, guess=False, max_channels=3):
+def check_image_array(x, where, value_range=None, guess=False, max_channels=3):
     """Images in one of the library's two forms: uint8, or float32 in [-1, 1].
 
     Args:

@@ -51,6 +51,13 @@ def to_uint8(images):
     return np.clip(np.rint(np.nan_to_num((x + 1) * 127.5)), 0, 255).astype("uint8")
 
 
+def as_dtype(images, dtype):
+    """Images, uint8 or floats in [-1, 1], as "uint8" or "float32"."""
+    if images.dtype == dtype:
+        return images
+    return to_uint8(images) if dtype == "uint8" else from_uint8(images)
+
+
 def image_grid(images, columns=None, pad=2):
     """One picture of many images, row by row, on white.
 

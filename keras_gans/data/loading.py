@@ -1,17 +1,13 @@
 """`keras_gans.data.load`: a `tf.data.Dataset` of images whose order is keyed by (seed, epoch)."""
 
-import pathlib
-
 import keras
 import numpy as np
 
-from keras_gans.data.arrays import make_options
 from keras_gans.data.augment import augment_tensors, check_augment, draw
 from keras_gans.data.checks import check_batch_size
+from keras_gans.data.opening import open_source
 from keras_gans.data.order import EpochKey, check_seed, derived_seed, permutation
-from keras_gans.data.packing import packed_file
-from keras_gans.data.sources import image_files, open_arrays
-from keras_gans.data.tfds import open_tfds
+from keras_gans.data.sources import Options
 
 # Images that are shuffled together where they do not fit into memory.
 SHUFFLE_BUFFER = 10_000
@@ -44,7 +40,8 @@ def load(
 
     Args:
         name_or_path: one of
-            `"digits"`: the 1,797 handwritten 8x8 digits that scikit-learn ships, without download;
+            a data set that comes with the library: `"digits"`, the 1,797 handwritten 8x8 digits of
+                scikit-learn;
             a folder of images (png, jpg, bmp, gif, webp, tiff, ppm), found in any depth; the
                 sub-folders are the classes; sub-folders train, test, val, ... are splits.
                 Transparency is laid on white;
@@ -97,7 +94,7 @@ def load(
     (28, TensorShape([64, 32, 32, 1]))
     """
     _import_tensorflow()
-    options = make_options(
+    options = Options(
         size=image_size,
         split=split,
         labels=labels,
@@ -127,27 +124,8 @@ def load(
 
 def read(name_or_path, labels=False, data_dir=None, download=False, **options):
     """All of a data set at once, as a `Source` with `images`; arguments as in `load`."""
-    options = make_options(
-        labels=labels, cache=True, size=options.pop("image_size", None), **options
-    )
+    options = Options(size=options.pop("image_size", None), labels=labels, cache=True, **options)
     return open_source(str(name_or_path), data_dir, download, options)
-
-
-def open_source(name, data_dir, download, options):
-    """The `Source` of a name, a file or a folder; arguments as in `load`, and `Options`."""
-    source = open_arrays(_in_data_dir(name, data_dir), options)
-    return open_tfds(name, data_dir, download, options) if source is None else source
-
-
-def _in_data_dir(name, data_dir):
-    """`data_dir/name` where that is an array file, a packed data set or a folder, else `name`."""
-    if data_dir is None or name == "digits":
-        return name
-    path = pathlib.Path(data_dir).expanduser() / name
-    if path.is_file() or next(image_files(path), None) is not None:
-        return str(path)
-    packed = packed_file(name, data_dir)
-    return name if packed is None else str(packed)
 
 
 def _import_tensorflow():

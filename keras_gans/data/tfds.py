@@ -7,8 +7,8 @@ import pathlib
 
 import numpy as np
 
+from keras_gans import registry
 from keras_gans.data.images import first_line, fit_image
-from keras_gans.data.packing import PackedExamples, packed_file
 from keras_gans.data.sources import Source
 from keras_gans.errors import nearest
 
@@ -124,14 +124,6 @@ class TfdsExamples:
         return chosen
 
 
-def open_examples(name, data_dir, download=False):
-    """The examples of a data set, packed or not; arguments and errors as in `open_builder`."""
-    packed = packed_file(name, data_dir)
-    if packed is not None:
-        return PackedExamples(packed)
-    return TfdsExamples(open_builder(name, data_dir, download))
-
-
 def _decoded(builder, split, keys):
     """A split as a `tf.data.Dataset` of dictionaries of `keys`, in an order that never changes."""
     import tensorflow_datasets as tfds
@@ -221,10 +213,11 @@ def open_builder(name, data_dir, download=False):
 
 def _unknown(name, folder, list_builders):
     prepared = _prepared(folder)
-    names = ["digits", *prepared, *list_builders(with_community_datasets=False)]
-    known = list(dict.fromkeys(names))
-    text = f"Unknown data set {name!r}{nearest(name, known)}: 'digits', a folder of images, an "
-    text += ".npz or .npy file, or a name of TensorFlow Datasets is wanted"
+    own = registry.names("data set")
+    known = list(dict.fromkeys([*own, *prepared, *list_builders(with_community_datasets=False)]))
+    text = f"Unknown data set {name!r}{nearest(name, known)}: it must be one of the library's own "
+    text += f"({', '.join(own)}), a folder of images, an .npz or .npy file, or a name of "
+    text += "TensorFlow Datasets"
     if os.path.isdir(name):
         return f"{text}; the folder {name} has no images in it."
     if folder is not None and not os.path.isdir(folder):

@@ -1,23 +1,10 @@
 """Initial weights that are the same on every backend."""
 
-import contextlib
-import contextvars
-
 import keras
 import numpy as np
 from keras import ops
 
-_blank = contextvars.ContextVar("keras_gans_blank_weights", default=False)
-
-
-@contextlib.contextmanager
-def blank_weights():
-    """A context for networks whose weights come from elsewhere: ours are zeros, drawn by nobody."""
-    token = _blank.set(True)
-    try:
-        yield
-    finally:
-        _blank.reset(token)
+from keras_gans.training.blank import are_blank
 
 
 class _Seeded(keras.initializers.Initializer):
@@ -25,8 +12,10 @@ class _Seeded(keras.initializers.Initializer):
 
     def __call__(self, shape, dtype=None):
         shape = tuple(shape)
-        blank = _blank.get()
-        values = np.zeros(shape) if blank else self.draw(np.random.default_rng(self.seed), shape)
+        if are_blank():
+            values = np.zeros(shape)
+        else:
+            values = self.draw(np.random.default_rng(self.seed), shape)
         return ops.convert_to_tensor(values.astype("float32"), dtype=dtype)
 
 

@@ -13,8 +13,7 @@ from keras_gans.metrics.frechet import (
     IntraClassFrechetDistance,
     frechet_distance,
 )
-from keras_gans.metrics.inception import inception_2015
-from keras_gans.metrics.inception_weights import convert_inception_2015
+from keras_gans.metrics.inception_weights import convert_inception_2015, inception_2015
 from keras_gans.metrics.kernel import KernelDistance, kernel_distance, subset_indices
 from keras_gans.metrics.kgnet import kgnet
 from keras_gans.metrics.neighbours import PRDC, prdc

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gans.data.checks import check_choice, check_images, check_size
+from keras_gans.data.checks import check_choice, check_image_array, check_size
 
 RESIZES = ("bilinear", "bilinear_antialias", "nearest")
 
@@ -208,4 +208,4 @@ def to_images(images, where="images"):
     images = to_host(images)
     # A range is always named: constant and dark images are no reason to guess.
     value_range = (0, 255) if images.dtype == np.uint8 else (-1, 1)
-    return check_images(images, where, value_range)
+    return check_image_array(images, where, value_range)

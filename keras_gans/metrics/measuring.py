@@ -179,7 +179,7 @@ def find_network(network):
 
         return kgnet()
     if network == "inception_2015":
-        from keras_gans.metrics.inception import inception_2015
+        from keras_gans.metrics.inception_weights import inception_2015
 
         return inception_2015()
     return FeatureNetwork(_pixels, "pixels", checksum="none")

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_gans.data.checks import check_images
+from keras_gans.data.checks import check_image_array
 from keras_gans.data.images import from_uint8
 from keras_gans.data.order import check_seed
 from keras_gans.layers.initializers import SeededNormal
@@ -290,7 +290,7 @@ def _check_sets(real, fakes):
 def _check_set(x, where):
     x = ops.convert_to_numpy(x)
     if x.ndim != 2:
-        return check_images(x, where, max_channels=8)
+        return check_image_array(x, where, max_channels=8)
     if x.dtype.kind not in "fiu" or 0 in x.shape:
         raise ValueError(
             f"{where} has dtype {x.dtype}, shape {x.shape}; numbers (N, F) are wanted."

@@ -7,7 +7,7 @@ import json
 import keras
 
 from keras_gans import layers, losses, models, networks  # noqa: F401  (registers their classes)
-from keras_gans.layers.initializers import blank_weights
+from keras_gans.training.blank import blank_weights
 
 FORMAT = 1
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_gans.layers.initializers import blank_weights
+from keras_gans.training.blank import blank_weights
 
 
 def average_copy(network):
