@@ -211,8 +211,11 @@ class EncoderDecoderModel(Translating, AdversarialModel):
         made = self._translated(self.check_inputs(*inputs), batch_size)
         return made["reconstruction" if self.decoupled else "output"]
 
-    def inference_network(self):
+    def inference_network(self, averaged=True):
         """What `translate` runs, as one network; it shares this model's layers and weights.
+
+        Args:
+            averaged: of methods with an average of their networks; there is none here.
 
         Returns:
             Keras model, inputs "images" (B, H, W, C) in [-1, 1], and int32 "labels" (B,) where the

@@ -157,8 +157,8 @@ class OfNetwork(Translating):
         """(H, W, C) of the images that are made."""
         return tuple(self.translator.output["output"].shape[1:])
 
-    def inference_network(self):
-        """The network itself, as models have it."""
+    def inference_network(self, averaged=True):
+        """The network itself: what a model's `inference_network` gave."""
         return self.translator
 
     def _translated(self, inputs, batch_size):
