@@ -145,6 +145,12 @@ def test_step_scalars_are_the_logs_at_the_global_step(tmp_path):
     assert "samples" not in events.Tags()["images"]
 
 
+def test_the_former_name_of_freq(tmp_path):
+    with pytest.warns(DeprecationWarning, match="update_freq is called freq now"):
+        board = TensorBoard(tmp_path, update_freq=4, samples=0)
+    assert board.freq == 4
+
+
 def test_epoch_values_with_validation(tmp_path):
     model, x, y = make()
     board = TensorBoard(tmp_path, freq="epoch", samples=0)
@@ -492,6 +498,61 @@ def test_an_untrained_generator_is_no_alarm_but_against_real_images():
     assert "step 12 (epoch 2)" in stop.reason and "real ones" in stop.reason
 
 
+def test_one_picture_for_each_class_is_a_collapse():
+    """Its samples differ as much as real images do, but not within a class."""
+
+    class OnePerClass(Toy):
+        def generate(self, n, seed=0, labels=None):
+            return real[labels]
+
+    real = np.random.default_rng(0).uniform(-1, 1, (8, *IMAGE)).astype("float32")
+    labels = np.arange(8) // 4
+    real[4:] *= 0.5
+    model = OnePerClass()
+    model.num_classes = 2
+    model.compile(ToyOptimizer(0.5), loss="mse")
+    _, x, y = make()
+    given = {"patience": 2, "real": real}
+    stop = TerminateOnCollapse(real_labels=labels, **given)
+    fit(model, x, y, [stop], epochs=4)
+    assert "step 12 (epoch 2)" in stop.reason and "its samples of one class are" in stop.reason
+    assert stop.diversity < 1e-3 < collapse.mean_pairwise_distance(real)
+    within = [
+        np.sqrt(np.mean((real[i] - real[j]) ** 2))
+        for i, j in itertools.combinations(range(8), 2)
+        if labels[i] == labels[j]
+    ]
+    assert f"real ones were {np.mean(within):.2g}, 2 checks" in stop.reason
+    # Samples as varied within a class as real images are none.
+    model = Toy()
+    model.num_classes = 2
+    model.compile(ToyOptimizer(0.0), loss="mse")
+    stop = TerminateOnCollapse(real_labels=labels, **given)
+    fit(model, x, y, [stop], epochs=4)
+    assert stop.reason is None
+
+
+@pytest.mark.parametrize(
+    "spread, warmup, stopped_at",
+    [
+        ([0.01] * 6, 0, 12),
+        ([0.01] * 6, 20, 30),  # the checks at steps 24 and 30 count
+        ([0.01] * 6, 100, None),  # a young generator
+        ([1.0] + [0.01] * 5, 100, 18),  # varied at step 6: not young any more
+        ([0.2] + [0.01] * 5, 100, None),  # that was no variety yet
+    ],
+)
+def test_a_young_generator_has_time(spread, warmup, stopped_at):
+    model, x, y = make(ToyOptimizer(0.0))
+    real = model.generate(16, seed=1)
+    stop = TerminateOnCollapse(patience=2, real=real, warmup=warmup)
+    fit(model, x, y, [Spread(spread), stop], epochs=6)
+    if stopped_at is None:
+        assert stop.reason is None
+    else:
+        assert f"stopped at step {stopped_at} " in stop.reason
+
+
 def test_nan_samples_stop_at_once():
     model, x, y = make()
     stop = TerminateOnCollapse(freq=2)
@@ -617,6 +678,8 @@ def test_with_one_stage_training(tmp_path):
         (lambda: TerminateOnCollapse(patience=0), "patience must be"),
         (lambda: TerminateOnCollapse(n=1), "n must be"),
         (lambda: TerminateOnCollapse(min_diversity=2), "min_diversity must be"),
+        (lambda: TerminateOnCollapse(warmup=-1), "warmup must be"),
+        (lambda: TerminateOnCollapse(real_labels=[0, 0]), "pass real="),
     ],
 )
 def test_bad_arguments_raise_one_line(build, message):

@@ -77,10 +77,10 @@ class TerminateOnCollapse(PeriodicCallback):
       reference is the distance of the `real` images (within a label, with `real_labels`), or,
       without them, the largest that these samples ever had in this fit: an untrained generator,
       whose samples differ little, is then no alarm, but neither is one that never learns to vary.
-      With `real` images both are seen: checks within the first `warmup` train steps of the run
-      count only once the samples have been varied enough. NaN in the samples stops at once. A
-      generator that has lost some modes and kept others is no collapse here: watch recall or
-      coverage for that.
+      With `real` images both are seen; a check counts from step `warmup` of the run on, or from
+      when the samples have once been half as varied as the reference. NaN in the samples stops at
+      once. A generator that has lost some modes and kept others is no collapse here: watch recall
+      or coverage for that.
     - *D has won*, looked for every `freq` where the logs have `d_loss`, `real_score` and
       `fake_score`: |d_loss| below `min_d_loss` while the mean scores of real and fake images are
       more than 0.5 apart, for `patience` checks in a row. A Wasserstein loss near zero has no such
@@ -217,7 +217,8 @@ class TerminateOnCollapse(PeriodicCallback):
         if self._real_diversity is None:
             self._reference = max(self._reference, self.diversity)
         bad = self.diversity <= self.min_diversity * self._reference
-        self._varied = self._varied or not bad
+        # An untrained generator of convolutions reaches a sixth, a trained one two thirds and more.
+        self._varied = self._varied or self.diversity >= 0.5 * self._reference
         counts = self._varied or self.step >= self.warmup
         self._collapsed = self._collapsed + 1 if bad and counts else 0
         if self._collapsed >= self.patience:

@@ -7,8 +7,7 @@ from keras_gans.callbacks import PictureGrid, TensorBoard, TerminateOnCollapse
 from keras_gans.data.images import save_grid
 
 REAL = 256  # real images that samples are compared with, at most
-# Train steps in which samples may differ as little as an untrained generator's; see `_variety`.
-WARMUP = 2000
+WARMUP = 2000  # train steps in which samples may differ as little as they like, at least
 
 
 def callbacks_of(model, recipe, data, out):
@@ -41,4 +40,6 @@ def _variety(model, data):
     images, labels = task.real(model, data, REAL)
     if len(images) < 2 or (labels is not None and len(np.unique(labels)) == len(labels)):
         return {}  # no two of a class: then samples are compared with earlier ones
-    return {"real": images, "real_labels": labels, "warmup": WARMUP}
+    # An average of the generator is as it was drawn for longer: until e^-3 of that is left.
+    average = 3 / (1 - (getattr(model, "ema", None) or 0))
+    return {"real": images, "real_labels": labels, "warmup": max(WARMUP, round(average))}
