@@ -231,3 +231,20 @@ def test_a_new_task_is_asked_like_the_others(echo, tmp_path, monkeypatch):
         with pytest.raises(ValueError, match=text):
             (make() if make is callbacks.TerminateOnCollapse else make("a.png")).set_model(model)
     assert isinstance(Samples(), tasks.View)
+
+
+@pytest.mark.parametrize(
+    "classes, ema, warmup", [(3, 0.99, 2000), (3, 0.9995, 6000), (20, None, 0), (None, None, 2000)]
+)
+def test_a_run_compares_variety_within_classes_with_real_images(tmp_path, classes, ema, warmup):
+    g, d = networks.dcgan(8, 1, 4, latent_dim=3, num_classes=classes)
+    model = models.GAN(g, d, num_classes=classes, ema=ema)
+    x, y = images(20, 8), np.arange(20) % (classes or 1)
+    guard, _, _ = watching.callbacks_of(model, {"evaluation": {}}, [(x, y)], tmp_path)
+    assert guard.warmup == warmup and guard.raise_error and guard.min_diversity == 0.1
+    if classes == 20:  # no two images of a class to compare
+        assert guard._real_diversity is None
+        return
+    pairs = [(i, j) for i in range(20) for j in range(i) if y[i] == y[j]]
+    wanted = np.mean([np.sqrt(np.mean((x[i] - x[j]) ** 2)) for i, j in pairs])
+    assert guard._real_diversity == pytest.approx(wanted, rel=1e-4)
