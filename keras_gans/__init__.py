@@ -16,6 +16,7 @@ _MODULES = (
     "networks",
     "plots",
     "recipes",
+    "tasks",
     "training",
     "zoo",
 )

@@ -115,16 +115,13 @@ def method(
             can name its data.
         page: its page in `docs/`, or None.
     """
-    return declare(
-        "method",
-        name,
-        former,
-        task=task,
-        paper=paper,
-        networks=networks,
-        preset=preset,
-        page=page,
-    )
+    about = {"paper": paper, "networks": networks, "preset": preset, "page": page}
+
+    def declared(cls: Any) -> Any:
+        cls.task = task
+        return declare("method", name, former, task=task, **about)(cls)
+
+    return declared
 
 
 def network(name: str, **about: Any) -> Callable[[Any], Any]:
@@ -163,8 +160,13 @@ def dataset(name: str, **about: Any) -> Callable[[Any], Any]:
 
 
 def task(name: str, **about: Any) -> Callable[[Any], Any]:
-    """Declare a kind of task, a subclass of `keras_gans.tasks.Task`."""
-    return declare("task", name, **about)
+    """Declare a kind of task, a subclass of `keras_gans.tasks.Task`, and give it its `name`."""
+
+    def declared(cls: Any) -> Any:
+        cls.name = name
+        return declare("task", name, **about)(cls)
+
+    return declared
 
 
 def entry(task: str, **about: Any) -> Callable[[Any], Any]:

@@ -9,7 +9,8 @@ from conftest import slow_on, to_numpy
 
 from keras_gans import data, models, networks, recipes
 from keras_gans import registry as names
-from keras_gans.cli import main, parts, sample
+from keras_gans.cli import main, sample
+from keras_gans.cli import run_weights as parts
 from keras_gans.data import packing
 from keras_gans.recipes import reading, vocabulary
 

@@ -329,7 +329,7 @@ def test_models_that_others_could_not_load(tmp_path):
         zoo.publish(with_layer(Scaled()), "a", CARD, path=tmp_path)
     with pytest.raises(ValueError, match="Lambda, which is neither"):
         zoo.publish(with_layer(keras.layers.Lambda(lambda x: x)), "a", CARD, path=tmp_path)
-    with pytest.raises(ValueError, match="no generator"):
+    with pytest.raises(ValueError, match="no training method"):
         zoo.publish(keras.Sequential(), "a", CARD, path=tmp_path)
     assert not any(tmp_path.iterdir())
 

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from absl import logging
 
-from keras_gans.callbacks.guard import COLLAPSE_HINT, NAN_HINT
+from keras_gans.callbacks.collapse import COLLAPSE_HINT, NAN_HINT
 from keras_gans.callbacks.sample_grid import PeriodicCallback, check_freq, check_generate
 from keras_gans.errors import nearest
 from keras_gans.files import remove_leftovers

@@ -4,8 +4,6 @@ import pathlib
 
 from keras_gans.cli import timing
 
-_EXAMPLES = 8  # rows of a translator's picture
-
 
 def check(recipe, folder, replace):
     """Refuse what could not be published, before anything is trained.
@@ -66,17 +64,13 @@ def publish(model, recipe, out, folder, replace):
     Returns:
         Path of the entry's folder.
     """
-    from keras_gans import zoo
-    from keras_gans.recipes.reading import examples_of
+    from keras_gans import tasks, zoo
 
     print("\nScoring:", flush=True)
     scores = zoo.score(model, recipe)
     print(table(scores))
     card = {**recipe.stated_card, "scores": scores, **timing.of_card(out)}
     ships = recipe["card"].get("discriminator")
-    shown = {}
-    if hasattr(model, "translate"):
-        shown["examples"], shown["targets"] = examples_of(recipe, _EXAMPLES)
     published = zoo.publish(
         model,
         recipe["card"]["name"],
@@ -85,7 +79,7 @@ def publish(model, recipe, out, folder, replace):
         recipe=recipe,
         discriminator=True if ships is None else ships,
         overwrite=replace,
-        **shown,
+        **tasks.of(model).examples(recipe),
     )
     print(f"\nPublished {published}; its card is {published / 'README.md'}.")
     return published

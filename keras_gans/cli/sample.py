@@ -1,10 +1,9 @@
 """`keras-gans sample`: images from a zoo entry, a run, or a .keras file."""
 
-import contextlib
 import os
 import pathlib
 
-from keras_gans.cli import parts, startup
+from keras_gans.cli import run_weights, startup
 from keras_gans.cli.flags import Command, Flag
 
 
@@ -73,24 +72,24 @@ def parse_size(text):
 
 
 def open_source(source, verb="generate"):
-    """What generates, or translates: a zoo entry, by name or folder, a run's or a file's model.
+    """What makes images: a zoo entry, by name or folder, a run's or a file's model.
 
     Args:
         source: string.
-        verb: "generate" or "translate", the method that is wanted.
+        verb: the function that the caller needs, that of a task: "generate" or "translate".
 
     Raises:
-        ValueError, OSError: nothing of that kind; a model that does the other thing.
+        ValueError, OSError: nothing of that kind; a model of another task.
     """
+    from keras_gans import tasks
+
     model = _open(source)
-    if hasattr(model, verb):
+    task = tasks.of(model)
+    if task.verb == verb:
         return model
-    if verb == "generate":
-        raise ValueError(
-            f"{source} makes images of images, not of noise: use keras-gans translate {source}."
-        )
+    expected = " or ".join(x.makes for x in tasks.every() if x.verb == verb)
     raise ValueError(
-        f"{source} makes images of noise, not of images: use keras-gans sample {source}."
+        f"{source} makes {task.makes}, not {expected}: use keras-gans {task.command} {source}."
     )
 
 
@@ -98,12 +97,12 @@ def open_run(path):
     """The model of a run's folder: from model.keras, or the smaller files of weights/."""
     if (path / "model.keras").is_file():
         return load_model(path / "model.keras")
-    return parts.read(path)
+    return run_weights.read(path)
 
 
 def _open(source):
     path = pathlib.Path(source)
-    if path.is_dir() and ((path / "model.keras").is_file() or parts.exist(path)):
+    if path.is_dir() and ((path / "model.keras").is_file() or run_weights.exist(path)):
         return open_run(path)
     if path.is_dir() and (path / "generator.keras").is_file():
         return load_model(path / "generator.keras")
@@ -137,7 +136,7 @@ def load_model(path):
     import keras
 
     # Their classes have to be registered before Keras reads the file.
-    from keras_gans import layers, losses, models, networks, training  # noqa: F401
+    from keras_gans import layers, losses, models, networks, tasks, training  # noqa: F401
 
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is damaged or no .keras file.")
@@ -146,16 +145,10 @@ def load_model(path):
     except (ValueError, OSError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(f"{path} does not load: {lines[0]}") from error
-    if hasattr(model, "generate") or hasattr(model, "translate"):
-        return model
-    # A network by itself, such as convert and zoo export write.
-    for wrapper in (models.Sampler, models.Translator):
-        with contextlib.suppress(ValueError, AttributeError):
-            return wrapper(model)
-    raise ValueError(
-        f"{path} holds a {type(model).__name__}, which generates no images: a model or a "
-        "generator of keras_gans is wanted."
-    )
+    try:
+        return tasks.wrapped(model)  # convert and zoo export write networks by themselves
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 COMMAND = Command(

@@ -59,12 +59,17 @@ def run(values, positional, arguments):
     from keras_gans.files import replacing
 
     files = find_images(paths)
-    translator = open_translator(source)
+    translator, examples = open_translator(source)
     domain = parse_domain(values.domain, translator, source)
     if files:
         names, inputs = unique_names(files), [read_images(files, translator, values.outline)]
     else:
-        inputs = stored_examples(translator, source)
+        inputs = examples
+        if inputs is None:
+            raise ValueError(
+                "Give images to translate, files or folders: only zoo entries bring examples "
+                f"along, and {source} is none."
+            )
         names = [f"example_{n}" for n in range(len(inputs[0]))]
     # Guides come with the examples; their domains give way to those that were asked for.
     beside = inputs[1] if translator.condition == "guides" else domain
@@ -137,24 +142,14 @@ def read_images(files, translator, outline=False):
     return from_uint8(np.stack(images))
 
 
-def stored_examples(translator, source):
-    """The examples that a zoo entry brings along."""
-    if not hasattr(translator, "examples"):
-        raise ValueError(
-            f"Give images to translate, files or folders: only zoo entries bring examples along, "
-            f"and {source} is none."
-        )
-    return translator.examples()
-
-
 def open_translator(source):
-    """What translates: a zoo entry, or the inference network of a run's model or a .keras file."""
+    """What translates, of a zoo entry, a run or a .keras file; and its examples, or None."""
+    from keras_gans import tasks
     from keras_gans.cli.sample import open_source
-    from keras_gans.models import Translator
 
     model = open_source(source, "translate")
-    network = getattr(model, "inference_network", None)
-    return model if network is None else Translator(network())
+    task = tasks.of(model)
+    return task.wrap(task.network(model)), task.stored_examples(model)
 
 
 def parse_domain(text, translator, source):
@@ -173,8 +168,8 @@ def parse_domain(text, translator, source):
 
 def write_pictures(out, panels, made, names, source):
     """A picture of all panels, or a file of each translation; says what was written."""
-    from keras_gans.callbacks.sample_grid import panel_rows
     from keras_gans.data.images import save_grid
+    from keras_gans.tasks.images import panel_rows
 
     count, images_by = len(names), f"{len(names)} image{'s' * (len(names) > 1)} by {source}"
     if out.suffix:

@@ -139,6 +139,10 @@ class LGA(objectives.Hinge):
         """How much each score of fakes counts in the generator's gradient, in their shape."""
         return self.amplifier.amplification_map(scores)
 
+    @property
+    def maps(self):
+        return {"amplification": self.amplification_map}
+
     def get_config(self):
         own = {k: getattr(self.amplifier, k) for k in ("variant", "amplification")}
         return {**super().get_config(), **own}

@@ -84,6 +84,14 @@ class Objective:
         return scores
 
     @property
+    def maps(self):
+        """What an objective makes of D's scores of fakes that is worth a look, none by default.
+
+        Dictionary, name -> function of raw scores (B, ...) to values in their shape.
+        """
+        return {}
+
+    @property
     def variables(self):
         """`keras.Variable`s of the objective itself (Fisher's multiplier), none by default."""
         return []

@@ -1,13 +1,11 @@
 """AsymmetricGAN: translation between several domains."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_gans import losses, registry
 from keras_gans.errors import nearest
 from keras_gans.losses.similarity import check_scales
-from keras_gans.models.translating import check_domain, check_images
 from keras_gans.models.translation import TranslationModel
 from keras_gans.networks.asymmetric import ENCODER
 
@@ -73,6 +71,7 @@ class AsymmetricGAN(TranslationModel):
 
     learns_from = "labels"
     objectives = ("least_squares", "wasserstein_gp")
+    condition = "domains"
     defaults = {"classification": 1.0, "cycle": 10.0, "ms_ssim": 1.0, "identity": 0.5}
 
     def __init__(
@@ -208,34 +207,6 @@ class AsymmetricGAN(TranslationModel):
             return {n: term for n, term in found.items() if n in self.log_names}
 
         self.minimize_generators(terms)
-
-    def translate(self, images, domain, batch_size=64):
-        """Images in another domain.
-
-        Args:
-            images: floats (N, H, W, C) in [-1, 1].
-            domain: integer in [0, num_domains), or integers (N,).
-            batch_size: integer, images at once.
-
-        Returns:
-            float32 NumPy array (N, H, W, C) in [-1, 1].
-        """
-        domains = check_domain(domain, len(np.asarray(images)), self.num_domains)
-        return self._translated(images, domains, batch_size)
-
-    def panels(self, images, batch_size=64):
-        """Images beside their translations to every domain.
-
-        Args:
-            images, batch_size: as in `translate`.
-
-        Returns:
-            Dictionary, "input" and "domain 0", "domain 1", ... -> float32 arrays (N, H, W, C).
-        """
-        made = {
-            f"domain {d}": self.translate(images, d, batch_size) for d in range(self.num_domains)
-        }
-        return {"input": check_images(images), **made}
 
     def get_config(self):
         own = ("sharing", "objective", "d_steps", "color_cycle")

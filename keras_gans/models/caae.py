@@ -5,13 +5,13 @@ from keras import ops
 
 from keras_gans import registry
 from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
-from keras_gans.models.translating import check_domain, check_shape
 
 
 class _Labelled:
     """Images through a code beside which a label stands; a discriminator of codes."""
 
     learns_from = "labels"
+    condition = "labels"
 
     def _settle(self, code_weight):
         if not code_weight >= 0:
@@ -23,6 +23,7 @@ class _Labelled:
             )
         self.code_weight = float(code_weight)
         self.num_classes = self.decoder.get_layer(name=_one_hot(self.decoder)).num_classes
+        self.num_domains = self.num_classes
 
     def unpack(self, data):
         if not isinstance(data, (tuple, list)) or len(data) < 2 or data[1] is None:
@@ -48,13 +49,6 @@ class _Labelled:
         loss, gradient, _ = self.judge("code_discriminator", prior, code[0])
         self.log(code_loss=loss)
         return self.code_weight * loss, [self.code_weight * gradient]
-
-    def check_images(self, shape):
-        check_shape(shape, self.encoder.inputs[0].shape[1:], "the encoder takes")
-
-    def check_inputs(self, images, labels):
-        (images,) = super().check_inputs(images)
-        return [images, check_domain(labels, len(images), self.num_classes, "label")]
 
     def get_config(self):
         return {**super().get_config(), "code_weight": self.code_weight}

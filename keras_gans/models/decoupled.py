@@ -5,7 +5,6 @@ from keras import ops
 
 from keras_gans import registry
 from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
-from keras_gans.models.translating import check_shape
 
 
 class _Autoencoding:
@@ -27,9 +26,6 @@ class _Autoencoding:
 
     def generator_inputs(self, inputs, code):
         return code[0]
-
-    def check_images(self, shape):
-        check_shape(shape, self.encoder.inputs[0].shape[1:], "the encoder takes")
 
 
 @registry.method(

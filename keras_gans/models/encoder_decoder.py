@@ -13,12 +13,12 @@ from keras import ops
 from keras_gans import losses
 from keras_gans.models.latent import couples_instances
 from keras_gans.models.osgan import choose_seam
-from keras_gans.models.translating import check_images
+from keras_gans.models.translating import Translating
 from keras_gans.networks.copying import copied, redrawn, under_name
 from keras_gans.training import AdversarialModel, backend, one_stage_seam, vjp
 
 
-class EncoderDecoderModel(AdversarialModel):
+class EncoderDecoderModel(Translating, AdversarialModel):
     """Base of both forms: networks, losses and their gradients, pictures.
 
     A family of methods says in `unpack`, `autoencode` and `generator_inputs` what its batches and
@@ -189,54 +189,33 @@ class EncoderDecoderModel(AdversarialModel):
         """The output images of a batch, a tensor."""
         return self.parts(inputs, training)["output"]
 
-    def panels(self, *inputs, batch_size=64):
-        """The paper's picture (Fig. 4) as arrays.
+    @property
+    def image_shape(self):
+        return tuple(self.players[self.autoencoders[0]].inputs[0].shape[1:])
 
-        Args:
-            *inputs: as in `translate`.
-            batch_size: integer, images made at once.
+    @property
+    def _taker(self):
+        return f"the {self.autoencoders[0]} takes"
 
-        Returns:
-            Dictionary, name -> float32 NumPy array (N, H, W, C): "input"; "reconstruction" and
-            "residual" of a decoupled model; "output".
-        """
-        inputs = self.check_inputs(*inputs)
+    def _translated(self, inputs, batch_size):
         backend.sync(self)
         made = []
         for start in range(0, len(inputs[0]), batch_size):
             some = [ops.convert_to_tensor(x[start : start + batch_size]) for x in inputs]
             parts = self.parts(some[0] if len(some) == 1 else some)
             made.append({k: ops.convert_to_numpy(ops.stop_gradient(v)) for k, v in parts.items()})
-        outputs = {k: np.concatenate([part[k] for part in made]) for k in made[0]}
-        return {"input": inputs[0], **outputs}
-
-    def translate(self, *inputs, batch_size=64):
-        """The output images, a float32 NumPy array (N, H, W, C).
-
-        Those of a decoupled model are sums, and may leave [-1, 1].
-
-        Args:
-            *inputs: images (N, H, W, C) in [-1, 1], and integer labels (N,) where the method has
-                them.
-            batch_size: integer, images made at once.
-        """
-        return self.panels(*inputs, batch_size=batch_size)["output"]
+        return {k: np.concatenate([part[k] for part in made]) for k in made[0]}
 
     def reconstruct(self, *inputs, batch_size=64):
         """The encoder-decoder's images I_ED alone; a coupled model's output. As `translate`."""
-        panels = self.panels(*inputs, batch_size=batch_size)
-        return panels["reconstruction" if self.decoupled else "output"]
+        made = self._translated(self.check_inputs(*inputs), batch_size)
+        return made["reconstruction" if self.decoupled else "output"]
 
-    def check_inputs(self, *inputs):
-        """The arguments of `translate` as arrays of the networks' dtypes."""
-        if len(inputs) != 1:
-            raise ValueError(f"{type(self).__name__} takes images alone, not {len(inputs)} arrays.")
-        images = check_images(inputs[0])
-        self.check_images(images.shape)
-        return [images]
-
-    def inference_network(self):
+    def inference_network(self, averaged=True):
         """What `translate` runs, as one network; it shares this model's layers and weights.
+
+        Args:
+            averaged: of methods with an average of their networks; there is none here.
 
         Returns:
             Keras model, inputs "images" (B, H, W, C) in [-1, 1], and int32 "labels" (B,) where the
@@ -255,9 +234,8 @@ class EncoderDecoderModel(AdversarialModel):
         model, named = self, {n: under_name(x, n) for n, x in self.players.items()}
         if any(named[n] is not x for n, x in self.players.items()):
             model = type(self).from_config({**self.get_config(), **named})
-        shape = self.players[self.autoencoders[0]].inputs[0].shape[1:]
-        inputs = [keras.Input(shape, name="images")]
-        if getattr(self, "num_classes", None) is not None:
+        inputs = [keras.Input(self.image_shape, name="images")]
+        if self.condition == "labels":
             inputs.append(keras.Input((), dtype="int32", name="labels"))
         inputs = inputs if len(inputs) > 1 else inputs[0]
         return keras.Model(inputs, model.parts(inputs), name="inference")
@@ -334,7 +312,7 @@ class DecoupledModel(EncoderDecoderModel):
 
     def residual(self, *inputs, batch_size=64):
         """The generator's images I_G alone; as `translate`."""
-        return self.panels(*inputs, batch_size=batch_size)["residual"]
+        return self._translated(self.check_inputs(*inputs), batch_size)["residual"]
 
 
 def tensors(data):

@@ -184,8 +184,8 @@ class LatentModel(Sampling, AdversarialModel):
         real, fake = self.objective.realness(real_scores), self.objective.realness(fake_scores)
         self.log(real_score=ops.mean(real), fake_score=ops.mean(fake))
 
-    def amplification_maps(self, images, labels=None, batch_size=64):
-        """How much each region of images counts in G's gradient: `keras_gans.losses.LGA`'s A.
+    def score_maps(self, images, labels=None, batch_size=64):
+        """The objective's maps of images (`keras_gans.losses.Objective.maps`).
 
         Args:
             images: fakes, float32 (N, H, W, C) in [-1, 1].
@@ -193,22 +193,31 @@ class LatentModel(Sampling, AdversarialModel):
             batch_size: integer, images scored at once.
 
         Returns:
-            float32 NumPy array (N, h, w); (N, 1, 1) with one score per image.
-
-        Raises:
-            ValueError: an objective without an amplification map.
+            Dictionary, name of a map -> float32 NumPy array (N, h, w), or (N, 1, 1) with one score
+            per image; empty for objectives without maps.
         """
-        if not hasattr(self.objective, "amplification_map"):
-            raise ValueError(
-                f"The objective {self.objective.name!r} amplifies nothing: a model with "
-                "objective='lga' has amplification maps."
-            )
+        if not self.objective.maps:
+            return {}
         backend.sync(self)
         conditional = isinstance(self.discriminator.input_shape, list)
         inputs = [images, labels] if conditional else images
         scores = self.discriminator.predict(inputs, batch_size, verbose=0)
         scores = np.asarray(scores, "float32").reshape(len(images), *scores.shape[1:-1] or (1, 1))
-        return ops.convert_to_numpy(self.objective.amplification_map(scores))
+        return {n: ops.convert_to_numpy(make(scores)) for n, make in self.objective.maps.items()}
+
+    def amplification_maps(self, images, labels=None, batch_size=64):
+        """`score_maps` of `keras_gans.losses.LGA`: how much each region counts in G's gradient.
+
+        Raises:
+            ValueError: another objective.
+        """
+        maps = self.score_maps(images, labels, batch_size)
+        if "amplification" not in maps:
+            raise ValueError(
+                f"The objective {self.objective.name!r} amplifies nothing: a model with "
+                "objective='lga' has amplification maps."
+            )
+        return maps["amplification"]
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """Write the (averaged) generator for serving, with a dynamic batch.

@@ -5,7 +5,6 @@ from keras import ops
 
 from keras_gans import registry
 from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
-from keras_gans.models.translating import check_shape
 
 
 class _Paired:
@@ -34,10 +33,6 @@ class _Paired:
 
     def generator_inputs(self, inputs, code):
         return inputs
-
-    def check_images(self, shape):
-        wanted = self.translator_network.inputs[0].shape[1:]
-        check_shape(shape, wanted, f"the {self.autoencoders[0]} takes")
 
 
 @registry.method(

@@ -17,6 +17,8 @@ _PART_BYTES = 64 * 2**20
 class Sampling:
     """Mixin of what has a `generator`, a `latent_dim` and `num_classes` (or None): its images."""
 
+    task = "noise"
+
     def generate(self, n, seed=0, labels=None, truncation=1.0, size=None, cell=None, batch_size=64):
         """Sample images, from the averaged generator if there is one.
 

@@ -1,11 +1,9 @@
 """AsymmetricGAN with pairs: an image follows a guide, such as a hand its skeleton."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_gans import losses, networks, registry
-from keras_gans.models.translating import check_guides
 from keras_gans.models.translation import TranslationModel
 
 
@@ -164,24 +162,6 @@ class SupervisedAsymmetricGAN(TranslationModel):
             return {name: 2.0 * term for name, term in found.items()}
 
         self.minimize_generators(terms)
-
-    def translate(self, images, guides, batch_size=16):
-        """Images that follow guides.
-
-        Args:
-            images: floats (N, H, W, C) in [-1, 1].
-            guides: floats (N, H, W, C') in [-1, 1].
-            batch_size: integer, images at once.
-
-        Returns:
-            float32 NumPy array (N, H, W, C) in [-1, 1].
-
-        Raises:
-            ValueError: images or guides of another shape.
-        """
-        shape = self.translator.input_shape[1][1:]
-        guides = check_guides(guides, len(np.asarray(images)), shape)
-        return self._translated(images, guides, batch_size)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

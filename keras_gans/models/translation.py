@@ -5,12 +5,12 @@ import numpy as np
 from keras import ops
 
 from keras_gans.errors import nearest
-from keras_gans.models.translating import check_images, check_shape
+from keras_gans.models.translating import Translating
 from keras_gans.networks.copying import under_name
 from keras_gans.training import AdversarialModel, backend, value_and_grad
 
 
-class TranslationModel(AdversarialModel):
+class TranslationModel(Translating, AdversarialModel):
     """Base of methods with a translation generator G^t and a reconstruction generator G^r.
 
     The generators minimise one loss together. Players are "translator", "reconstructor" (none where
@@ -26,13 +26,12 @@ class TranslationModel(AdversarialModel):
         seed: integer, the run's seed.
 
     Attributes:
-        condition: what stands beside images, as an inference network calls it.
         defaults: dictionary of the default weights.
         term_weights: dictionary of those in use.
     """
 
-    condition = "domains"
     defaults = {}
+    _taker = "the generators take"
 
     def __init__(
         self,
@@ -125,8 +124,13 @@ class TranslationModel(AdversarialModel):
         """G^t of [images, condition], the averaged one if any."""
         return (self.ema_translator or self.translator)(inputs, training=training)
 
-    def check_images(self, shape):
-        check_shape(shape, self.translator.input_shape[0][1:], "the generators take")
+    @property
+    def image_shape(self):
+        return tuple(self.translator.input_shape[0][1:])
+
+    @property
+    def guide_shape(self):
+        return tuple(self.translator.input_shape[1][1:])
 
     def inference_network(self, averaged=True):
         """What `translate` runs, as one network.
@@ -157,12 +161,11 @@ class TranslationModel(AdversarialModel):
         output = ops.cast(network(inputs, training=False), "float32")
         return keras.Model(inputs, {"output": output}, name="inference")
 
-    def _translated(self, images, condition, batch_size):
-        images = check_images(images)
-        self.check_images(images.shape)
+    def _translated(self, inputs, batch_size):
         backend.sync(self)
         network = self.ema_translator or self.translator
-        return np.asarray(network.predict([images, condition], batch_size, verbose=0), "float32")
+        output = network.predict(inputs, batch_size, verbose=0)
+        return {"output": np.asarray(output, "float32")}
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
