@@ -8,6 +8,17 @@ import secrets
 import shutil
 
 
+def user_folder():
+    """The user's folder of this library: `KERAS_GANS_HOME`, or `keras_gans` in `KERAS_HOME`.
+
+    Without either, `~/.keras/keras_gans`.
+    """
+    home = os.environ.get("KERAS_GANS_HOME")
+    if home:
+        return pathlib.Path(home)
+    return pathlib.Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras_gans"
+
+
 @contextlib.contextmanager
 def replacing(path, suffix="", size=0):
     """A temporary file beside `path` that takes its place if the block succeeds.

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 
 from keras_gans.errors import nearest
+from keras_gans.files import user_folder
 
 CARD = "card.json"
 CARD_SUM = "card.json.sha256"
@@ -37,17 +38,8 @@ def packaged_folder():
 
 
 def cache_folder(cache_dir=None):
-    """The folder of downloaded entries: `cache_dir`, or `zoo` in the user's folder.
-
-    The user's folder is `KERAS_GANS_HOME`, or `keras_gans` in `KERAS_HOME` or `~/.keras`.
-    """
-    if cache_dir is not None:
-        return pathlib.Path(cache_dir)
-    home = os.environ.get("KERAS_GANS_HOME")
-    if home:
-        return pathlib.Path(home) / "zoo"
-    keras_home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
-    return pathlib.Path(keras_home) / "keras_gans" / "zoo"
+    """The folder of downloaded entries: `cache_dir`, or `zoo` in `files.user_folder()`."""
+    return user_folder() / "zoo" if cache_dir is None else pathlib.Path(cache_dir)
 
 
 def names_in(folder):
