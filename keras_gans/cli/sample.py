@@ -77,13 +77,13 @@ def open_source(source, verb="generate"):
 
     Args:
         source: string.
-        verb: "generate" or "translate", the method that is wanted.
+        verb: "generate" or "translate", the method that is wanted; None for either.
 
     Raises:
         ValueError, OSError: nothing of that kind; a model that does the other thing.
     """
     model = _open(source)
-    if hasattr(model, verb):
+    if verb is None or hasattr(model, verb):
         return model
     if verb == "generate":
         raise ValueError(

@@ -7,6 +7,7 @@ README = "README.md"
 REQUIRED = ("summary", "data")
 STATED = (*REQUIRED, "hardware", "seconds", "images_per_second", "scores", "limits", "notes")
 OF_DATA = ("name", "licence", "attribution", "images", "url")
+SAMPLES = 2000  # images that scores are measured on, where nobody says another number
 OF_SCORE = ("value", "samples", "protocol")
 
 
