@@ -346,7 +346,7 @@ class PairedMetric(GenerativeMetric):
     def update_state(self, real, fake):
         """Take in pairs: two batches of one size, real (the truth) and generated."""
         real, fake = self.look(real), self.look(fake)
-        for side, outputs in zip(SIDES, (real, fake), strict=True):
+        for side, outputs in zip(("real", "fake"), (real, fake), strict=True):
             if outputs.lowest is not None:
                 self.lowest[side] = min(self.lowest.get(side, np.inf), outputs.lowest)
         real, fake = getattr(real, self.wants), getattr(fake, self.wants)

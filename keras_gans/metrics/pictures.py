@@ -93,6 +93,10 @@ class _ImageMetric(PairedMetric):
     def __init__(self, split=None, name=None):
         super().__init__(None, split, name)
 
+    @classmethod
+    def measuring(cls, network, split, samples, classes):
+        return cls(split=split)
+
     def look(self, images):
         images = to_images(images)
         if images.dtype == np.uint8:
