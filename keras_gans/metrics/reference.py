@@ -50,6 +50,7 @@ class RealImages:
         self.labels = getattr(data, "labels", None)
         if isinstance(data, (tuple, list)) and len(data) == 2:
             data, self.labels = data
+        self.labels = _integers(self.labels)
         images = getattr(data, "images", data)
         if getattr(images, "ndim", None) in (3, 4):
             self.images = np.asarray(images)
@@ -87,9 +88,7 @@ class RealImages:
             batches = (self.data[i] for i in range(len(self.data))) if indices else self.data
             for batch in batches:
                 images, *beside = (np.asarray(x) for x in keras.tree.flatten(batch))
-                labels = beside[0] if len(beside) == 1 else None
-                integers = labels is not None and labels.ndim == 1 and labels.dtype.kind in "iu"
-                yield images, labels if integers else None
+                yield images, _integers(beside[0]) if len(beside) == 1 else None
         finally:
             if key is not None:
                 key.epoch = epoch
@@ -113,6 +112,14 @@ class RealImages:
             return self.count or len(self.data)
         except TypeError:
             return None
+
+
+def _integers(labels):
+    """Labels that are the class of each image, integers (N,), or None."""
+    if labels is None:
+        return None
+    labels = np.asarray(labels)
+    return labels if labels.ndim == 1 and labels.dtype.kind in "iu" else None
 
 
 def _first(batch):
