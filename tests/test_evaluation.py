@@ -346,7 +346,7 @@ def test_datasets_are_read_whole_and_left_as_they_were():
     data.epoch_key.epoch = 3
     images = reference.RealImages(data)
     assert images.fingerprint() == images.fingerprint() and data.epoch_key.epoch == 3
-    assert images.shape == (8, 8, 1) and sum(len(b) for b in images) == 1700
+    assert images.shape == (8, 8, 1) and sum(len(b) for b, _ in images) == 1700
 
 
 def test_labels_in_turn_or_in_proportion(tmp_path):

@@ -28,7 +28,7 @@ class Flag:
     Attributes:
         name: without dashes.
         kind: "string", "integer", "float", "boolean", or "strings": given several times, a list.
-        help: one line, without a full stop.
+        help: one line, without a full stop; or a function that gives it, which may import Keras.
         default: value where the flag is not given.
         shown: what the help shows as the default, where that is not `default`.
         key: where a value goes in a recipe, "section.key" or several of them.
@@ -40,7 +40,7 @@ class Flag:
 
     name: str
     kind: str
-    help: str
+    help: str | Callable
     default: object = None
     shown: str | None = None
     key: str | tuple | None = None
@@ -69,7 +69,7 @@ class Command:
     Attributes:
         name: as it is typed, such as "zoo list".
         summary: one line.
-        text: what it does, in a paragraph.
+        text: what it does, in a paragraph; or a function that gives it, which may import Keras.
         flags: function without arguments -> list of `Flag`.
         examples: command lines.
         run: function of the parsed flags, the positional arguments and the whole command line ->
@@ -81,7 +81,7 @@ class Command:
 
     name: str
     summary: str
-    text: str
+    text: str | Callable
     flags: Callable
     examples: tuple
     run: Callable
@@ -99,7 +99,7 @@ class Command:
         values = flags.FlagValues()
         values.set_gnu_getopt(True)
         for flag in known:
-            _DEFINE[flag.kind](flag.name, flag.default, flag.help, flag_values=values)
+            _DEFINE[flag.kind](flag.name, flag.default, flag.name, flag_values=values)
         try:
             _, *positional = values(["keras-gans", *arguments])
         except flags.UnrecognizedFlagError as error:
@@ -137,7 +137,8 @@ class Command:
     def help(self):
         """The text of `--help`."""
         usage = " ".join(["usage: keras-gans", self.name, *self.positional, "[flags]"])
-        parts = [usage, "", textwrap.fill(self.text, 88), ""]
+        text = self.text() if callable(self.text) else self.text
+        parts = [usage, "", textwrap.fill(text, 88), ""]
         groups = {}
         for flag in [*self.flags(), *self.common]:
             groups.setdefault(flag.group, []).append(flag)
@@ -154,7 +155,7 @@ def _help_of(flag):
     shown = flag.shown if flag.shown is not None else flag.default
     # By identity: 0 is a default to show.
     hidden = shown is None or shown is False
-    text = flag.help
+    text = flag.help() if callable(flag.help) else flag.help
     if flag.names is not None:
         text += f": {', '.join(registry.names_in_source(flag.names))}"
     text = text if hidden else f"{text} [{shown}]"

@@ -50,10 +50,10 @@ def check_data(recipe):
     Raises:
         ValueError, FileNotFoundError: the data has no test part, or it cannot be read.
     """
-    from keras_gans.zoo import judging
+    from keras_gans.zoo import comparison
 
     try:
-        judging.read(recipe, "test", None)
+        comparison.read_test(recipe)
     except ValueError as error:
         raise ValueError(f"--publish scores with held-out images: {error}") from None
 

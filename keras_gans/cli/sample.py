@@ -76,7 +76,8 @@ def open_source(source, verb="generate"):
 
     Args:
         source: string.
-        verb: the function that the caller needs, that of a task: "generate" or "translate".
+        verb: the function that the caller needs, that of a task: "generate" or "translate";
+            None for either.
 
     Raises:
         ValueError, OSError: nothing of that kind; a model of another task.
@@ -85,7 +86,7 @@ def open_source(source, verb="generate"):
 
     model = _open(source)
     task = tasks.of(model)
-    if task.verb == verb:
+    if verb in (None, task.verb):
         return model
     expected = " or ".join(x.makes for x in tasks.every() if x.verb == verb)
     raise ValueError(

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_gans import registry
 from keras_gans.metrics.base import PairedMetric
 
 
@@ -51,6 +52,14 @@ def discrete_frechet(real, fake):
     return last[:, m]
 
 
+@registry.metric(
+    "frd",
+    lower_is_better=True,
+    real=False,
+    needs=("targets",),
+    says="Frechet ResNet distance from the targets",
+    how="discrete Frechet distance of features from the targets, mean over the images",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class FrechetResNetDistance(PairedMetric):
     """Frechet ResNet distance of pairs ("frd" over "resnet50", else "frd_<network>").

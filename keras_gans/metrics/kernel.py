@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_gans import registry
 from keras_gans.metrics.base import GenerativeMetric, Rows, check_counts
 from keras_gans.metrics.statistics import _mean, check_features
 
@@ -137,6 +138,14 @@ def _starts(x):
     return range(0, len(x), _ROWS)
 
 
+@registry.metric(
+    "kd",
+    lower_is_better=True,
+    default=True,
+    slow=True,
+    says="kernel distance: the same, unbiased for few images",
+    how="kernel distance of features, mean over random subsets",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class KernelDistance(GenerativeMetric):
     """Kernel distance ("kid" over the Inception of 2015, else "kd_<network>"); lower is better.

@@ -1,9 +1,11 @@
-"""Precision, recall, density and coverage: manifolds of nearest neighbours."""
+"""Precision, recall, density, coverage and novelty: distances to nearest neighbors."""
 
 import keras
 import numpy as np
 
+from keras_gans import registry
 from keras_gans.metrics.base import GenerativeMetric, Rows, check_counts
+from keras_gans.metrics.scores import protocol
 from keras_gans.metrics.statistics import check_features
 
 NAMES = ("precision", "recall", "density", "coverage")
@@ -57,7 +59,7 @@ def prdc(real, fake, k=3, k_density=5, block=2000):
         rows = slice(i, i + block)
         for j in range(0, len(fake), block):
             columns = slice(j, j + block)
-            d = _squares(real[rows], norms[0][rows], fake[columns], norms[1][columns])
+            d = squared_distances(real[rows], norms[0][rows], fake[columns], norms[1][columns])
             inside_real[columns] |= (d <= ball[rows, None]).any(axis=0)
             inside_fake[rows] |= (d <= fake_ball[None, columns]).any(axis=1)
             near = d <= ball_density[rows, None]
@@ -72,7 +74,7 @@ def prdc(real, fake, k=3, k_density=5, block=2000):
     return {name: float(v) for name, v in zip(NAMES, values, strict=True)}
 
 
-def _squares(a, a_norms, b, b_norms):
+def squared_distances(a, a_norms, b, b_norms):
     """Squared distances (A, B)."""
     d = a @ b.T
     d *= -2
@@ -99,7 +101,7 @@ def _radii(x, norms, neighbours, block):
         rows = slice(i, i + block)
         for j in range(i, len(x), block):
             columns = slice(j, j + block)
-            d = _squares(x[rows], norms[rows], x[columns], norms[columns])
+            d = squared_distances(x[rows], norms[rows], x[columns], norms[columns])
             if i == j:
                 np.fill_diagonal(d, np.inf)  # itself is no neighbour
             else:
@@ -109,6 +111,30 @@ def _radii(x, norms, neighbours, block):
     return [np.maximum(nearest[:, k - 1], 0) for k in neighbours]
 
 
+def nearest_distances(a, b, block=2000):
+    """Distance of each row of `a` (N, F) to its nearest row of `b` (M, F), float64 (N,)."""
+    b = np.asarray(b, "float64")
+    center = b.mean(axis=0)
+    a, b = a - center, b - center
+    norms = [np.einsum("ij,ij->i", x, x) for x in (a, b)]
+    found = np.full(len(a), np.inf)
+    for i in range(0, len(a), block):
+        rows = slice(i, i + block)
+        for j in range(0, len(b), block):
+            columns = slice(j, j + block)
+            d = squared_distances(a[rows], norms[0][rows], b[columns], norms[1][columns])
+            found[rows] = np.minimum(found[rows], d.min(axis=1))
+    return np.sqrt(np.maximum(found, 0))
+
+
+@registry.metric(
+    "prdc",
+    lower_is_better=False,
+    default=True,
+    scores=NAMES,
+    says="precision and density (realism), recall and coverage (variety)",
+    how="nearest neighbors of features",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class PRDC(GenerativeMetric):
     """Precision, recall, density and coverage; higher is better. See `prdc`.
@@ -129,6 +155,13 @@ class PRDC(GenerativeMetric):
         check_counts(k=k, k_density=k_density)
         self.k, self.k_density = k, k_density
         self.parts = {"real": Rows(), "fake": Rows()}
+
+    @property
+    def names(self):
+        return {kind: protocol(kind, getattr(self.network, "name", None)) for kind in NAMES}
+
+    def most_real(self, samples):
+        return samples  # the balls of two sides compare only where there are as many
 
     def add(self, side, x):
         self.parts[side].add(x)
@@ -151,3 +184,76 @@ class PRDC(GenerativeMetric):
 
     def get_config(self):
         return {**super().get_config(), "k": self.k, "k_density": self.k_density}
+
+
+@registry.metric(
+    "novelty",
+    lower_is_better=False,
+    needs=("held_out",),
+    says="distance to the nearest real image: near 0 memorized, 1 as new as held-out ones",
+    how="distance of features to the nearest real image, relative to that of held-out real images",
+)
+@keras.saving.register_keras_serializable(package="keras_gans")
+class Novelty(GenerativeMetric):
+    """Mean distance of a generated image to its nearest real one, relative to held-out images'.
+
+    Near 0 the training images were memorized; at 1 images are as new as real ones that nobody
+    trained on. Far above 1 they are unlike anything real: it is no measure of quality. All features
+    are kept: memory is 4 F bytes an image.
+
+    Args:
+        network, split, name: see `GenerativeMetric`.
+
+    Example:
+
+    >>> novelty = keras_gans.metrics.Novelty()
+    >>> novelty.update_state([[0.0], [4.0]], [[1.0], [5.0]])
+    >>> novelty.update_held_out([[2.0]])
+    >>> novelty.result()
+    novelty 0.5 (2 real, 2 fake)
+    """
+
+    kind = "novelty"
+
+    def __init__(self, network=None, split=None, name=None):
+        super().__init__(network, split, name)
+        self.parts = {"real": Rows(), "fake": Rows(), "held_out": Rows()}
+        self._known = None
+
+    def update_held_out(self, images):
+        """Take in held-out real images, as `update_real`."""
+        self.take("held_out", self.look(images))
+
+    def add(self, side, x):
+        self.parts[side].add(x)
+
+    def result(self):
+        """`Score`, with `details` "distance", "held_out_distance", "n_held_out".
+
+        Raises:
+            ValueError: a side without images; held-out images that are all among the real ones.
+        """
+        for side in self.sides:
+            self.need(side)
+        real, fake, held_out = (self.parts[s].array() for s in ("real", "fake", "held_out"))
+        counts = len(real), len(held_out)
+        if self._known is None or self._known[0] != counts:
+            # They stay, while one generator after the other is measured.
+            self._known = counts, float(nearest_distances(held_out, real).mean())
+        of_held_out = self._known[1]
+        if not of_held_out > 0:
+            raise ValueError(
+                f"{self.name}: the held-out images are all among the real images; give others."
+            )
+        distance = float(nearest_distances(fake, real).mean())
+        details = {
+            "distance": distance,
+            "held_out_distance": of_held_out,
+            "n_held_out": len(held_out),
+        }
+        return self.score(distance / of_held_out, details=details)
+
+    def reset_side(self, side):
+        super().reset_side(side)
+        if side != "fake":
+            self._known = None
