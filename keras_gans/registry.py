@@ -14,9 +14,11 @@ imported.
 import dataclasses
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from keras_gans.errors import nearest
+
+T = TypeVar("T")
 
 # The package whose import declares what this library has of each kind.
 _HOMES = {
@@ -67,7 +69,7 @@ _former: dict[str, dict[str, str]] = {kind: {} for kind in _HOMES}
 
 def declare(
     kind: str, name: str, former: tuple[str, ...] = (), **about: Any
-) -> Callable[[Any], Any]:
+) -> Callable[[T], T]:
     """Decorator that declares a class or function; the functions below say what each kind needs.
 
     Args:
@@ -77,7 +79,7 @@ def declare(
         **about: what else is known.
     """
 
-    def declared(value: Any) -> Any:
+    def declared(value: T) -> T:
         _declared[kind][name] = Declaration(kind, name, value, about)
         _former[kind].update(dict.fromkeys(former, name))
         return value
@@ -94,7 +96,7 @@ def method(
     preset: str | None = None,
     page: str | None = None,
     former: tuple[str, ...] = (),
-) -> Callable[[Any], Any]:
+) -> Callable[[T], T]:
     """Declare a training method, a subclass of `keras_gans.training.AdversarialModel`.
 
     Args:
@@ -118,27 +120,27 @@ def method(
     )
 
 
-def network(name: str, **about: Any) -> Callable[[Any], Any]:
+def network(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a function that builds all networks of a method, and returns Keras models."""
     return declare("network", name, **about)
 
 
-def objective(name: str, **about: Any) -> Callable[[Any], Any]:
+def objective(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a subclass of `keras_gans.losses.Objective`, and give it its `name`."""
 
-    def declared(cls: Any) -> Any:
+    def declared(cls: T) -> T:
         cls.name = name
         return declare("objective", name, **about)(cls)
 
     return declared
 
 
-def penalty(name: str, **about: Any) -> Callable[[Any], Any]:
+def penalty(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a subclass of `keras_gans.losses.Penalty`."""
     return declare("penalty", name, **about)
 
 
-def metric(name: str, *, lower_is_better: bool, **about: Any) -> Callable[[Any], Any]:
+def metric(name: str, *, lower_is_better: bool, **about: Any) -> Callable[[T], T]:
     """Declare a subclass of `keras_gans.metrics.GenerativeMetric`.
 
     Args:
@@ -148,27 +150,27 @@ def metric(name: str, *, lower_is_better: bool, **about: Any) -> Callable[[Any],
     return declare("metric", name, lower_is_better=lower_is_better, **about)
 
 
-def dataset(name: str, **about: Any) -> Callable[[Any], Any]:
+def dataset(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a data set that comes with the library: a function of `Options` -> `Source`."""
     return declare("data set", name, **about)
 
 
-def task(name: str, **about: Any) -> Callable[[Any], Any]:
+def task(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a kind of task, a subclass of `keras_gans.tasks.Task`."""
     return declare("task", name, **about)
 
 
-def entry(task: str, **about: Any) -> Callable[[Any], Any]:
+def entry(task: str, **about: Any) -> Callable[[T], T]:
     """Declare what the zoo keeps of the methods of a task."""
     return declare("entry", task, **about)
 
 
-def optimizer(name: str, **about: Any) -> Callable[[Any], Any]:
+def optimizer(name: str, **about: Any) -> Callable[[T], T]:
     """Declare an optimizer beside those of Keras."""
     return declare("optimizer", name, **about)
 
 
-def schedule(name: str, **about: Any) -> Callable[[Any], Any]:
+def schedule(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a learning rate schedule beside those of Keras."""
     return declare("learning rate schedule", name, **about)
 
