@@ -27,7 +27,9 @@ class VGGPixels(keras.layers.Layer):
 
 
 def vgg19_features(
-    weights: PathLike | None = "imagenet", image_size: int | tuple[int, int] | None = None, channels: int = 3
+    weights: PathLike | None = "imagenet",
+    image_size: int | tuple[int, int] | None = None,
+    channels: int = 3,
 ) -> keras.Model:
     """VGG-19 as a network of five features: the first ReLU of each block.
 
