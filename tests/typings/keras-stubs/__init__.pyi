@@ -43,6 +43,7 @@ class metrics(metaclass=_Namespace):
 
 class optimizers(metaclass=_Namespace):
     class Optimizer(_Untyped): ...
+
     class schedules(metaclass=_Namespace):
         class LearningRateSchedule(_Untyped): ...
 
