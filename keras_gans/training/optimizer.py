@@ -80,7 +80,7 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
         return self.players[self.names[0]].learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, value: Tensor) -> Tensor:
+    def learning_rate(self, value: Tensor) -> None:
         old = float(ops.convert_to_numpy(self.learning_rate))
         if old == 0:
             raise ValueError(
