@@ -6,6 +6,9 @@ import os
 import pathlib
 import secrets
 import shutil
+from collections.abc import Iterator
+
+from keras_gans.typing import PathLike
 
 
 def user_folder():
@@ -19,7 +22,7 @@ def user_folder():
 
 
 @contextlib.contextmanager
-def replacing(path, suffix="", size=0):
+def replacing(path: PathLike, suffix: str = "", size: int = 0) -> Iterator[str]:
     """A temporary file beside `path` that takes its place if the block succeeds.
 
     The move happens after the content has reached the disk, so that `path` always holds either the
@@ -60,7 +63,7 @@ def replacing(path, suffix="", size=0):
                 os.unlink(temporary)
 
 
-def remove_leftovers(path):
+def remove_leftovers(path: PathLike) -> None:
     """Remove the temporary files that a killed process left beside `path`."""
     path = pathlib.Path(path)
     for leftover in path.parent.glob(f".{path.name}.*"):

@@ -2,11 +2,13 @@
 
 import math
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from keras_gans.errors import nearest
 from keras_gans.files import replacing
+from keras_gans.typing import Any, PathLike
 
 # After Okabe and Ito: colours that colour-blind readers tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5E3C99", "#000000")
@@ -18,18 +20,18 @@ _FORMS = ("line", "points", "both")
 
 
 def line_plot(
-    curves,
-    path,
-    title="",
-    x_label="",
-    y_label="",
-    x_start=0,
-    x_range=None,
-    y_range=None,
-    form="line",
-    point_labels=None,
-    size=(960, 600),
-):
+    curves: dict[str, Any],
+    path: PathLike,
+    title: str = "",
+    x_label: str = "",
+    y_label: str = "",
+    x_start: float = 0,
+    x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,
+    form: str = "line",
+    point_labels: dict[str, Sequence[str | None]] = None,
+    size: tuple[int, int] = (960, 600),
+) -> None:
     """Draw curves on one pair of axes and write them as a PNG file, whole or not at all.
 
     Args:
@@ -81,7 +83,7 @@ def line_plot(
         picture.save(temporary, format="PNG")
 
 
-def ticks(low, high, most=8):
+def ticks(low: float, high: float, most: int = 8) -> tuple[list[float], list[str]]:
     """Round numbers in [low, high], at most `most`, and their texts.
 
     Steps are 1, 2 or 5 times a power of ten.

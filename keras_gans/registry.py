@@ -16,9 +16,11 @@ import dataclasses
 import importlib
 import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from keras_gans.errors import nearest
+
+T = TypeVar("T")
 
 # The package whose import declares what this library has of each kind.
 _HOMES = {
@@ -74,9 +76,7 @@ _declared: dict[str, dict[str, Declaration]] = {kind: {} for kind in _HOMES}
 _former: dict[str, dict[str, str]] = {kind: {} for kind in _HOMES}
 
 
-def declare(
-    kind: str, name: str, former: tuple[str, ...] = (), **about: Any
-) -> Callable[[Any], Any]:
+def declare(kind: str, name: str, former: tuple[str, ...] = (), **about: Any) -> Callable[[T], T]:
     """Decorator that declares a class or function; the functions below say what each kind needs.
 
     Args:
@@ -86,7 +86,7 @@ def declare(
         **about: what else is known.
     """
 
-    def declared(value: Any) -> Any:
+    def declared(value: T) -> T:
         _declared[kind][name] = Declaration(kind, name, value, about)
         _former[kind].update(dict.fromkeys(former, name))
         return value
@@ -103,7 +103,7 @@ def method(
     preset: str | None = None,
     page: str | None = None,
     former: tuple[str, ...] = (),
-) -> Callable[[Any], Any]:
+) -> Callable[[T], T]:
     """Declare a training method, a subclass of `keras_gans.training.AdversarialModel`.
 
     Args:
@@ -124,27 +124,27 @@ def method(
     return declared
 
 
-def network(name: str, **about: Any) -> Callable[[Any], Any]:
+def network(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a function that builds all networks of a method, and returns Keras models."""
     return declare("network", name, **about)
 
 
-def objective(name: str, **about: Any) -> Callable[[Any], Any]:
+def objective(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a subclass of `keras_gans.losses.Objective`, and give it its `name`."""
 
-    def declared(cls: Any) -> Any:
+    def declared(cls: T) -> T:
         cls.name = name
         return declare("objective", name, **about)(cls)
 
     return declared
 
 
-def penalty(name: str, **about: Any) -> Callable[[Any], Any]:
+def penalty(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a subclass of `keras_gans.losses.Penalty`."""
     return declare("penalty", name, **about)
 
 
-def metric(name: str, *, lower_is_better: bool, **about: Any) -> Callable[[Any], Any]:
+def metric(name: str, *, lower_is_better: bool, **about: Any) -> Callable[[T], T]:
     """Declare a subclass of `keras_gans.metrics.GenerativeMetric`.
 
     Args:
@@ -154,7 +154,7 @@ def metric(name: str, *, lower_is_better: bool, **about: Any) -> Callable[[Any],
     return declare("metric", name, lower_is_better=lower_is_better, **about)
 
 
-def dataset(name: str, **about: Any) -> Callable[[Any], Any]:
+def dataset(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a data set that comes with the library: a function of `Options` -> `Source`."""
     return declare("data set", name, **about)
 
@@ -169,17 +169,17 @@ def task(name: str, **about: Any) -> Callable[[Any], Any]:
     return declared
 
 
-def entry(task: str, **about: Any) -> Callable[[Any], Any]:
+def entry(task: str, **about: Any) -> Callable[[T], T]:
     """Declare what the zoo keeps of the methods of a task."""
     return declare("entry", task, **about)
 
 
-def optimizer(name: str, **about: Any) -> Callable[[Any], Any]:
+def optimizer(name: str, **about: Any) -> Callable[[T], T]:
     """Declare an optimizer beside those of Keras."""
     return declare("optimizer", name, **about)
 
 
-def schedule(name: str, **about: Any) -> Callable[[Any], Any]:
+def schedule(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a learning rate schedule beside those of Keras."""
     return declare("learning rate schedule", name, **about)
 

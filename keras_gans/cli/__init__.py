@@ -4,7 +4,7 @@ import pathlib
 import sys
 
 
-def is_starting():
+def is_starting() -> bool:
     """Whether this process is the command line, which chooses a backend before Keras is imported.
 
     `keras_gans/__init__.py` asks: importing `keras_gans.cli` runs it first.

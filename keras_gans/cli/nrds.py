@@ -3,9 +3,11 @@
 import json
 import pathlib
 import sys
+from collections.abc import Iterable
 
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.typing import Any, PathLike
 
 TEXT = (
     "Rank models by their samples. ONE classifier learns to tell real samples (1) from the fakes "
@@ -81,7 +83,7 @@ def _flags():
     ]
 
 
-def run(values, positional, arguments):
+def run(values: Any, positional: list[str], arguments: Any) -> int:
     """Run the command."""
     if not values.real:
         raise ValueError("--real is missing: the folder or file of the real samples.")
@@ -115,7 +117,7 @@ def run(values, positional, arguments):
     return 0
 
 
-def parse_fakes(texts):
+def parse_fakes(texts: Iterable[str] | None) -> dict[str, str]:
     """`["a=DIR", "b=DIR"]` as a dictionary, name -> folder or file."""
     folders = {}
     for text in texts or ():
@@ -135,7 +137,9 @@ def parse_fakes(texts):
     return folders
 
 
-def read_samples(source, image_size=None, channels=None):
+def read_samples(
+    source: PathLike, image_size: int | None = None, channels: int | None = None
+) -> Any:
     """Images as uint8 or float32 in [-1, 1], or vectors (N, F), of a folder or an array file."""
     import numpy as np
 

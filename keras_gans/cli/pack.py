@@ -2,6 +2,7 @@
 
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.typing import Any
 
 
 def _flags():
@@ -16,7 +17,7 @@ def _flags():
     ]
 
 
-def run(values, positional, arguments):
+def run(values: Any, positional: list[str], arguments: Any) -> int:
     """Run the command."""
     (name,) = positional
     for flag in ("image_size", "num"):

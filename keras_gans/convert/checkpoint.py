@@ -7,6 +7,8 @@ import zipfile
 
 import numpy as np
 
+from keras_gans.typing import Any, PathLike
+
 # Where projects put one network's weights inside a larger file; the averaged generator first.
 _NESTS = {
     "generator": ("G_ema", "g_ema", "ema", "generator_ema", "generator", "G", "g", "netG"),
@@ -15,7 +17,7 @@ _NESTS = {
 _COMMON = ("state_dict", "model", "model_state_dict", "module")
 
 
-def read_checkpoint(path, part="generator"):
+def read_checkpoint(path: PathLike, part: str = "generator") -> dict[str, np.ndarray]:
     """The weights of one network in a PyTorch file.
 
     Nothing in the file is executed: PyTorch reads it with `weights_only=True`. Plain state_dicts,
@@ -41,7 +43,7 @@ def read_checkpoint(path, part="generator"):
     return _statistics({name: _array(name, value, path) for name, value in content.items()})
 
 
-def import_torch(what):
+def import_torch(what: str) -> Any:
     """The module torch, or one line on what to do."""
     try:
         import torch

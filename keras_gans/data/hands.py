@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from keras_gans.data.images import from_uint8
+from keras_gans.typing import Any
 
 # The 21 keypoints of OpenPose and MediaPipe: the wrist, then four from each finger's root to its
 # tip, thumb first.
@@ -16,7 +17,12 @@ COLOURS = ((230, 50, 40), (240, 200, 30), (60, 190, 60), (40, 130, 230), (190, 7
 _OVERSAMPLING = 4  # Pillow's lines have hard edges: draw large, then shrink
 
 
-def draw_hand(keypoints, image_size=256, line_width=None, visible=None):
+def draw_hand(
+    keypoints: Any,
+    image_size: int | tuple[int, int] = 256,
+    line_width: float | None = None,
+    visible: Any = None,
+) -> np.ndarray:
     """A hand's skeleton: a line for each bone, a colour for each finger, on black.
 
     The guides of GestureGAN (Tang et al., ACM MM 2018) and AsymmetricGAN, which take OpenPose's 21

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_gans.errors import nearest
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
@@ -44,15 +45,15 @@ class DiffAugment(keras.layers.Layer):
     (2, 8, 8, 3)
     """
 
-    def __init__(self, policy="color,translation,cutout", seed=0, **kwargs):
+    def __init__(self, policy: str = "color,translation,cutout", seed: int = 0, **kwargs: Any):
         # The images keep their dtype under any policy of the layer.
         super().__init__(autocast=False, **kwargs)
-        self.names = _names(policy)
-        self.policy = ",".join(self.names)
+        self.names: tuple[str, ...] = _names(policy)
+        self.policy: str = ",".join(self.names)
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator: keras.random.SeedGenerator = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if len(input_shape) != 4 or None in tuple(input_shape[1:]):
             raise ValueError(
                 f"DiffAugment has images of shape {tuple(input_shape)}; (batch, height, width, "
@@ -60,7 +61,7 @@ class DiffAugment(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, images, random=None, training=True):
+    def call(self, images: Tensor, random: Any = None, training: bool = True) -> Tensor:
         if not training:
             return images
         dtype = keras.backend.standardize_dtype(images.dtype)
@@ -72,10 +73,12 @@ class DiffAugment(keras.layers.Layer):
             x = _AUGMENTATIONS[name](x, random)
         return ops.cast(x, dtype)
 
-    def compute_output_spec(self, images, random=None, training=True):
+    def compute_output_spec(
+        self, images: Tensor, random: Any = None, training: bool = True
+    ) -> keras.KerasTensor:
         return keras.KerasTensor(images.shape, dtype=images.dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "policy": self.policy, "seed": self.seed}
 
 

@@ -1,11 +1,14 @@
 """A head that renders an image of any size from a feature map."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_gans.layers.initializers import SeededUniform
 from keras_gans.layers.spectral import SpectralDense
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 # Bytes of one intermediate result of a chunk of rows in `render`; a handful live at once.
 _CHUNK_BYTES = 48 * 2**20
@@ -50,7 +53,14 @@ class INRHead(keras.layers.Layer):
     """
 
     def __init__(
-        self, image_size, hidden, channels=3, cell="trained", epsilon=1e-6, seed=0, **kwargs
+        self,
+        image_size: int,
+        hidden: int,
+        channels: int = 3,
+        cell: str = "trained",
+        epsilon: float = 1e-6,
+        seed: int | Sequence[int] = 0,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         _check_cell(cell)
@@ -61,11 +71,11 @@ class INRHead(keras.layers.Layer):
         self.epsilon = epsilon
         self.seed = seed
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         inputs = (9 * input_shape[-1] + 4, self.hidden, self.hidden)
         outputs = (self.hidden, self.hidden, self.channels)
         seed = list(self.seed) if isinstance(self.seed, (list, tuple)) else [self.seed]
-        self.linears = [
+        self.linears: list[SpectralDense] = [
             SpectralDense(
                 n_out,
                 kernel_initializer=SeededUniform(n_in**-0.5, [*seed, 2 * i]),
@@ -79,10 +89,17 @@ class INRHead(keras.layers.Layer):
         for layer, n_in in zip(self.linears, inputs, strict=True):
             layer.build((None, n_in))
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         return self._render(inputs, (self.image_size,) * 2, self.cell, None, training)
 
-    def render(self, features, size, cell=None, rows=None, differentiable=False):
+    def render(
+        self,
+        features: Tensor,
+        size: int | tuple[int, int],
+        cell: str | None = None,
+        rows: int | None = None,
+        differentiable: bool = False,
+    ) -> Tensor:
         """Images of any size, from the feature map, in evaluation mode.
 
         Args:
@@ -138,13 +155,13 @@ class INRHead(keras.layers.Layer):
             chunks.append(ops.tanh(y))
         return chunks[0] if len(chunks) == 1 else ops.concatenate(chunks, axis=1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.image_size, self.image_size, self.channels)
 
-    def compute_output_spec(self, inputs, training=False):
+    def compute_output_spec(self, inputs: Tensor, training: bool = False) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype="float32")
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "image_size": self.image_size,

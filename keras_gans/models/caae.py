@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_gans import registry
 from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
+from keras_gans.typing import Any, Tensor
 
 
 class _Labelled:
@@ -25,7 +26,7 @@ class _Labelled:
         self.num_classes = self.decoder.get_layer(name=_one_hot(self.decoder)).num_classes
         self.num_domains = self.num_classes
 
-    def unpack(self, data):
+    def unpack(self, data: Any) -> tuple[Any, Tensor, Tensor]:
         if not isinstance(data, (tuple, list)) or len(data) < 2 or data[1] is None:
             raise ValueError(
                 f"{type(self).__name__} learns from batches of (images, labels): load the data "
@@ -34,16 +35,16 @@ class _Labelled:
         labels = ops.reshape(ops.cast(data[1], "int32"), (-1,))
         return [data[0], labels], data[0], labels
 
-    def autoencode(self, inputs, training=True):
+    def autoencode(self, inputs: Any, training: bool = True) -> list[Tensor]:
         images, labels = inputs
         codes = self.encoder(images, training=training)
         outputs = self.decoder([codes, labels], training=training)
         return [ops.cast(x, "float32") for x in (outputs, codes)]
 
-    def generator_inputs(self, inputs, code):
+    def generator_inputs(self, inputs: Any, code: list[Tensor]) -> Any:
         return [code[0], inputs[1]]
 
-    def code_gradient(self, code):
+    def code_gradient(self, code: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """One update of the code's discriminator, prior against codes, and its adversary's loss."""
         prior = self.random.uniform(ops.shape(code[0]), -1.0, 1.0)
         loss, gradient, _ = self.judge("code_discriminator", prior, code[0])
@@ -96,17 +97,17 @@ class DecoupledCAAE(_Labelled, DecoupledModel):
     >>> model = keras_gans.models.DecoupledCAAE(*networks)
     """
 
-    log_names = (*DecoupledModel.log_names, *_LOGS)
+    log_names: tuple[str, ...] = (*DecoupledModel.log_names, *_LOGS)
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        generator,
-        discriminator,
-        code_discriminator,
-        code_weight=0.01,
-        **kwargs,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        code_discriminator: keras.Model,
+        code_weight: float = 0.01,
+        **kwargs: Any,
     ):
         networks = {"encoder": encoder, "decoder": decoder, "generator": generator}
         networks |= {"discriminator": discriminator, "code_discriminator": code_discriminator}
@@ -159,19 +160,19 @@ class CAAE(_Labelled, CoupledModel):
     (2, 32, 32, 1)
     """
 
-    decoupled_class = DecoupledCAAE
-    doubled = "decoder"
-    log_names = (*CoupledModel.log_names, *_LOGS)
+    decoupled_class: type[DecoupledModel] | None = DecoupledCAAE
+    doubled: str | None = "decoder"
+    log_names: tuple[str, ...] = (*CoupledModel.log_names, *_LOGS)
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        discriminator,
-        code_discriminator,
-        adversarial_weight=1e-4,
-        code_weight=0.01,
-        **kwargs,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        discriminator: keras.Model,
+        code_discriminator: keras.Model,
+        adversarial_weight: float = 1e-4,
+        code_weight: float = 0.01,
+        **kwargs: Any,
     ):
         networks = {"encoder": encoder, "decoder": decoder, "discriminator": discriminator}
         networks["code_discriminator"] = code_discriminator

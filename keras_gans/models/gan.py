@@ -4,7 +4,9 @@ import keras
 from keras import ops
 
 from keras_gans import registry
+from keras_gans.losses import Objective
 from keras_gans.models.latent import LatentModel
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 
 @registry.method(
@@ -38,13 +40,20 @@ class GAN(LatentModel):
     ['d_grad_norm', 'd_loss']
     """
 
-    def __init__(self, generator, discriminator, objective="non_saturating", d_steps=1, **kwargs):
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        objective: str | Objective = "non_saturating",
+        d_steps: int = 1,
+        **kwargs: Any,
+    ):
         super().__init__(generator, discriminator, objective, **kwargs)
         if d_steps != int(d_steps) or d_steps < 1:
             raise ValueError(f"d_steps is {d_steps}; an integer of 1 or more is wanted.")
-        self.d_steps = int(d_steps)
+        self.d_steps: int = int(d_steps)
 
-    def check_images(self, shape):
+    def check_images(self, shape: Shape) -> None:
         super().check_images(shape)
         if shape[0] is not None and shape[0] < self.d_steps:
             raise ValueError(
@@ -52,14 +61,14 @@ class GAN(LatentModel):
                 "with the batch size of one update times d_steps."
             )
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> None:
         images, labels = self.unpack(data)
         parts = self.split((images,) if labels is None else (images, labels), self.d_steps)
         for part in parts:
             self.train_discriminator(*part)
         self.train_generator(*parts[-1])
 
-    def train_discriminator(self, real, labels=None):
+    def train_discriminator(self, real: Tensor, labels: Tensor = None) -> None:
         """One update of D on real images and as many fakes."""
         fake = self.generate_fakes(ops.shape(real)[0], labels)
         objective = self.objective.given(labels)
@@ -74,7 +83,7 @@ class GAN(LatentModel):
         _, scores = self.minimize("discriminator", loss, has_aux=True)
         self.after_discriminator(*scores)
 
-    def train_generator(self, real, labels=None):
+    def train_generator(self, real: Tensor, labels: Tensor = None) -> None:
         """One update of G through D."""
         objective = self.objective.given(labels)
 
@@ -90,5 +99,5 @@ class GAN(LatentModel):
 
         self.minimize("generator", loss)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "d_steps": self.d_steps}

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_gans.training import backend
 from keras_gans.training.noise import class_labels, latents
+from keras_gans.typing import Any
 
 # So few images at once are made without `predict`, whose compilation takes longer.
 _FEW = 8
@@ -54,14 +55,28 @@ class Sampling:
         z = latents(n, self.latent_dim, seed, truncation)
         return self.images_of(z, labels, batch_size, size, cell)
 
-    def images_of(self, latents, labels=None, batch_size=64, size=None, cell=None):
+    def images_of(
+        self,
+        latents: np.ndarray,
+        labels: Any = None,
+        batch_size: int | None = 64,
+        size: int | tuple[int, int] | None = None,
+        cell: str | None = None,
+    ) -> np.ndarray:
         """The images of given latents, an array (N, latent_dim); the rest as in `generate`."""
         backend.sync(self)
         return images_of(self._sampled(), latents, labels, self.num_classes, batch_size, size, cell)
 
     def interpolate(
-        self, steps, labels=None, seed=0, truncation=1.0, size=None, cell=None, batch_size=64
-    ):
+        self,
+        steps: int,
+        labels: Any = None,
+        seed: int | tuple[int, int] = 0,
+        truncation: float = 1.0,
+        size: int | tuple[int, int] | None = None,
+        cell: str | None = None,
+        batch_size: int = 64,
+    ) -> np.ndarray:
         """Images on the straight way between two classes, two latents, or both.
 
         Between classes the condition is interpolated: the one-hot vector or the embedding behind
@@ -104,7 +119,9 @@ class Sampling:
                 labels = (1 - way) * ends[0] + way * ends[1]
         return self.images_of(z, labels, batch_size, size, cell)
 
-    def standing_statistics(self, batches=16, batch_size=64, seed=0, truncation=1.0):
+    def standing_statistics(
+        self, batches: int = 16, batch_size: int = 64, seed: int = 0, truncation: float = 1.0
+    ) -> None:
         """Measure the batch norms' statistics of the generator that is sampled from anew.
 
         See `keras_gans.models.sampling.standing_statistics`. Not for use within `fit`.
@@ -128,8 +145,14 @@ class Sampling:
 
 
 def images_of(
-    generator, latents, labels=None, num_classes=None, batch_size=64, size=None, cell=None
-):
+    generator: keras.Model,
+    latents: Any,
+    labels: Any = None,
+    num_classes: int | None = None,
+    batch_size: int | None = 64,
+    size: int | tuple[int, int] | None = None,
+    cell: str | None = None,
+) -> np.ndarray:
     """The images of given latents.
 
     Args:
@@ -180,7 +203,7 @@ def images_of(
     return images
 
 
-def pair_of_sizes(size):
+def pair_of_sizes(size: int | tuple[int, int]) -> tuple[int, int]:
     """(height, width) of an integer or a pair; raises `ValueError` for anything else."""
     pair = (size, size) if np.ndim(size) == 0 else tuple(size)
     if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in pair):
@@ -190,13 +213,13 @@ def pair_of_sizes(size):
     return int(pair[0]), int(pair[1])
 
 
-def inr_head(generator):
+def inr_head(generator: keras.Model) -> keras.layers.Layer | None:
     """The layer "head" of a generator that can `render` any size, or None."""
     heads = [layer for layer in getattr(generator, "layers", ()) if layer.name == "head"]
     return heads[0] if heads and callable(getattr(heads[0], "render", None)) else None
 
 
-def label_layer(generator):
+def label_layer(generator: keras.Model) -> keras.layers.Layer:
     """The layer behind the labels of a conditional generator: one-hot vectors or an embedding."""
     labels = generator.inputs[1]
     found = [
@@ -213,8 +236,14 @@ def label_layer(generator):
 
 
 def standing_statistics(
-    generator, latent_dim, num_classes=None, batches=16, batch_size=64, seed=0, truncation=1.0
-):
+    generator: keras.Model,
+    latent_dim: int,
+    num_classes: int | None = None,
+    batches: int = 16,
+    batch_size: int = 64,
+    seed: int = 0,
+    truncation: float = 1.0,
+) -> None:
     """Replace a generator's batch norm statistics by their means over fresh batches.
 
     Brock et al., BigGAN, ICLR 2019, Sec. 3.1 and App. C ("standing statistics"): those that moved
@@ -295,7 +324,7 @@ def _part(head, height, width):
     return max(1, _PART_BYTES // (4 * values))
 
 
-def run(network, inputs, batch_size):
+def run(network: keras.Model, inputs: Any, batch_size: int | None) -> Any:
     """A network's outputs as float32 NumPy: by a plain call, or in batches when they are many."""
     count = len(keras.tree.flatten(inputs)[0])
     if batch_size is not None and (count > _FEW or count > batch_size):

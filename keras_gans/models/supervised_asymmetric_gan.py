@@ -4,7 +4,9 @@ import keras
 from keras import ops
 
 from keras_gans import losses, networks, registry
+from keras_gans.losses import Objective
 from keras_gans.models.translation import TranslationModel
+from keras_gans.typing import Any, Tensor
 
 
 @registry.method(
@@ -72,16 +74,16 @@ class SupervisedAsymmetricGAN(TranslationModel):
 
     def __init__(
         self,
-        translator,
-        reconstructor,
-        discriminator,
-        discriminator_2=None,
-        features=None,
-        term_weights=None,
-        objective="non_saturating",
-        ema=None,
-        seed=0,
-        **kwargs,
+        translator: keras.Model,
+        reconstructor: keras.Model | None,
+        discriminator: keras.Model,
+        discriminator_2: keras.Model | None = None,
+        features: keras.Model | None = None,
+        term_weights: dict[str, float] | None = None,
+        objective: str | Objective = "non_saturating",
+        ema: float | None = None,
+        seed: int = 0,
+        **kwargs: Any,
     ):
         super().__init__(
             translator,
@@ -93,17 +95,20 @@ class SupervisedAsymmetricGAN(TranslationModel):
             seed,
             **kwargs,
         )
-        self.objective = losses.get(objective)
-        self.features = self.perceptual = None
+        self.objective: losses.Objective = losses.get(objective)
+        self.features: keras.Model | None = None
+        self.perceptual: losses.Perceptual | None = None
         if self.term_weights["perceptual"]:
             channels = translator.output_shape[-1]
             self.features = features or networks.vgg19_features(channels=channels)
             self.features.trainable = False
             self.perceptual = losses.Perceptual(self.features)
-        self.pixel, self.cycle = losses.ColorL1(), losses.ColorCycle()
-        self.identity, self.variation = losses.ConditionalIdentity(), losses.TotalVariation()
+        self.pixel: losses.ColorL1 = losses.ColorL1()
+        self.cycle: losses.ColorCycle = losses.ColorCycle()
+        self.identity: losses.ConditionalIdentity = losses.ConditionalIdentity()
+        self.variation: losses.TotalVariation = losses.TotalVariation()
 
-    def unpack(self, data):
+    def unpack(self, data: Any) -> list[Tensor]:
         """A batch of quadruples as both cycles at once: (source, its guide, target, its guide)."""
         data = data[0] if isinstance(data, (tuple, list)) and len(data) == 1 else data
         if not isinstance(data, (tuple, list)) or len(data) != 4:
@@ -115,17 +120,19 @@ class SupervisedAsymmetricGAN(TranslationModel):
         pairs = ((x, y), (guide_x, guide_y), (y, x), (guide_y, guide_x))
         return [ops.concatenate(pair) for pair in pairs]
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> None:
         quadruple = self.unpack(data)
         self.train_discriminators(*quadruple)
         self.train_generators(*quadruple)
 
-    def judge(self, player, source, guide, images):
+    def judge(self, player: str, source: Tensor, guide: Tensor, images: Tensor) -> Tensor:
         """A discriminator's scores: D1 sees (source, image), D2 (source, guide, image)."""
         seen = (source, images) if player == "discriminator" else (source, guide, images)
         return self.run(self.players[player], *seen)
 
-    def train_discriminators(self, source, source_guide, target, guide):
+    def train_discriminators(
+        self, source: Tensor, source_guide: Tensor, target: Tensor, guide: Tensor
+    ) -> None:
         """One update of D1 and of D2, on the same translations."""
         fake = self.run(self.translator, source, guide)
         for player in self.discriminators:
@@ -137,7 +144,9 @@ class SupervisedAsymmetricGAN(TranslationModel):
 
             self.minimize(player, loss)
 
-    def train_generators(self, source, source_guide, target, guide):
+    def train_generators(
+        self, source: Tensor, source_guide: Tensor, target: Tensor, guide: Tensor
+    ) -> None:
         """One update of G^t and G^r, by Eq. 12."""
         weights = self.term_weights
 

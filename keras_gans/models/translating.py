@@ -1,8 +1,10 @@
 """Images from images: what models that translate, zoo entries and bare networks share."""
 
+import keras
 import numpy as np
 
 from keras_gans.models import sampling
+from keras_gans.typing import Any, Shape
 
 # What an inference network gives, in the order of the paper's picture.
 PARTS = ("reconstruction", "residual", "output")
@@ -10,7 +12,7 @@ PARTS = ("reconstruction", "residual", "output")
 CONDITIONS = ("domains", "labels", "guides")
 
 
-def check_images(images):
+def check_images(images: Any) -> np.ndarray:
     """Images to translate as a NumPy array; `ValueError` for all but floats (N, H, W, C)."""
     images = np.asarray(images)
     if images.dtype.kind != "f" or images.ndim != 4:
@@ -23,7 +25,7 @@ def check_images(images):
     return images.astype("float32")
 
 
-def check_shape(shape, wanted, who):
+def check_shape(shape: Shape, wanted: Shape, who: str) -> None:
     """Raise `ValueError` where a batch of `shape` has not the images that `who` wants.
 
     Args:
@@ -38,14 +40,14 @@ def check_shape(shape, wanted, who):
         )
 
 
-def check_domain(domain, count, num_domains, name="domain"):
+def check_domain(domain: Any, count: int, num_domains: int, name: str = "domain") -> np.ndarray:
     """int32 domains (count,) of one domain, or an array of them."""
     if domain is None:
         raise ValueError(f"{name} is None; 0 to {num_domains - 1} is wanted.")
     return sampling.class_labels(domain, count, num_domains)
 
 
-def check_guides(guides, count, wanted):
+def check_guides(guides: Any, count: int, wanted: Shape) -> np.ndarray:
     """Guides as a float32 array (count, *wanted)."""
     guides, wanted = np.asarray(guides, "float32"), (count, *wanted)
     if guides.shape != wanted:
@@ -122,7 +124,7 @@ class Translating:
         """Raise `ValueError` where a batch of `shape` has other images than are translated."""
         check_shape(shape, self.image_shape, self._taker)
 
-    def check_inputs(self, images, domain=None):
+    def check_inputs(self, images: np.ndarray, domain: Any = None) -> list[np.ndarray]:
         """The arguments of `translate` as arrays for the network, a list."""
         images = check_images(images)
         self.check_images(images.shape)
@@ -187,7 +189,7 @@ class Translator(OfNetwork):
     (2, 32, 32, 1)
     """
 
-    def __init__(self, translator):
+    def __init__(self, translator: keras.Model):
         names = [x.name for x in translator.inputs]
         known = [["images"], *(["images", name] for name in CONDITIONS)]
         outputs = translator.output
@@ -197,12 +199,12 @@ class Translator(OfNetwork):
                 "translating model gives is wanted."
             )
         self.translator = translator
-        self.num_domains = None
+        self.num_domains: int | None = None
         if self.condition in ("domains", "labels"):
             self.num_domains = count_domains(translator)
 
 
-def count_domains(network):
+def count_domains(network: keras.Model) -> int:
     """How many domains the labels of a network have, from the layer that makes vectors of them."""
     layers = network._flatten_layers()
     counts = {x.num_classes for x in layers if hasattr(x, "num_classes")}
@@ -214,7 +216,7 @@ def count_domains(network):
     return counts.pop()
 
 
-def run(network, inputs, batch_size=64):
+def run(network: keras.Model, inputs: list[Any], batch_size: int = 64) -> dict[str, np.ndarray]:
     """Dictionary of float32 NumPy arrays, of an inference network and its inputs in a list."""
     outputs = sampling.run(network, inputs if len(inputs) > 1 else inputs[0], batch_size)
     return {name: outputs[name] for name in PARTS if name in outputs}

@@ -1,5 +1,7 @@
 """What methods of image translation share: two generators with one loss, and discriminators."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from keras import ops
@@ -8,6 +10,7 @@ from keras_gans.errors import nearest
 from keras_gans.models.translating import Translating
 from keras_gans.networks.copying import under_name
 from keras_gans.training import AdversarialModel, backend, value_and_grad
+from keras_gans.typing import Any, Config, Tensor
 
 
 class TranslationModel(Translating, AdversarialModel):
@@ -35,19 +38,20 @@ class TranslationModel(Translating, AdversarialModel):
 
     def __init__(
         self,
-        translator,
-        reconstructor,
-        discriminator,
-        discriminator_2,
-        term_weights,
-        ema,
-        seed,
-        **kwargs,
+        translator: keras.Model,
+        reconstructor: keras.Model | None,
+        discriminator: keras.Model,
+        discriminator_2: keras.Model | None,
+        term_weights: dict[str, float] | None,
+        ema: float | None,
+        seed: int,
+        **kwargs: Any,
     ):
         super().__init__(seed=seed, **kwargs)
         self.translator = translator
-        self.reconstructor = translator if reconstructor is None else reconstructor
-        self.discriminator, self.discriminator_2 = discriminator, discriminator_2
+        self.reconstructor: keras.Model = translator if reconstructor is None else reconstructor
+        self.discriminator = discriminator
+        self.discriminator_2 = discriminator_2
         for name, weight in (term_weights or {}).items():
             if name not in self.defaults:
                 raise ValueError(
@@ -56,41 +60,43 @@ class TranslationModel(Translating, AdversarialModel):
                 )
             if weight < 0:
                 raise ValueError(f"The weight of {name} is {weight}; 0 or more is wanted.")
-        self.term_weights = {**self.defaults, **(term_weights or {})}
+        self.term_weights: dict[str, float] = {**self.defaults, **(term_weights or {})}
         self.ema = ema
-        self.ema_translator = None if ema is None else self.track_average(translator, ema)
+        self.ema_translator: keras.Model | None = (
+            None if ema is None else self.track_average(translator, ema)
+        )
         self.built = True
 
     @property
-    def one_generator(self):
+    def one_generator(self) -> bool:
         """Whether the translator reconstructs too."""
         return self.reconstructor is self.translator
 
     @property
-    def players(self):
+    def players(self) -> dict[str, keras.Model]:
         names = ("translator", "reconstructor", "discriminator", "discriminator_2")
         left_out = "reconstructor" if self.one_generator else None
         found = {n: getattr(self, n) for n in names if n != left_out}
         return {n: network for n, network in found.items() if network is not None}
 
     @property
-    def discriminators(self):
+    def discriminators(self) -> dict[str, keras.Model]:
         """Dictionary, player -> its network."""
         return {n: d for n, d in self.players.items() if n.startswith("discriminator")}
 
     @property
-    def log_names(self):
+    def log_names(self) -> tuple[str, ...]:
         """The terms of the generators' loss, without their weights."""
         return ("adversarial", *(name for name, weight in self.term_weights.items() if weight))
 
-    def player_variables(self, player):
+    def player_variables(self, player: str) -> list[keras.Variable]:
         variables = super().player_variables(player)
         if player == "reconstructor":
             shared = {id(v) for v in self.translator.trainable_variables}
             variables = [v for v in variables if id(v) not in shared]
         return variables
 
-    def minimize_generators(self, terms_fn):
+    def minimize_generators(self, terms_fn: Callable[[], dict[str, Tensor]]) -> None:
         """Update G^t and G^r along the gradients of one loss.
 
         Args:
@@ -113,14 +119,14 @@ class TranslationModel(Translating, AdversarialModel):
             gradients = gradients[count:]
         self.log(**terms)
 
-    def run(self, network, *inputs):
+    def run(self, network: keras.Model, *inputs: Tensor) -> Any:
         """A network's float32 output in training mode."""
         inputs = list(inputs) if len(inputs) > 1 else inputs[0]
         return keras.tree.map_structure(
             lambda x: ops.cast(x, "float32"), network(inputs, training=True)
         )
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """G^t of [images, condition], the averaged one if any."""
         return (self.ema_translator or self.translator)(inputs, training=training)
 
@@ -132,7 +138,7 @@ class TranslationModel(Translating, AdversarialModel):
     def guide_shape(self):
         return tuple(self.translator.input_shape[1][1:])
 
-    def inference_network(self, averaged=True):
+    def inference_network(self, averaged: bool = True) -> keras.Model:
         """What `translate` runs, as one network.
 
         Args:
@@ -167,7 +173,7 @@ class TranslationModel(Translating, AdversarialModel):
         output = network.predict(inputs, batch_size, verbose=0)
         return {"output": np.asarray(output, "float32")}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         serialize = keras.saving.serialize_keras_object
         networks = {n: None if m is None else serialize(m) for n, m in self._networks().items()}
         return {

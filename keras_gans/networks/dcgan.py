@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -30,12 +31,12 @@ _NORMS = {
 }
 
 
-def norm_layers(norm):
+def norm_layers(norm: str) -> list[keras.layers.Layer]:
     """The layers of a norm's name, none for "none" and "spectral"."""
     return _NORMS[norm]()
 
 
-def check_norms(*norms, choices=tuple(_NORMS)):
+def check_norms(*norms: str, choices: Sequence[str] = tuple(_NORMS)) -> None:
     """Raise `ValueError` for a name that is not in `choices`."""
     for norm in norms:
         if norm not in choices:
@@ -44,7 +45,7 @@ def check_norms(*norms, choices=tuple(_NORMS)):
             )
 
 
-def check_power_of_two(image_size, least=8):
+def check_power_of_two(image_size: int, least: int = 8) -> None:
     """Raise `ValueError` unless `image_size` is a power of two of `least` or more."""
     if image_size < least or image_size & (image_size - 1):
         raise ValueError(
@@ -54,16 +55,16 @@ def check_power_of_two(image_size, least=8):
 
 @registry.network("dcgan")
 def dcgan(
-    image_size=32,
-    channels=1,
-    width=32,
-    norm="batch",
-    d_norm="spectral",
-    latent_dim=64,
-    num_classes=None,
-    d_head="projection",
-    seed=0,
-):
+    image_size: int = 32,
+    channels: int = 1,
+    width: int = 32,
+    norm: str = "batch",
+    d_norm: str = "spectral",
+    latent_dim: int = 64,
+    num_classes: int | None = None,
+    d_head: str | int = "projection",
+    seed: int = 0,
+) -> tuple[keras.Model, keras.Model]:
     """The generator and discriminator of DCGAN.
 
     Radford et al., ICLR 2016, at any size: 4x4 kernels of stride 2, ReLU in G, LeakyReLU 0.2 in D,

@@ -12,16 +12,16 @@ from keras_gans.networks.dcgan import check_norms, check_power_of_two, norm_laye
 
 @registry.network("pix2pix")
 def pix2pix(
-    image_size=256,
-    channels=3,
-    in_channels=None,
-    width=64,
-    norm="batch",
-    d_norm="batch",
-    dropout=0.5,
-    d_layers=3,
-    seed=0,
-):
+    image_size: int = 256,
+    channels: int = 3,
+    in_channels: int | None = None,
+    width: int = 64,
+    norm: str = "batch",
+    d_norm: str = "batch",
+    dropout: float = 0.5,
+    d_layers: int = 3,
+    seed: int = 0,
+) -> tuple[keras.Model, keras.Model]:
     """The generator and discriminator of Pix2Pix.
 
     Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017, App.
@@ -58,7 +58,15 @@ def pix2pix(
     )
 
 
-def unet(image_size=256, channels=3, in_channels=3, width=64, norm="batch", dropout=0.5, seed=0):
+def unet(
+    image_size: int = 256,
+    channels: int = 3,
+    in_channels: int = 3,
+    width: int = 64,
+    norm: str = "batch",
+    dropout: float = 0.5,
+    seed: int = 0,
+) -> keras.Model:
     """Pix2Pix's U-Net: halved down to one pixel and back, each level joined to its mirror image.
 
     Isola et al., CVPR 2017, App. 6.1.1: 4x4 kernels of stride 2; on the way down C64-C128-C256 and
@@ -105,8 +113,14 @@ def unet(image_size=256, channels=3, in_channels=3, width=64, norm="batch", drop
 
 
 def patch_discriminator(
-    image_size=256, channels=3, in_channels=3, width=64, norm="batch", d_layers=3, seed=0
-):
+    image_size: int = 256,
+    channels: int = 3,
+    in_channels: int | None = 3,
+    width: int = 64,
+    norm: str = "batch",
+    d_layers: int = 3,
+    seed: int = 0,
+) -> keras.Model:
     """Pix2Pix's PatchGAN: each score judges one patch of an image beside its input.
 
     Isola et al., CVPR 2017, App. 6.1.2: `d_layers` 4x4 convolutions of stride 2 and two of stride

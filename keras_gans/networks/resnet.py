@@ -32,8 +32,14 @@ _MAPS = (4, 8)
 
 @registry.network("wgan_gp_resnet")
 def wgan_gp_resnet(
-    image_size=32, channels=3, width=None, latent_dim=128, score_map=None, d_norm=None, seed=0
-):
+    image_size: int = 32,
+    channels: int = 3,
+    width: int | None = None,
+    latent_dim: int = 128,
+    score_map: int | None = None,
+    d_norm: str | None = None,
+    seed: int = 0,
+) -> tuple[keras.Model, keras.Model]:
     """The residual generator and critic of WGAN-GP.
 
     Gulrajani et al., NeurIPS 2017, Sec. 5 and Appendix (the networks of their CIFAR-10 and 64x64
@@ -90,8 +96,14 @@ def wgan_gp_resnet(
 
 @registry.network("sngan_resnet")
 def sngan_resnet(
-    image_size=32, channels=3, width=128, latent_dim=128, score_map=None, g_width=None, seed=0
-):
+    image_size: int = 32,
+    channels: int = 3,
+    width: int = 128,
+    latent_dim: int = 128,
+    score_map: int | None = None,
+    g_width: int | None = None,
+    seed: int = 0,
+) -> tuple[keras.Model, keras.Model]:
     """The residual generator and discriminator of SNGAN for 32 x 32 images.
 
     Miyato et al., Spectral Normalization for GANs, ICLR 2018, Table 3, as released: as

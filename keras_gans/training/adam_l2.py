@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_gans import registry
+from keras_gans.typing import Any, Config, Tensor
 
 
 def _bias_correction(beta, step):
@@ -39,13 +40,13 @@ class AdamL2(keras.optimizers.Optimizer):
 
     def __init__(
         self,
-        learning_rate=1e-3,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        l2=0.0,
-        name="adam_l2",
-        **kwargs,
+        learning_rate: Any = 1e-3,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        l2: float = 0.0,
+        name: str = "adam_l2",
+        **kwargs: Any,
     ):
         if l2 < 0:
             raise ValueError(f"l2 is {l2}; a number of 0 or more is wanted.")
@@ -55,7 +56,7 @@ class AdamL2(keras.optimizers.Optimizer):
         self.epsilon = epsilon
         self.l2 = l2
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -63,7 +64,9 @@ class AdamL2(keras.optimizers.Optimizer):
             variables, ["momentum", "velocity"]
         )
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> None:
         dtype = variable.dtype
         index = self._get_variable_index(variable)
         m, v = self._momentums[index], self._velocities[index]
@@ -76,7 +79,7 @@ class AdamL2(keras.optimizers.Optimizer):
         update = ops.cast(learning_rate, dtype) * m_hat / (ops.sqrt(v_hat) + self.epsilon)
         self.assign_sub(variable, update)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         return {
             **config,
