@@ -14,6 +14,7 @@ from conftest import images, relative, slow_on, to_numpy
 from PIL import Image
 
 import keras_gans
+from keras_gans import registry
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OWN_METHOD = ROOT / "examples" / "write_your_own_method.py"
@@ -233,6 +234,17 @@ def test_the_code_of_the_guide(own, monkeypatch, tmp_path):
         sides.append(g_loss(moved))
     assert taken.flat[entry] == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=2e-3)
     assert relative(weights_of(model)["discriminator"], [kernel, bias]) > 1e-5
+
+
+def test_the_code_of_the_page_that_adds_things(monkeypatch, tmp_path):
+    declared = {kind: dict(known) for kind, known in registry._declared.items()}
+    try:
+        run_blocks(blocks("docs/extend.md", "python"), monkeypatch, tmp_path, "extend")
+        assert "noisy_label_gan" in registry.names("method")
+        with pytest.raises(ValueError, match="Unknown objective 'squared_hing'.*'squared_hinge'"):
+            keras_gans.losses.get("squared_hing")
+    finally:
+        registry._declared.update(declared)
 
 
 def test_the_first_two_shell_blocks_of_the_readme_are_one_line_each():
