@@ -293,3 +293,13 @@ def test_two_torch_processes_take_the_steps_of_one(tmp_path):
     assert abs(two.generate(8) - one.generate(8)).max() < 1e-2
     assert (tmp_path / "two" / "samples.png").exists()
     assert list((tmp_path / "two" / "backup").iterdir()) == []
+
+
+def test_the_tables_are_those_of_the_declarations():
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    for page in tables.PAGES:
+        now, made = tables.rendered(page)
+        assert now == made, f"{page}: run python docs/tables.py"
+        assert "`lga_gan`" in now
