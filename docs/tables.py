@@ -18,7 +18,7 @@ _BLOCK = re.compile(r"(<!-- (\w[\w ]*) -->\n).*?(<!-- end -->)", re.S)
 
 
 def _row(*cells):
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
 def _code(names):
