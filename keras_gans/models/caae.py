@@ -49,7 +49,7 @@ class _Labelled:
         self.log(code_loss=loss)
         return self.code_weight * loss, [self.code_weight * gradient]
 
-    def check_images(self, shape):
+    def check_image_shape(self, shape):
         check_shape(shape, self.encoder.inputs[0].shape[1:], "the encoder takes")
 
     def check_inputs(self, images, labels):

@@ -28,7 +28,7 @@ class _Autoencoding:
     def generator_inputs(self, inputs, code):
         return code[0]
 
-    def check_images(self, shape):
+    def check_image_shape(self, shape):
         check_shape(shape, self.encoder.inputs[0].shape[1:], "the encoder takes")
 
 

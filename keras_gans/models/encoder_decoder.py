@@ -232,7 +232,7 @@ class EncoderDecoderModel(AdversarialModel):
         if len(inputs) != 1:
             raise ValueError(f"{type(self).__name__} takes images alone, not {len(inputs)} arrays.")
         images = check_images(inputs[0])
-        self.check_images(images.shape)
+        self.check_image_shape(images.shape)
         return [images]
 
     def inference_network(self):

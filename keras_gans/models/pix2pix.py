@@ -35,7 +35,7 @@ class _Paired:
     def generator_inputs(self, inputs, code):
         return inputs
 
-    def check_images(self, shape):
+    def check_image_shape(self, shape):
         wanted = self.translator_network.inputs[0].shape[1:]
         check_shape(shape, wanted, f"the {self.autoencoders[0]} takes")
 

@@ -125,7 +125,7 @@ class TranslationModel(AdversarialModel):
         """G^t of [images, condition], the averaged one if any."""
         return (self.ema_translator or self.translator)(inputs, training=training)
 
-    def check_images(self, shape):
+    def check_image_shape(self, shape):
         check_shape(shape, self.translator.input_shape[0][1:], "the generators take")
 
     def inference_network(self, averaged=True):
@@ -159,7 +159,7 @@ class TranslationModel(AdversarialModel):
 
     def _translated(self, images, condition, batch_size):
         images = check_images(images)
-        self.check_images(images.shape)
+        self.check_image_shape(images.shape)
         backend.sync(self)
         network = self.ema_translator or self.translator
         return np.asarray(network.predict([images, condition], batch_size, verbose=0), "float32")

@@ -155,7 +155,7 @@ class FitMixin:
         images = keras.tree.flatten(spec)[0]
         shape = tuple(images.shape)
         self.images_per_step = shape[0] if shape and shape[0] else None
-        self.check_images(shape)
+        self.check_image_shape(shape)
         # All labels, where they are at hand, or as many classes as the data has.
         if isinstance(getattr(x, "labels", None), np.ndarray):
             self.check_labels(x.labels)
@@ -167,7 +167,7 @@ class FitMixin:
         if batch is not None:
             self.check_batch(keras.tree.map_structure(ops.convert_to_numpy, batch))
 
-    def check_images(self, shape):
+    def check_image_shape(self, shape):
         """Raise `ValueError` where a batch of `shape` does not fit this model's networks."""
 
     def check_labels(self, labels):
