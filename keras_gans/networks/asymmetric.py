@@ -286,8 +286,8 @@ def asymmetric_supervised(
     triplet = {**shapes, "targets": shapes["images"]}
     return (
         *generators,
-        patch_discriminator(pair, d_width, (seed, 2), "discriminator"),
-        patch_discriminator(triplet, d_width, (seed, 3), "discriminator_2"),
+        patchgan_70(pair, d_width, (seed, 2), "discriminator"),
+        patchgan_70(triplet, d_width, (seed, 3), "discriminator_2"),
     )
 
 
@@ -332,7 +332,7 @@ def resnet_generator(inputs, width=64, blocks=9, channels=3, seed=0, name="trans
     return keras.Model(inputs, layers.Activation("tanh", dtype="float32")(x), name=name)
 
 
-def patch_discriminator(inputs, width=64, seed=0, name="discriminator"):
+def patchgan_70(inputs, width=64, seed=0, name="discriminator"):
     """The 70 x 70 PatchGAN of Isola et al., CVPR 2017: [images, ...] -> scores (B, h, w, 1).
 
     C64-C128-C256-C512 of 4x4 kernels, the first three of stride 2, and a convolution to one score;
