@@ -83,7 +83,7 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
 
     @staticmethod
     def default_d_steps(objective):
-        """Updates of D in a step, where nobody says how many."""
+        """Updates of D in a step, where neither the recipe nor the caller sets `d_steps`."""
         return 1
 
     # What a method uses
