@@ -2,7 +2,11 @@
 
 import ast
 import graphlib
+import os
 import pathlib
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
@@ -140,3 +144,36 @@ def test_imports_of_every_form_are_seen(tmp_path, text):
     (tmp_path / "p" / "a" / "__init__.py").write_text("from p.a import one")
     found = circle(graph_of(tmp_path / "p"))
     assert found[0] == found[-1] and {"p.a", "p.a.one", "p.b.two"} <= set(found)
+
+
+def python(*arguments, **environment):
+    """A fresh Python that has run."""
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), **environment}
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("module", ["keras_gans_cli", "keras_gans.cli"])
+def test_the_command_line_starts_without_keras(module):
+    for command in (["--help"], ["zoo", "list"]):
+        done = python("-X", "importtime", "-m", module, *command, KERAS_BACKEND="none")
+        imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+        assert done.returncode == 0 and done.stdout, done.stderr
+        assert "keras_gans.cli.main" in imported
+        assert not imported & {"keras", "tensorflow", "jax", "torch"}
+
+
+def test_any_other_program_gets_all_modules(tmp_path):
+    text = """
+        import keras_gans, keras
+        print(keras.saving.get_registered_object("keras_gans>OSGAN").__name__)
+    """
+    script = tmp_path / "keras-gans"  # the name of a program says nothing
+    script.write_text(textwrap.dedent(text))
+    done = python(script)
+    assert done.stdout.strip() == "OSGAN", done.stderr
+    # What the command line has told this package is not told to the programs that it starts.
+    text = "import os, keras_gans_cli; print(os.environ.get('KERAS_GANS_COMMAND_LINE'))"
+    done = python("-c", text, KERAS_BACKEND="none")
+    assert done.stdout.strip() == "None", done.stderr

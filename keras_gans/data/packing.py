@@ -139,7 +139,7 @@ class PackedExamples:
             )
 
     def _check(self):
-        """Raise where the description, perhaps a stranger's, does not hold together."""
+        """Raise where the description, which anyone may have written, contradicts itself."""
         for split, count in self.splits.items():
             if not isinstance(count, int) or count < 1:
                 raise ValueError(f"{count!r} examples in {split!r}")

@@ -53,8 +53,8 @@ class GAN(LatentModel):
             raise ValueError(f"d_steps is {d_steps}; an integer of 1 or more is wanted.")
         self.d_steps: int = int(d_steps)
 
-    def check_images(self, shape: Shape) -> None:
-        super().check_images(shape)
+    def check_image_shape(self, shape: Shape) -> None:
+        super().check_image_shape(shape)
         if shape[0] is not None and shape[0] < self.d_steps:
             raise ValueError(
                 f"A batch of {shape[0]} cannot be split for d_steps={self.d_steps}: load the data "

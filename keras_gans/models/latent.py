@@ -115,7 +115,7 @@ class LatentModel(Sampling, AdversarialModel):
             labels = ops.reshape(ops.cast(images[1], "int32"), (-1,))
         return images[0], labels
 
-    def check_images(self, shape: Shape) -> None:
+    def check_image_shape(self, shape: Shape) -> None:
         wanted = tuple(self.generator.output_shape[1:])
         if tuple(shape[1:]) != wanted:
             raise ValueError(

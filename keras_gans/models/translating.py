@@ -120,14 +120,14 @@ class Translating:
         guide = {"guide": inputs[1]} if self.condition == "guides" else {}
         return {"input": inputs[0], **guide, **self._translated(inputs, batch_size)}
 
-    def check_images(self, shape):
+    def check_image_shape(self, shape):
         """Raise `ValueError` where a batch of `shape` has other images than are translated."""
         check_shape(shape, self.image_shape, self._taker)
 
     def check_inputs(self, images: np.ndarray, domain: Any = None) -> list[np.ndarray]:
         """The arguments of `translate` as arrays for the network, a list."""
         images = check_images(images)
-        self.check_images(images.shape)
+        self.check_image_shape(images.shape)
         if self.condition is None:
             if domain is not None:
                 raise ValueError("The network takes images alone: leave the domain out.")

@@ -292,8 +292,8 @@ def asymmetric_supervised(
     triplet = {**shapes, "targets": shapes["images"]}
     return (
         *generators,
-        patch_discriminator(pair, d_width, (seed, 2), "discriminator"),
-        patch_discriminator(triplet, d_width, (seed, 3), "discriminator_2"),
+        patchgan_70(pair, d_width, (seed, 2), "discriminator"),
+        patchgan_70(triplet, d_width, (seed, 3), "discriminator_2"),
     )
 
 
@@ -345,7 +345,7 @@ def resnet_generator(
     return keras.Model(inputs, layers.Activation("tanh", dtype="float32")(x), name=name)
 
 
-def patch_discriminator(
+def patchgan_70(
     inputs: dict[str, tuple[int, int, int]],
     width: int = 64,
     seed: int | tuple[int, ...] = 0,

@@ -156,19 +156,19 @@ class FitMixin:
         images = keras.tree.flatten(spec)[0]
         shape = tuple(images.shape)
         self.images_per_step: int | None = shape[0] if shape and shape[0] else None
-        self.check_images(shape)
+        self.check_image_shape(shape)
         # All labels, where they are at hand, or as many classes as the data has.
         if isinstance(getattr(x, "labels", None), np.ndarray):
             self.check_labels(x.labels)
         elif getattr(x, "class_names", None):
             self.check_labels(np.arange(len(x.class_names)))
-        # Data of this library was checked when it was made; a stranger's is looked at.
+        # Data of this library was checked when made; of any other the first batch is checked.
         if batch is None and hasattr(x, "take") and epoch_key_of(x) is None:
             batch = next(iter(x.take(1)), None)
         if batch is not None:
             self.check_batch(keras.tree.map_structure(ops.convert_to_numpy, batch))
 
-    def check_images(self, shape: Shape) -> None:
+    def check_image_shape(self, shape: Shape) -> None:
         """Raise `ValueError` where a batch of `shape` does not fit this model's networks."""
 
     def check_labels(self, labels: np.ndarray) -> None:
