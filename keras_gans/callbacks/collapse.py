@@ -18,8 +18,9 @@ NAN_HINT = (
     "discriminator, try another objective (hinge), and check that the images are finite, in [-1, 1]"
 )
 COLLAPSE_HINT = (
-    "lower the learning rates, add a gradient penalty or spectral normalization to the "
-    "discriminator, or try another objective (hinge, wasserstein)"
+    "lower the learning rates, set Adam's beta_1 to 0, augment what the discriminator sees "
+    "(augment='color,translation'), add a gradient penalty or spectral normalization to it, or try "
+    "another objective (hinge, wasserstein)"
 )
 WON_HINT = (
     "lower the discriminator's learning rate or its d_steps, add a penalty or spectral "

@@ -8,6 +8,10 @@ from keras_gans.data.images import save_grid
 
 REAL = 256  # real images that samples are compared with, at most
 WARMUP = 2000  # train steps in which samples may differ as little as they like, at least
+# Of real images' distance within a class. Trained entries have 0.65 to 0.95 of it; a run that went
+# to one picture a class (avatars at 32 pixels with the digits' recipe) had 0.30 after 800 steps,
+# 0.14 after 2,200 and 0.11 after 2,600.
+VARIETY = 0.15
 
 
 def callbacks_of(model, recipe, data, out):
@@ -42,4 +46,5 @@ def _variety(model, data):
         return {}  # no two of a class: then samples are compared with earlier ones
     # An average of the generator is as it was drawn for longer: until e^-3 of that is left.
     average = 3 / (1 - (getattr(model, "ema", None) or 0))
-    return {"real": images, "real_labels": labels, "warmup": max(WARMUP, round(average))}
+    warmup = max(WARMUP, round(average))
+    return {"real": images, "real_labels": labels, "warmup": warmup, "min_diversity": VARIETY}
