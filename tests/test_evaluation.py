@@ -515,6 +515,72 @@ def test_the_command_draws_the_truncations_of_an_entry(tmp_path, capsys):
             assert picture.size == (960, 600) and len(picture.getcolors(2**20)) > 10
 
 
+@pytest.fixture(scope="module")
+def translator():
+    networks = keras_gans.networks.encoder_decoder(16, 1, width=4)
+    model = keras_gans.models.DecoupledGAN(*networks)
+    model.compile()
+    return model
+
+
+def test_a_model_that_translates_is_measured_in_training(tmp_path, translator):
+    images, _ = keras_gans.data.load_arrays("digits", image_size=16)
+    inputs, real = images[:30], images[30:100]
+    evaluate = Evaluate(
+        real,
+        ("l1", "fd", "novelty"),
+        cache_dir=tmp_path,
+        inputs=(inputs,),
+        targets=inputs,
+        held_out=images[100:130],
+        monitor="l1",
+    )
+    evaluate.set_model(translator)
+    evaluate.on_train_begin()
+    scores = evaluate.measure()
+    made = np.clip(translator.translate(inputs), -1, 1)
+    np.testing.assert_allclose(scores["l1"], np.abs(made - inputs).mean(), rtol=1e-5)
+    look = keras_gans.metrics.kgnet()
+    fakes, reals = (look(x).features.astype("float64") for x in (made, real))
+    np.testing.assert_allclose(scores["fd"], frechet(reals, fakes), rtol=1e-3)
+    assert scores["fd"].n_fake == 30 and evaluate.best_value == scores["l1"]
+    with pytest.raises(ValueError, match="give inputs"):
+        Evaluate(real, cache_dir=False).set_model(translator)
+    with pytest.raises(ValueError, match="makes no images of noise"):
+        evaluate.measurement.of(translator)
+
+
+def test_the_command_measures_a_translator_on_held_out_images(tmp_path, capsys, translator):
+    run = tmp_path / "run"
+    run.mkdir()
+    translator.save(run / "model.keras")
+    recipe = {"data": {"name": "digits", "split": "train[:90]", "image_size": 16}}
+    keras_gans.recipes.save(recipe, run / "recipe.yaml")
+    common = (f"--cache_dir={tmp_path}", f"--out={tmp_path}", "--samples=40")
+    status, text, err = cli(capsys, run, *common)
+    assert status == 0 and "digits/train[:90]" in text, err
+    (measured,) = json.loads((tmp_path / "evaluation.json").read_text())["measurements"]
+    scores = measured["scores"]
+    assert {"l1", "psnr", "fd", "novelty", "diversity", "precision"} <= set(scores)
+    # Evenly spread over what is held out, train[1500:].
+    options = {"image_size": 16, "split": "train[1500:]", "dtype": "uint8"}
+    images, _ = keras_gans.data.load_arrays("digits", **options)
+    inputs = keras_gans.data.from_uint8(images[np.arange(40) * 297 // 40])
+    made = np.clip(translator.translate(inputs), -1, 1)
+    np.testing.assert_allclose(scores["l1"]["value"], np.abs(made - inputs).mean(), rtol=1e-4)
+    assert scores["fd"]["n_real"] == 90 and scores["fd"]["n_fake"] == 40
+    status, _, err = cli(capsys, run, *common, "--truncation=0.5")
+    assert status == 2 and "no images of noise" in err
+    status, _, err = cli(capsys, run, *common, "--metrics=accuracy")
+    assert status == 2 and "kgnet does not know the classes" in err
+
+
+def test_the_help_lists_what_is_declared(capsys):
+    text = cli(capsys, "--help")[1]
+    for name, metric in keras_gans.registry.all("metric").items():
+        assert f"{name} ({metric.says[:20]}" in " ".join(text.split())
+
+
 def test_truncations():
     assert command.parse_truncation("0.7") == [0.7]
     steps = command.parse_truncation("0.05:1.0:0.05")

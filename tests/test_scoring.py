@@ -401,6 +401,32 @@ def cli(capsys, monkeypatch):
     return run
 
 
+def test_evaluate_score_and_card_say_the_same(capsys, tmp_path):
+    line = ["evaluate", "osgan_digits", "--baselines", f"--out={tmp_path}"]
+    line += ["--metrics=fd,novelty,diversity,accuracy"]
+    with pytest.raises(SystemExit) as left:
+        main.main(line)
+    assert not left.value.code, capsys.readouterr().err
+    found = json.loads((tmp_path / "evaluation.json").read_text())
+    (measured,) = found["measurements"]
+    evaluated = {score["name"]: score for score in measured["scores"].values()}
+    for source, scores in found["baselines"].items():
+        evaluated |= {f"{score['name']}, {source}": score for score in scores.values()}
+    entry = zoo.load("osgan_digits")
+    scores, card = zoo.score(entry, progress=False), entry.metadata["scores"]
+    factors = {name for name in scores if " / " in name}
+    own = {name for name in card if "(pixels)" not in name}
+    assert set(evaluated) == set(scores) - factors and own == set(scores) >= factors
+    for name, score in scores.items():
+        assert card[name]["protocol"] == score["protocol"]
+        assert card[name]["samples"] == score["samples"]
+        assert card[name]["value"] == pytest.approx(score["value"], rel=1e-4, abs=1e-4)
+        if name not in factors:
+            same = evaluated[name]
+            assert same["value"] == pytest.approx(score["value"], rel=1e-4, abs=1e-4)
+            assert (same["protocol"], same["n_fake"]) == (score["protocol"], score["samples"])
+
+
 @slow_on("tensorflow", "jax")
 def test_one_command_trains_scores_and_publishes(cli, tmp_path, monkeypatch):
     recipes.save({**LATENTS, "card": CARD}, tmp_path / "r.yaml")

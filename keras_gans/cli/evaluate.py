@@ -1,5 +1,6 @@
 """`keras-gans evaluate`: scores of a trained model, as a table, as JSON, and over truncations."""
 
+import functools
 import json
 import pathlib
 
@@ -41,100 +42,42 @@ def _metrics():
 
 
 def _flags():
-    return [*_flags_of_data(), *_flags_of_measurement()]
-
-
-def _flags_of_data():
-    group = "Real images"
+    real = functools.partial(Flag, group="Real images")
+    how = functools.partial(Flag, group="Measurement")
+    data = "digits, a folder of images, an .npz, or a name of TensorFlow Datasets"
+    split = "part of the data, such as test or train[:80%]"
+    own_split = "the recipe's, else train; of digits train[:1500]"
+    cache = "folder that keeps the statistics of real images, measured once"
+    own_cache = "statistics in KERAS_GANS_HOME, else ~/.keras/keras_gans/statistics"
+    own_metrics = "those of a card, and the others that are no slower"
+    beside = "measure untrained networks, mean images and held-out ones beside it, as cards do"
+    network = "what looks at the images: kgnet, inception_2015, or none for their pixels"
+    weights = "file of that network's weights"
+    samples = "generated images, as many as of a card; papers take 10000 to 50000 for fid"
+    truncation = (
+        "scale of the latents' standard deviation: one number, or FIRST:LAST:STEP for the "
+        "trade-off of realism and variety, as pictures"
+    )
+    out = "folder for evaluation.json and the pictures"
     return [
-        Flag(
-            "dataset",
-            "string",
-            "digits, a folder of images, an .npz, or a name of TensorFlow Datasets",
-            shown="the recipe's",
-            value="NAME",
-            group=group,
-        ),
-        Flag("data_dir", "string", "where that data lies", value="DIR", group=group),
-        Flag(
-            "split",
-            "string",
-            "part of the data, such as test or train[:80%]",
-            shown="the recipe's, else train; of digits train[:1500]",
-            group=group,
-        ),
-        Flag(
-            "cache_dir",
-            "string",
-            "folder that keeps the statistics of real images, measured once",
-            shown="statistics in KERAS_GANS_HOME, else ~/.keras/keras_gans/statistics",
-            value="DIR",
-            group=group,
-        ),
+        real("dataset", "string", data, shown="the recipe's", value="NAME"),
+        real("data_dir", "string", "where that data lies", value="DIR"),
+        real("split", "string", split, shown=own_split),
+        real("cache_dir", "string", cache, shown=own_cache, value="DIR"),
+        how("metrics", "string", _some_metrics, shown=own_metrics, value="NAMES"),
+        how("baselines", "boolean", beside, False),
+        how("network", "string", network, "kgnet", choices=NETWORKS),
+        how("weights", "string", weights, shown="its own, or where it is kept", value="FILE"),
+        how("samples", "integer", samples, SAMPLES),
+        how("seed", "integer", "seed of the noise", 0),
+        how("batch_size", "integer", "images at once", 64),
+        how("truncation", "string", truncation, "1.0", value="T"),
+        Flag("out", "string", out, "evaluation", value="DIR", group="Results"),
     ]
 
 
-def _flags_of_measurement():
-    how, results = "Measurement", "Results"
-    return [
-        Flag(
-            "metrics",
-            "string",
-            lambda: f"some of {','.join(_metrics())}",
-            shown="those of a card and all others that are quick enough",
-            value="NAMES",
-            group=how,
-        ),
-        Flag(
-            "baselines",
-            "boolean",
-            "measure untrained networks, mean images and held-out ones beside it, as cards do",
-            False,
-            group=how,
-        ),
-        Flag(
-            "network",
-            "string",
-            "what looks at the images: kgnet, inception_2015, or none for their pixels",
-            "kgnet",
-            choices=NETWORKS,
-            group=how,
-        ),
-        Flag(
-            "weights",
-            "string",
-            "file of that network's weights",
-            shown="its own, or where it is kept",
-            value="FILE",
-            group=how,
-        ),
-        Flag(
-            "samples",
-            "integer",
-            "generated images, as many as of a card; papers take 10000 to 50000 for fid",
-            SAMPLES,
-            group=how,
-        ),
-        Flag("seed", "integer", "seed of the noise", 0, group=how),
-        Flag("batch_size", "integer", "images at once", 64, group=how),
-        Flag(
-            "truncation",
-            "string",
-            "scale of the latents' standard deviation: one number, or FIRST:LAST:STEP for the "
-            "trade-off of realism and variety, as pictures",
-            "1.0",
-            value="T",
-            group=how,
-        ),
-        Flag(
-            "out",
-            "string",
-            "folder for evaluation.json and the pictures",
-            "evaluation",
-            value="DIR",
-            group=results,
-        ),
-    ]
+def _some_metrics():
+    return f"some of {','.join(_metrics())}"
 
 
 def run(values, positional, arguments):
@@ -162,9 +105,12 @@ def run(values, positional, arguments):
         values.seed,
         values.batch_size,
     )
-    metrics = named or _default_metrics(compared, values.network, len(truncations) > 1)
+    left_out = _left_out(network, len(truncations) > 1)
+    metrics = named or _default_metrics(compared, left_out)
     others = compared.others() if values.baselines else []
-    names = dict.fromkeys([*metrics, *(name for _, names in others for name in names)])
+    others = [(x, [n for n in names if n in (named or names)]) for x, names in others]
+    others = [(x, [n for n in names if n not in left_out]) for x, names in others]
+    names = dict.fromkeys([*metrics, *(n for _, names in others for n in names)])
     measurement = compared.measurement(names, network, cache_dir=values.cache_dir)
     print(f"{source} against {compared.split}, {values.network}, {backend} backend.", flush=True)
     with scoring.Bar("real images", None) as progress:
@@ -180,24 +126,28 @@ def run(values, positional, arguments):
     for t in truncations:
         what = "samples" if len(truncations) == 1 else f"samples at truncation {t:g}"
         results[t] = measured(compared.source if t == 1 else model, metrics, what, t)
-    beside = {images.name: measured(images, names, images.name) for images, names in others}
-    print("\n" + (table(results[t], beside) if len(results) == 1 else curve_table(results)) + "\n")
-    for line in _warnings({**results, **beside}):
-        print(f"Note: {line}.")
+    beside = {x.name: measured(x, names, x.name) for x, names in others if names}
+    data = {k: v for k, v in recipe["data"].items() if v is not None}
     about = {
         "source": source,
-        "data": {
-            **{k: v for k, v in recipe["data"].items() if v is not None},
-            "split": compared.part,
-        },
+        "data": {**data, "split": compared.part},
         "samples": compared.source.count,
         "seed": values.seed,
         "labels": None if getattr(model, "num_classes", None) is None else "in turn",
         "backend": backend,
     }
-    for path, what in write(results, beside, about, pathlib.Path(values.out)).items():
-        print(f"Wrote {path}: {what}.")
+    tell(results, beside, about, pathlib.Path(values.out))
     return 0
+
+
+def tell(results, beside, about, out):
+    """Print the scores and what makes them weak, and write them to a folder."""
+    first = next(iter(results.values()))
+    print("\n" + (table(first, beside) if len(results) == 1 else curve_table(results)) + "\n")
+    for line in _warnings({**results, **beside}):
+        print(f"Note: {line}.")
+    for path, what in write(results, beside, about, out).items():
+        print(f"Wrote {path}: {what}.")
 
 
 def _check_metrics(named, network, truncations):
@@ -219,14 +169,17 @@ def _check_metrics(named, network, truncations):
         )
 
 
-def _default_metrics(compared, network, several):
+def _left_out(network, several):
+    """Names of the metrics that are measured only where somebody names them."""
+    missing = set() if network.name.startswith("kgnet") else {"classes"}
+    missing |= {"classifier"} if network.name == "pixels" else set()
+    known = _metrics().items()
+    return {n for n, facts in known if missing & set(facts["needs"]) or several and facts["slow"]}
+
+
+def _default_metrics(compared, left_out):
     """What a card says, and the other metrics that are measured by default."""
-    known = _metrics()
-    found = [*compared.metrics, *(name for name, facts in known.items() if facts["default"])]
-    left_out = {n for n in known if several and known[n]["slow"]}
-    if network != "kgnet":
-        missing = {"classes"} if network == "inception_2015" else {"classes", "classifier"}
-        left_out |= {n for n in known if missing & set(known[n]["needs"])}
+    found = [*compared.metrics, *(n for n, facts in _metrics().items() if facts["default"])]
     return [n for n in dict.fromkeys(found) if n not in left_out and compared.serves(n)]
 
 

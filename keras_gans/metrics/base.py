@@ -324,8 +324,9 @@ class GenerativeMetric(keras.metrics.Metric):
 
     def protocol(self):
         """How the score is measured, in words for a card."""
-        text = facts(self)["how"]
-        if self.count("real"):
+        known = facts(self)
+        text = known["how"]
+        if known["real"] and self.count("real"):
             text += f", against {self.count('real'):,} real images"
             text += f" of {self.split}" if self.split else ""
         if self.network is not None:
@@ -373,10 +374,6 @@ class PairedMetric(GenerativeMetric):
 
     def count(self, side):
         return self.parts["fake"].count
-
-    def protocol(self):
-        text = facts(self)["how"]
-        return text if self.network is None else f"{text}, through {self.network.name}"
 
     def reset_fake(self):
         self.reset_state()

@@ -109,7 +109,7 @@ class Comparison:
             )
         known_classes = any("classes" in each["needs"] for each in known)
         seen_by = getattr(network, "name", network)
-        if known_classes and (self.classes is None or seen_by != "kgnet"):
+        if known_classes and (self.classes is None or not seen_by.startswith("kgnet")):
             raise ValueError(
                 f"{seen_by} does not know the classes of {self.recipe['data']['name']}, which "
                 "accuracy needs: leave it out."
