@@ -13,16 +13,9 @@ import pytest
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "keras_gans"
 # Each may import those before it, never those behind it.
 ORDER = (
-    "errors files version registry plots data training layers losses networks models convert "
+    "typing errors files version registry plots data training layers losses networks models convert "
     "metrics recipes tasks callbacks zoo studies app cli"
 ).split()
-# Imports that the order forbids and that are about to go: (file, module).
-KNOWN = {
-    ("keras_gans/metrics/reference.py", "keras_gans.zoo.store"),
-    ("keras_gans/recipes/schema.py", "keras_gans.zoo.cards"),
-    ("keras_gans/recipes/schema.py", "keras_gans.zoo.store"),
-    ("keras_gans/recipes/registry.py", "keras_gans.recipes.schema"),
-}
 
 
 def modules_of(folder):
@@ -105,18 +98,13 @@ def test_every_package_has_its_place():
 
 
 def test_no_import_of_what_stands_above():
-    found = upward(GRAPH, ORDER, KNOWN)
+    found = upward(GRAPH, ORDER)
     assert not found, "These imports run against the order:\n" + "\n".join(found)
 
 
 def test_no_circle_of_files():
-    found = circle(GRAPH, KNOWN)
+    found = circle(GRAPH)
     assert not found, "These files import one another: " + " -> ".join(found)
-
-
-def test_known_exceptions_are_still_there():
-    there = {(_file(module), target) for module, imports in GRAPH.items() for _, target in imports}
-    assert there >= KNOWN, f"Take these out of KNOWN: {sorted(KNOWN - there)}"
 
 
 @pytest.mark.parametrize(

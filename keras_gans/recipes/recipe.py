@@ -49,8 +49,10 @@ class Recipe(collections.abc.Mapping):
     """
 
     def __init__(self, sections):
+        from keras_gans.recipes import checking  # needs Keras, which reading does not
+
         self._sections = schema.complete(copy.deepcopy(_plain(sections)))
-        schema.check(self)
+        checking.check(self)
 
     def __getitem__(self, section):
         return types.MappingProxyType(self._sections[section])
