@@ -63,6 +63,7 @@ class SupervisedAsymmetricGAN(TranslationModel):
     """
 
     condition = "guides"
+    learns_from = "quadruples"
     defaults = {
         "pixel": 800.0,
         "cycle": 0.1,

@@ -58,7 +58,7 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
 
     log_names = ()
     images_per_step = None
-    learns_from = "images"  # or "labels" beside them, or "pairs": what recipes have to load
+    learns_from = "images"  # or "labels" beside them, "pairs", "quadruples": the data of a batch
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
