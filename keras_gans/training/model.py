@@ -60,7 +60,7 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
 
     log_names = ()
     images_per_step = None
-    learns_from = "images"  # or "labels" beside them, or "pairs": what recipes have to load
+    learns_from = "images"  # or "labels" beside them, "pairs", "quadruples": the data of a batch
     needs_classes = False  # whether it makes no sense without labels
     objectives = None  # the names that the argument `objective` takes; None for all objectives
 
