@@ -161,7 +161,7 @@ class FitMixin:
             self.check_labels(x.labels)
         elif getattr(x, "class_names", None):
             self.check_labels(np.arange(len(x.class_names)))
-        # Data of this library was checked when it was made; of any other the first batch is checked.
+        # Data of this library was checked when it was made; of any other the first batch is now.
         if batch is None and hasattr(x, "take") and epoch_key_of(x) is None:
             batch = next(iter(x.take(1)), None)
         if batch is not None:
