@@ -71,7 +71,7 @@ def arguments(cls):
 
 @functools.cache
 def _fitting(name):
-    """(builder, its arguments) of the smallest networks in the declaration that the method takes."""
+    """(builder, its arguments) of the smallest declared networks that the method takes."""
     declared, refusals = registry.get("method", name), []
     for size, network in itertools.product(SIZES, declared.networks):
         builder = registry.get("network", network).value

@@ -93,7 +93,7 @@ def run(values, positional, arguments):
 
 
 def _train(recipe, out, values, backend, command, resumed):
-    from keras_gans import recipes
+    from keras_gans import recipes, tasks
     from keras_gans.cli import running
 
     if resumed and values.publish and timing.is_finished(out, recipe):
@@ -132,15 +132,9 @@ def _train(recipe, out, values, backend, command, resumed):
     print("Next:")
     if paused:
         print(f"  {command}")
-    print(f"  {_use(model, shlex.quote(str(out)))}")
+    print(f"  {tasks.of(model).next_command(shlex.quote(str(out)))}")
     print(f"  tensorboard --logdir {shlex.quote(str(out / 'tensorboard'))}")
     return 0
-
-
-def _use(model, folder):
-    if hasattr(model, "generate"):
-        return f"keras-gans sample {folder} --num=100 --seed=1 --out=grid.png"
-    return f"keras-gans translate {folder} IMAGES --out=translated.png"
 
 
 def prepare(out, recipe, resume, overwrite):
