@@ -26,10 +26,10 @@ ROWS = ("symmetric", "asymmetric")
 
 
 def outline(images):
-    """Outlines of uint8 images (..., H, W, 3), white on black: where neighbouring pixels differ."""
-    grey = images.astype("float32").mean(-1)
-    across = np.abs(np.diff(grey, axis=-1, append=grey[..., -1:]))
-    down = np.abs(np.diff(grey, axis=-2, append=grey[..., -1:, :]))
+    """Outlines of uint8 images (..., H, W, 3), white on black: where neighboring pixels differ."""
+    gray = images.astype("float32").mean(-1)
+    across = np.abs(np.diff(gray, axis=-1, append=gray[..., -1:]))
+    down = np.abs(np.diff(gray, axis=-2, append=gray[..., -1:, :]))
     edges = np.maximum(across, down) > 24
     return np.repeat((255 * edges)[..., None], 3, axis=-1).astype("uint8")
 

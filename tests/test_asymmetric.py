@@ -325,13 +325,13 @@ def test_a_hand_is_drawn_where_its_points_are():
     assert tuple(hand[20, 40]) == (240, 200, 30) and tuple(hand[20, 20]) == (255, 255, 255)
     assert hand[:14].sum() == 0 and hand[20, :14].sum() == 0 and hand[20, 68:].sum() == 0
     full = np.stack([np.linspace(0.1, 0.9, 21), np.linspace(0.9, 0.1, 21)], axis=1)
-    colours = {
+    colors = {
         tuple(p) for p in data.to_uint8(data.draw_hand(full, 128, line_width=6)).reshape(-1, 3)
     }
-    assert set(data.hands.COLOURS) <= colours
+    assert set(data.hands.COLORS) <= colors
     visible = np.arange(21) < 9
     fewer = {tuple(p) for p in data.to_uint8(data.draw_hand(full, 128, 6, visible)).reshape(-1, 3)}
-    assert set(data.hands.COLOURS[:2]) <= fewer and not set(data.hands.COLOURS[2:]) & fewer
+    assert set(data.hands.COLORS[:2]) <= fewer and not set(data.hands.COLORS[2:]) & fewer
     with pytest.raises(ValueError, match="21, 2"):
         data.draw_hand(np.zeros((20, 2)))
     with pytest.raises(ValueError, match="divide pixels"):

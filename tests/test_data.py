@@ -118,9 +118,9 @@ def test_crop_and_resize():
     # The antialiasing triangle is symmetric: away from the edges a ramp stays that ramp.
     halved = fit_image(ramp, (8, 8), "bilinear")[4, 2:6, 0] * 16
     np.testing.assert_allclose(halved, [4.5, 6.5, 8.5, 10.5], atol=1e-5)
-    grey = fit_image(image, None, channels=1)
+    gray = fit_image(image, None, channels=1)
     luma = image @ np.array([0.299, 0.587, 0.114])
-    assert grey.shape == (8, 12, 1) and np.abs(grey[..., 0] - luma).max() <= 0.501
+    assert gray.shape == (8, 12, 1) and np.abs(gray[..., 0] - luma).max() <= 0.501
 
 
 def test_grid(tmp_path, monkeypatch):
@@ -296,7 +296,7 @@ def _fitted_means(dataset, set_epoch=True, **kwargs):
 
 
 def _expected_means(epochs, seed=0):
-    """Batches of 8 of 60 images labelled 0 .. 59."""
+    """Batches of 8 of 60 images labeled 0 .. 59."""
     order = [np.random.default_rng((seed, e)).permutation(60)[:56] for e in epochs]
     return np.array(order).reshape(len(epochs), 7, 8).mean(-1)
 
@@ -484,13 +484,13 @@ def test_npz_round_trip(tmp_path):
 
 RANGES = [
     (lambda x: x * np.nan, {}, "NaN"),
-    (lambda x: x * 255, {}, "run from 0 to 255; [-1, 1] is wanted"),
+    (lambda x: x * 255, {}, "run from 0 to 255; expected [-1, 1]"),
     (lambda x: x * 0.5 + 0.2, {}, "looks like [0, 1]"),
     (lambda x: x * 0, {}, "looks like [0, 1]"),
     (lambda x: (x > 0.5).astype("uint8"), {}, "value_range=(0, 1) or value_range=(0, 255)"),
     (lambda x: (x * 255).astype("int64"), {}, "dtype int64"),
     (lambda x: x * 2, {"value_range": (0, 1)}, "[0, 1] is wanted"),
-    (lambda x: x[..., [0, 0]], {}, "2 channels; 1 or 3 are wanted"),
+    (lambda x: x[..., [0, 0]], {}, "2 channels; expected 1 or 3"),
     (lambda x: x.transpose(0, 3, 1, 2), {}, "transpose(0, 2, 3, 1)"),
     (lambda x: x[0, 0], {}, "shape (6, 1)"),
     (lambda x: x.astype("U4"), {}, "dtype <U4"),
@@ -637,8 +637,8 @@ def test_tfds_images_and_labels(tfds_dir, cache):
     )
     images, labels = batches(category)
     assert labels.tolist() == [w["category"] for w in wanted[:64]]
-    grey = [fit_image(w["image"], (32, 32), channels=1) for w in wanted[:64]]
-    np.testing.assert_array_equal(kd.to_uint8(images), grey)
+    gray = [fit_image(w["image"], (32, 32), channels=1) for w in wanted[:64]]
+    np.testing.assert_array_equal(kd.to_uint8(images), gray)
 
 
 def test_tfds_choices_are_named(tfds_dir):

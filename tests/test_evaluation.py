@@ -186,7 +186,7 @@ def test_model_checkpoint_keeps_the_best(tmp_path):
 
 
 def test_steps_are_those_of_the_whole_run(tmp_path):
-    model, evaluate = make(), evaluation(tmp_path, every=3)
+    model, evaluate = make(), evaluation(tmp_path, freq=3)
     history = fit(model, [evaluate])
     assert [step for step, _ in evaluate.results] == [3, 6]
     # An epoch repeats the last value.
@@ -194,7 +194,7 @@ def test_steps_are_those_of_the_whole_run(tmp_path):
     fit(model, [evaluate], epochs=1)
     assert [step for step, _ in evaluate.results] == [9, 12]
     # Without any measurement an epoch's end gets one; the next epoch repeats it.
-    evaluate = evaluation(tmp_path, every=1000)
+    evaluate = evaluation(tmp_path, freq=1000)
     history = fit(model, [evaluate])
     assert [step for step, _ in evaluate.results] == [16]
     assert history["fd"][0] == history["fd"][1] == evaluate.scores["fd"]
@@ -209,13 +209,13 @@ def test_a_resumed_run_measures_at_the_same_steps(tmp_path):
         def on_epoch_begin(self, epoch, logs=None):
             self.epoch = epoch
 
-    whole = evaluation(tmp_path, every=3)
+    whole = evaluation(tmp_path, freq=3)
     fit(make(), [whole], epochs=3)
-    first = evaluation(tmp_path, every=3, best=tmp_path / "best.weights.h5")
+    first = evaluation(tmp_path, freq=3, best=tmp_path / "best.weights.h5")
     backup = BackupAndRestore(tmp_path / "backup", save_freq=1)
     with pytest.raises(KeyboardInterrupt):
         fit(make(), [first, backup, Stop()], epochs=3)
-    second = evaluation(tmp_path, every=3, best=tmp_path / "best.weights.h5")
+    second = evaluation(tmp_path, freq=3, best=tmp_path / "best.weights.h5")
     backup = BackupAndRestore(tmp_path / "backup", save_freq=1)
     fit(make(), [second, backup], epochs=3)
     found = [*first.results, *second.results]

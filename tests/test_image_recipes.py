@@ -119,8 +119,8 @@ def test_batches_are_the_data_set_s(packed):
     for (x, y), (u, v) in zip(found, wanted, strict=True):
         np.testing.assert_allclose(to_numpy(x), u, atol=1e-6)
         np.testing.assert_array_equal(to_numpy(y), v)
-    unlabelled = recipes.build_data(recipe_of(folder, "coupled_gan", "encoder_decoder"))
-    assert len(next(iter(unlabelled)).shape) == 4
+    unlabeled = recipes.build_data(recipe_of(folder, "coupled_gan", "encoder_decoder"))
+    assert len(next(iter(unlabeled)).shape) == 4
     # The released objective takes five batches for D in a step, as its default says.
     released = {**recipe, "model": {"method": "asymmetric_gan", "objective": "wasserstein_gp"}}
     assert next(iter(recipes.build_data(released)))[0].shape[0] == 10

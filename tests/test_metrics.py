@@ -477,8 +477,8 @@ def test_statistics_are_right_in_one_pass(count, offset):
     assert s.count == count and s.dimension == 24
     # An offset of 1e6 leaves about 1e-10 of the values, and sums of raw squares would leave none.
     np.testing.assert_allclose(s.mean, x.mean(axis=0), rtol=1e-12)
-    centred = x - offset
-    np.testing.assert_allclose(s.covariance, np.cov(centred, rowvar=False), rtol=1e-6, atol=1e-9)
+    centered = x - offset
+    np.testing.assert_allclose(s.covariance, np.cov(centered, rowvar=False), rtol=1e-6, atol=1e-9)
     mean, factor = s.factor()
     np.testing.assert_allclose(factor.T @ factor, s.covariance, rtol=1e-6, atol=1e-9)
     assert len(factor) <= max(24, count)

@@ -15,7 +15,7 @@ from keras_gans.cli import main, publishing, running, timing, train, zoo_score
 from keras_gans.data import from_uint8
 from keras_gans.metrics import kgnet
 from keras_gans.metrics.kgnet import class_numbers
-from keras_gans.metrics.neighbours import nearest_distances
+from keras_gans.metrics.neighbors import nearest_distances
 from keras_gans.metrics.sources import task_of
 from keras_gans.recipes import reading
 from keras_gans.zoo import comparison, scoring, store
@@ -91,7 +91,7 @@ class Memory:
         return self.images[:count]
 
 
-def test_memorised_images_are_no_farther_than_nothing_and_not_new(network, short):
+def test_memorized_images_are_no_farther_than_nothing_and_not_new(network, short):
     images, labels = keras_gans.data.load_arrays("digits", image_size=32)
     recipe = {**LATENTS, "data": {"name": "digits", "image_size": 32}}
     found = zoo.score(Memory(images), recipe, samples=400, progress=False)
@@ -188,8 +188,8 @@ def measured(monkeypatch, source, parts, untrained, class_names=None, samples=FE
 
 def test_scores_of_pairs_equal_numpy(monkeypatch, network):
     images, _ = digits()
-    colours = np.concatenate([images, 255 - images, images // 2], axis=-1)
-    parts = {"train": (images[:400], colours[:400]), "test": (images[400:450], colours[400:450])}
+    colors = np.concatenate([images, 255 - images, images // 2], axis=-1)
+    parts = {"train": (images[:400], colors[:400]), "test": (images[400:450], colors[400:450])}
 
     def model(seed):
         networks = keras_gans.networks.pix2pix(
@@ -201,7 +201,7 @@ def test_scores_of_pairs_equal_numpy(monkeypatch, network):
     found = measured(monkeypatch, source, parts, untrained)
     inputs, targets = (from_uint8(x).astype("float64") for x in parts["test"])
     made = source.panels(inputs.astype("float32"))
-    mean = from_uint8(colours[:400]).mean(axis=0, keepdims=True, dtype="float64")
+    mean = from_uint8(colors[:400]).mean(axis=0, keepdims=True, dtype="float64")
     rows = {
         "": np.clip(made["output"], -1, 1),
         ", reconstruction": np.clip(made["reconstruction"], -1, 1),
@@ -209,7 +209,7 @@ def test_scores_of_pairs_equal_numpy(monkeypatch, network):
         ", mean image": np.repeat(mean, 50, axis=0),
         ", input copied": np.repeat(inputs, 3, axis=-1),
     }
-    train = features(network, colours[:400])
+    train = features(network, colors[:400])
     for row, images in rows.items():
         error = (images - targets) ** 2
         ratio = np.mean(10 * np.log10(4 / error.mean(axis=(1, 2, 3))))
@@ -217,7 +217,7 @@ def test_scores_of_pairs_equal_numpy(monkeypatch, network):
         assert value(found, "l1" + row) == pytest.approx(np.abs(images - targets).mean(), rel=1e-4)
         assert value(found, "psnr" + row) == pytest.approx(ratio, rel=1e-4)
         assert value(found, "fd_kgnet" + row) == pytest.approx(frechet(train, fake), rel=1e-3)
-    real = features(network, colours[400:450])
+    real = features(network, colors[400:450])
     assert value(found, "fd_kgnet, held-out real") == pytest.approx(frechet(train, real), rel=1e-3)
     fake = features(network, rows[""].astype("float32"))
     new = nearest(fake, train).mean() / nearest(real, train).mean()

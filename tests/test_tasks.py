@@ -27,7 +27,7 @@ ARCHITECTURES = {
 
 
 def generator():
-    """A tiny generator, and a discriminator, of 4x4 grey images."""
+    """A tiny generator, and a discriminator, of 4x4 gray images."""
     return networks.dcgan(8, 1, 4, latent_dim=3)
 
 

@@ -428,7 +428,7 @@ def test_the_command(shop, tmp_path, capsys):
     x = entry.examples()[0]
     wanted = np.stack([entry.translate(x, d) for d in range(DOMAINS)], axis=1)
     np.testing.assert_allclose(np.load(npy), wanted, atol=1e-5)
-    # Files and folders, of another size and without colour.
+    # Files and folders, of another size and without color.
     folder = tmp_path / "images"
     folder.mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (8, 12)).astype("uint8")
@@ -464,7 +464,7 @@ def test_refusals_of_the_command(shop, tmp_path):
         (["translate", gan, "--out=a.jpg"], "FILE.png or a folder"),
         (["translate", gan, "--batch_size=0"], "1 or more"),
         (["translate", gan, "--outline"], "give some, files or folders"),
-        (["translate", gan, str(picture), "--outline"], "this takes colour"),
+        (["translate", gan, str(picture), "--outline"], "this takes color"),
         (["translate", pix, "--domain=0"], "has no domains"),
         (["translate", pix, str(tmp_path / "empty")], "no image files"),
         (["translate", str(tmp_path / "a.keras")], "only zoo entries bring examples"),

@@ -52,7 +52,7 @@ def mean_pairwise_distance(images, labels=None):
     ```
     """
     x = np.asarray(images, "float32").reshape(len(images), -1)
-    # Centred, so that nearly equal images do not lose their difference to rounding below.
+    # Centered, so that nearly equal images do not lose their difference to rounding below.
     x = x - x.mean(axis=0)
     squares = np.sum(x * x, axis=1)
     squared = (squares[:, None] + squares[None, :] - 2 * x @ x.T) / x.shape[1]

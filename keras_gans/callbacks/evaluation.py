@@ -9,7 +9,7 @@ import numpy as np
 from absl import logging
 
 from keras_gans.callbacks.collapse import COLLAPSE_HINT, NAN_HINT
-from keras_gans.callbacks.sample_grid import PeriodicCallback, check_freq, check_generate
+from keras_gans.callbacks.sample_grid import PeriodicCallback, check_freq, check_generate, renamed
 from keras_gans.errors import nearest
 from keras_gans.files import remove_leftovers
 from keras_gans.metrics.measuring import Measurement, NotFinite
@@ -24,7 +24,7 @@ ON_COLLAPSE = (None, "stop", "restore")
 class Evaluate(PeriodicCallback):
     """Measures the model's samples against real images while it trains.
 
-    Every `every` it generates `samples` images of fixed noise, or translates `inputs` (with the
+    Every `freq` it generates `samples` images of fixed noise, or translates `inputs` (with the
     averaged networks where the model has some), and computes the metrics. The values go into the
     logs under the name of their protocol, such as `fd_kgnet` or `fid`, and under the plain name of
     the measure, such as `fd`: so they reach `history`, `CSVLogger` and `TensorBoard`, and
@@ -51,7 +51,7 @@ class Evaluate(PeriodicCallback):
             `keras_gans.registry.names("metric")` lists all), or metrics of `keras_gans.metrics`
             made with `network`.
         network: `FeatureNetwork`, "kgnet" (None), "inception_2015", or "none" for plain pixels.
-        every: "epoch" or a number of train steps.
+        freq: "epoch" or a number of train steps.
         samples: integer, generated images of a measurement. Scores of different numbers are not
             comparable; fewer than the network has features is too few.
         seed: integer, of the noise.
@@ -110,7 +110,7 @@ class Evaluate(PeriodicCallback):
         data,
         metrics=("fd",),
         network=None,
-        every="epoch",
+        freq="epoch",
         samples=1000,
         seed=0,
         batch_size=64,
@@ -128,9 +128,10 @@ class Evaluate(PeriodicCallback):
         targets=None,
         held_out=None,
         classes=None,
+        every=None,
     ):
         super().__init__()
-        self.every = check_freq(every, "every")
+        self.freq = check_freq(renamed("freq", "every", every, freq), "freq")
         self.measurement = Measurement(
             data,
             metrics,
@@ -160,9 +161,9 @@ class Evaluate(PeriodicCallback):
         self.lower = self.measurement.lower_is_better(self.monitor)
         self.best = None if best is None else pathlib.Path(best)
         if self.best is not None and not self.best.name.endswith(".weights.h5"):
-            raise ValueError(f"best is {str(best)!r}; a file ending in .weights.h5 is wanted.")
+            raise ValueError(f"best is {str(best)!r}; expected a file ending in .weights.h5.")
         if on_collapse not in ON_COLLAPSE:
-            raise ValueError(f"on_collapse is {on_collapse!r}; one of {ON_COLLAPSE} is wanted.")
+            raise ValueError(f"on_collapse is {on_collapse!r}; expected one of {ON_COLLAPSE}.")
         if on_collapse == "restore" and best is None:
             raise ValueError('on_collapse="restore" needs best=FILE.weights.h5 to restore from.')
         if not factor > 1 or patience < 1 or restores < 0:
@@ -204,12 +205,12 @@ class Evaluate(PeriodicCallback):
 
     def on_train_batch_end(self, batch, logs=None):
         super().on_train_batch_end(batch, logs)
-        if self.due(self.every) and self.reason is None:
+        if self.due(self.freq) and self.reason is None:
             self.measure()
         self._write(logs)
 
     def on_epoch_end(self, epoch, logs=None):
-        if (self.every == "epoch" or not self._values) and self.reason is None:
+        if (self.freq == "epoch" or not self._values) and self.reason is None:
             self.measure()
         self._write(logs)
 

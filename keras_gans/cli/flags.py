@@ -131,7 +131,7 @@ class Command:
         for flag in known:
             if message.startswith(f"flag --{flag.name}=") and flag.kind in _WANTED:
                 given = message[len(f"flag --{flag.name}=") :].partition(":")[0]
-                return f"--{flag.name} is {given!r}; {_WANTED[flag.kind]} is wanted."
+                return f"--{flag.name} is {given!r}; expected {_WANTED[flag.kind]}."
         return message
 
     def help(self):

@@ -53,7 +53,7 @@ def _flags():
         Flag(
             "channels",
             "integer",
-            "make all images grey (1) or RGB (3)",
+            "make all images gray (1) or RGB (3)",
             shown="their own",
             group=samples,
         ),
@@ -123,9 +123,7 @@ def parse_fakes(texts: Iterable[str] | None) -> dict[str, str]:
     for text in texts or ():
         name, equals, folder = text.partition("=")
         if not (name and equals and folder):
-            raise ValueError(
-                f"--fake is {text!r}; NAME=DIR is wanted, such as --fake=osgan=fakes/."
-            )
+            raise ValueError(f"--fake is {text!r}; expected NAME=DIR, such as --fake=osgan=fakes/.")
         if name in folders:
             raise ValueError(f"--fake gives {name!r} twice: every model needs a name of its own.")
         folders[name] = folder
@@ -148,7 +146,7 @@ def read_samples(
     path = pathlib.Path(source).expanduser()
     if not path.exists():
         raise FileNotFoundError(
-            f"There is no {source}: a folder of images, an .npz or an .npy file is wanted."
+            f"There is no {source}: expected a folder of images, an .npz or an .npy file."
         )
     if path.suffix.lower() == ".npy" and path.is_file():
         try:

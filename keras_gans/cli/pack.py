@@ -22,7 +22,7 @@ def run(values: Any, positional: list[str], arguments: Any) -> int:
     (name,) = positional
     for flag in ("image_size", "num"):
         if values[flag].value is not None and values[flag].value < 1:
-            raise ValueError(f"--{flag} is {values[flag].value}; 1 or more is wanted.")
+            raise ValueError(f"--{flag} is {values[flag].value}; expected 1 or more.")
     startup.choose_backend(values.backend)
     from keras_gans import data
 

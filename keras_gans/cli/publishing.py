@@ -41,7 +41,7 @@ def check(recipe, folder, replace):
             f"{target} exists: --republish replaces it, and the name in the recipe's card section "
             "chooses another."
         )
-    store.index_of(folder)  # a damaged neighbour shows before anything is trained
+    store.index_of(folder)  # a damaged neighbor shows before anything is trained
 
 
 def check_data(recipe):

@@ -35,10 +35,10 @@ def run(values, positional, arguments):
     """Run the command."""
     (source,) = positional
     if not values.out.lower().endswith(".png"):
-        raise ValueError(f"--out is {values.out!r}; a file ending in .png is wanted.")
+        raise ValueError(f"--out is {values.out!r}; expected a file ending in .png.")
     for name, least in (("num", 1), ("seed", 0), ("columns", 1)):
         if values[name].value is not None and values[name].value < least:
-            raise ValueError(f"--{name} is {values[name].value}; {least} or more is wanted.")
+            raise ValueError(f"--{name} is {values[name].value}; expected {least} or more.")
     size = parse_size(values.size)
     startup.choose_backend(values.backend)
     import numpy as np
@@ -66,7 +66,7 @@ def parse_size(text):
         return None
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(p.isdecimal() and int(p) > 0 for p in parts):
-        raise ValueError(f"--size is {text!r}; N or HEIGHTxWIDTH is wanted, such as 200x300.")
+        raise ValueError(f"--size is {text!r}; expected N or HEIGHTxWIDTH, such as 200x300.")
     numbers = [int(p) for p in parts]
     return numbers[0] if len(numbers) == 1 else tuple(numbers)
 

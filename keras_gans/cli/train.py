@@ -76,7 +76,7 @@ def run(values, positional, arguments):
     """Run the command."""
     for name, least in (("save_every", 1), ("minutes", 0)):
         if values[name].value is not None and values[name].value < least:
-            raise ValueError(f"--{name} is {values[name].value}; {least} or more is wanted.")
+            raise ValueError(f"--{name} is {values[name].value}; expected {least} or more.")
     if values.resume and values.overwrite:
         raise ValueError("--resume continues a run and --overwrite removes it: give one of them.")
     backend = startup.choose_backend(values.backend)

@@ -21,7 +21,7 @@ def _flags():
         Flag(
             "outline",
             "boolean",
-            "draw the outlines of the images first, for networks that colour line drawings",
+            "draw the outlines of the images first, for networks that color line drawings",
             False,
         ),
         Flag(
@@ -48,9 +48,9 @@ def run(values, positional, arguments):
     source, *paths = positional
     out = pathlib.Path(values.out)
     if out.suffix.lower() not in ("", ".png"):
-        raise ValueError(f"--out is {values.out!r}; FILE.png or a folder is wanted.")
+        raise ValueError(f"--out is {values.out!r}; expected FILE.png or a folder.")
     if values.batch_size < 1:
-        raise ValueError(f"--batch_size is {values.batch_size}; 1 or more is wanted.")
+        raise ValueError(f"--batch_size is {values.batch_size}; expected 1 or more.")
     if values.outline and not paths:
         raise ValueError("--outline draws the outlines of images: give some, files or folders.")
     startup.choose_backend(values.backend)
@@ -84,7 +84,7 @@ def run(values, positional, arguments):
         print(f"Wrote {values.npy}: {array.dtype} {array.shape}, in units of [-1, 1].")
     shape, channels = translator.image_shape, translator.output_shape[-1]
     if files and not values.outline and shape[-1] == 1 < channels:
-        print("The network takes grey images; if it was trained on outlines, add --outline.")
+        print("The network takes gray images; if it was trained on outlines, add --outline.")
     return 0
 
 
@@ -95,7 +95,7 @@ def find_images(paths):
     files = []
     for path in map(pathlib.Path, paths):
         if not path.exists():
-            raise FileNotFoundError(f"There is no {path}: an image file or a folder is wanted.")
+            raise FileNotFoundError(f"There is no {path}: expected an image file or a folder.")
         found = sorted(image_files(path)) if path.is_dir() else [path]
         if not found:
             raise ValueError(f"There are no image files in {path}.")
@@ -116,7 +116,7 @@ def unique_names(files):
 
 
 def read_images(files, translator, outline=False):
-    """Images as a translator takes them: cropped about the centre and resized, in [-1, 1]."""
+    """Images as a translator takes them: cropped about the center and resized, in [-1, 1]."""
     import numpy as np
 
     from keras_gans.data.images import fit_image, from_uint8, read_image
@@ -134,7 +134,7 @@ def read_images(files, translator, outline=False):
             "from Python, with entry.translate(images)."
         )
     if outline and channels != 1:
-        raise ValueError("--outline is for networks of grey line drawings, and this takes colour.")
+        raise ValueError("--outline is for networks of gray line drawings, and this takes color.")
     wanted = None if outline else channels
     images = [fit_image(read_image(file), (height, width), channels=wanted) for file in files]
     if outline:
@@ -162,7 +162,7 @@ def parse_domain(text, translator, source):
         return ALL
     last = translator.num_domains - 1
     if not text.isdecimal() or int(text) > last:
-        raise ValueError(f"--domain is {text!r}; 0 to {last}, or all, is wanted.")
+        raise ValueError(f"--domain is {text!r}; expected 0 to {last}, or all.")
     return int(text)
 
 
@@ -187,9 +187,9 @@ def write_pictures(out, panels, made, names, source):
 COMMAND = Command(
     "translate",
     "translate images with a trained model",
-    "Translate images with a trained model: another domain, a colouring, a style. "
+    "Translate images with a trained model: another domain, a coloring, a style. "
     "SOURCE is the name of a zoo entry or its folder, a folder of a run with a model.keras, or a "
-    ".keras file. IMAGES are image files and folders of them, each cropped about its centre and "
+    ".keras file. IMAGES are image files and folders of them, each cropped about its center and "
     "resized for the network; without any, the examples that came with a zoo entry are translated.",
     _flags,
     (

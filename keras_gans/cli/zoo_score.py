@@ -42,7 +42,7 @@ def run(values, positional, arguments):
     """Run `zoo score`."""
     (name,) = positional
     if values.samples < 2:
-        raise ValueError(f"--samples is {values.samples}; 2 or more is wanted.")
+        raise ValueError(f"--samples is {values.samples}; expected 2 or more.")
     if values.update and values.path is None:
         raise ValueError("--update writes into a folder of entries of yours: say which, --path.")
     backend = startup.choose_backend(values.backend)

@@ -129,7 +129,7 @@ def detect_generator(state: dict[str, np.ndarray], where: str) -> Generator:
     if last % multiple or outputs != 16 * inputs:
         raise ValueError(
             f"{where}: 'linear.weight' has shape {(outputs, chunk)} and the last block {last} "
-            f"channels, which is no generator of {image_size} px; maps of 4x4 are wanted first."
+            f"channels, which is no generator of {image_size} px; expected maps of 4x4 first."
         )
     if not shared == hierarchical == (image_size > 32):
         raise ValueError(
@@ -176,7 +176,7 @@ def detect_discriminator(
     """
     if "blocks.0.0.bn1.gain.weight" in state:
         raise ValueError(
-            f"{where} holds a generator ('blocks.0.0.bn1.gain.weight'); a discriminator is wanted "
+            f"{where} holds a generator ('blocks.0.0.bn1.gain.weight'); expected a discriminator "
             "here."
         )
     blocks, attention = _blocks(state, where)

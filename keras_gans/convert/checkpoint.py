@@ -38,7 +38,7 @@ def read_checkpoint(path: PathLike, part: str = "generator") -> dict[str, np.nda
     """
     path = pathlib.Path(path).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist: a checkpoint of PyTorch is wanted.")
+        raise FileNotFoundError(f"{path} does not exist: expected a checkpoint of PyTorch.")
     content = _without_prefixes(_nested(_read(path), part, path), part)
     return _statistics({name: _array(name, value, path) for name, value in content.items()})
 
@@ -99,7 +99,7 @@ def _nested(content, part, path):
             )
         content = content[known[0]]
     if not isinstance(content, dict):
-        raise ValueError(f"{path} holds a {type(content).__name__}; a state_dict is wanted.")
+        raise ValueError(f"{path} holds a {type(content).__name__}; expected a state_dict.")
     strange = [k for k, v in content.items() if not (isinstance(k, str) and torch.is_tensor(v))]
     if strange:
         raise ValueError(f"{path} is no state_dict: {strange[0]!r} is not a tensor.")

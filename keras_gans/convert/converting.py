@@ -230,7 +230,7 @@ def _largest(scores):
 
 def _difference(ours, wanted, most, what):
     if ours.shape != wanted.shape:
-        raise ValueError(f"The {what} have shape {ours.shape}; {wanted.shape} is wanted.")
+        raise ValueError(f"The {what} have shape {ours.shape}; expected {wanted.shape}.")
     difference = float(np.max(np.abs(ours - wanted)))
     if not difference <= most:
         raise ValueError(
@@ -247,14 +247,14 @@ def _compare_recorded(result, path):
         with np.load(path, allow_pickle=False) as file:
             recorded = {name: file[name] for name in file.files}
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist: recorded outputs are wanted.") from None
+        raise FileNotFoundError(f"{path} does not exist: expected recorded outputs.") from None
     except (ValueError, OSError, EOFError) as error:
         raise ValueError(f"{path} is no .npz of arrays ({error}).") from None
     names = ["images", "labels", *(["latents"] if result.generator is not None else ["scores"])]
     missing = [n for n in names if n not in recorded]
     if missing:
         raise ValueError(
-            f"{path} has no array {missing[0]!r}; latents, labels and images are wanted, and "
+            f"{path} has no array {missing[0]!r}; expected latents, labels and images, and "
             "scores for a discriminator."
         )
     images, found = recorded["images"], {}

@@ -16,9 +16,9 @@ _KINDS = {
     # What becomes the first feature map: channels first there, (4, 4, channels) here.
     "map": (lambda s: s[::-1], lambda x, s: _map_last(x.T).reshape(s)),
     "map vector": (lambda s: s, lambda x, s: _map_last(x).reshape(s)),
-    # Rows of the 3x3 neighbourhood: (channel, row, column) there, (row, column, channel) here;
+    # Rows of the 3x3 neighborhood: (channel, row, column) there, (row, column, channel) here;
     # the coordinates and the cell stand behind.
-    "inr": (lambda s: s[::-1], lambda x, s: _neighbourhood(x)),
+    "inr": (lambda s: s[::-1], lambda x, s: _neighborhood(x)),
 }
 # Records and counters, which no forward pass reads.
 _UNUSED = (".sv0", ".num_batches_tracked")
@@ -29,7 +29,7 @@ def _map_last(x):
     return np.swapaxes(x.reshape(*x.shape[:-1], -1, 16), -1, -2)
 
 
-def _neighbourhood(x):
+def _neighborhood(x):
     channels = (x.shape[1] - 4) // 9
     taps = x[:, :-4].reshape(-1, channels, 9).transpose(2, 1, 0).reshape(9 * channels, -1)
     return np.concatenate([taps, x[:, -4:].T])

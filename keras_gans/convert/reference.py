@@ -185,7 +185,7 @@ def _attention(net, name, x):
 
 
 def _render(net, features, height, width, cell, rows=64):
-    """Colours at the centres of pixels; a point sees 3x3 features, its place and the cell."""
+    """Colors at the centers of pixels; a point sees 3x3 features, its place and the cell."""
     torch = net.torch
     batch, channels, *sides = features.shape
     unfolded = net.functional.unfold(features, 3, padding=1).reshape(batch, 9 * channels, *sides)

@@ -14,7 +14,7 @@ LABEL_KEYS = ("labels", "y", "label")
 def array_file(path, options):
     """The `Source` of an `.npz` or `.npy` file, which may be a packed data set."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist: an .npz or .npy file of images is wanted.")
+        raise FileNotFoundError(f"{path} does not exist: expected an .npz or .npy file of images.")
     keys, read = _array_reader(path)
     if PACKED in keys:
         return packed_source(path, options)

@@ -85,7 +85,7 @@ class ArrayDataset(keras.utils.PyDataset):
     pass `shuffle=False` to it. `fit` of an adversarial model does so by itself.
 
     Args:
-        images: uint8, or floats in [-1, 1]; (N, H, W, C), or (N, H, W) for grey. uint8 stays uint8
+        images: uint8, or floats in [-1, 1]; (N, H, W, C), or (N, H, W) for gray. uint8 stays uint8
             in memory and is converted batch by batch (`keras_gans.data.from_uint8`).
         labels: integers (N,), or numbers (N, K) for several labels an image; None for none.
         batch_size: integer, N at most; None for 64, or all of fewer images.

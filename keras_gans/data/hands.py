@@ -13,7 +13,7 @@ BONES = tuple(
     for finger in range(5)
     for joint in range(4)
 )
-COLOURS = ((230, 50, 40), (240, 200, 30), (60, 190, 60), (40, 130, 230), (190, 70, 220))
+COLORS = ((230, 50, 40), (240, 200, 30), (60, 190, 60), (40, 130, 230), (190, 70, 220))
 _OVERSAMPLING = 4  # Pillow's lines have hard edges: draw large, then shrink
 
 
@@ -23,7 +23,7 @@ def draw_hand(
     line_width: float | None = None,
     visible: Any = None,
 ) -> np.ndarray:
-    """A hand's skeleton: a line for each bone, a colour for each finger, on black.
+    """A hand's skeleton: a line for each bone, a color for each finger, on black.
 
     The guides of GestureGAN (Tang et al., ACM MM 2018) and AsymmetricGAN, which take OpenPose's 21
     keypoints; MediaPipe's are the same ones in the same order.
@@ -50,7 +50,7 @@ def draw_hand(
     """
     points = np.asarray(keypoints, "float64")
     if points.shape != (21, 2):
-        raise ValueError(f"keypoints have shape {points.shape}; (21, 2), x and y, is wanted.")
+        raise ValueError(f"keypoints have shape {points.shape}; expected (21, 2), x and y.")
     if np.nanmax(np.abs(points), initial=0.0) > 10:
         raise ValueError(
             f"keypoints reach {np.nanmax(np.abs(points)):.0f}; parts of the width and the height, "
@@ -64,15 +64,15 @@ def draw_hand(
     picture = Image.new("RGB", tuple(int(s) for s in scale))
     draw = ImageDraw.Draw(picture)
 
-    def disc(point, colour):
-        draw.ellipse([*(point - line * 0.8), *(point + line * 0.8)], fill=colour)
+    def disc(point, color):
+        draw.ellipse([*(point - line * 0.8), *(point + line * 0.8)], fill=color)
 
     for i, (a, b) in enumerate(BONES):
         ends = points[[a, b]] * scale
         if np.isfinite(ends).all():
-            colour = COLOURS[i // 4]
-            draw.line([tuple(p) for p in ends], fill=colour, width=round(line))
-            disc(ends[1], colour)
+            color = COLORS[i // 4]
+            draw.line([tuple(p) for p in ends], fill=color, width=round(line))
+            disc(ends[1], color)
     if np.isfinite(points[0]).all():
         disc(points[0] * scale, (255, 255, 255))
     return from_uint8(np.asarray(picture.resize((width, height), Image.Resampling.BOX)))

@@ -37,7 +37,7 @@ def image_folder(path, options):
             )
         if options.channels is None and image.shape[-1] > channels:
             raise ValueError(
-                f"{file} is in colour, but {files[0]} is grey: pass channels=1 or channels=3."
+                f"{file} is in color, but {files[0]} is gray: pass channels=1 or channels=3."
             )
         return fit_image(image, size, options.resize or "bilinear", channels)
 

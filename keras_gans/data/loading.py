@@ -50,7 +50,7 @@ def load(
                 span [-1, 1] or [0, 1]; pickles are never read;
             a name of TensorFlow Datasets: `"cifar10"`, `"emoji_styles/64"`.
             A file or folder that exists, here or in `data_dir`, goes before a name.
-        image_size: integer or (height, width): images are cropped about their centre to that shape
+        image_size: integer or (height, width): images are cropped about their center to that shape
             and resized. By default their own size (32 for digits).
         batch_size: integer, images in a (global) batch; None for 64, or all of fewer images.
         split: `"train"`, `"test"`, ..., or a part of one: `"train[:80%]"`, `"train[100:]"`.
@@ -62,7 +62,7 @@ def load(
             eighth of the size, by whole pixels, edges mirrored), with the layers of keras-cv.
         labels: False, True, or which label: a feature's name for TensorFlow Datasets with several,
             an array's name for `.npz`.
-        channels: 1 (grey) or 3 (RGB) to convert the images.
+        channels: 1 (gray) or 3 (RGB) to convert the images.
         seed: integer, 0 or more.
         drop_remainder: bool, whether the last images that fill no batch are left out.
         cache: whether to decode all images once and keep them, as uint8, in memory; by default
@@ -112,13 +112,13 @@ def load(
     # Before the first batch, so that a missing package is told here.
     augmenter = augment_tensors(names) if names else None
     key = EpochKey()
-    labelled = bool(labels) and (source.labels is not None or source.stream is not None)
+    labeled = bool(labels) and (source.labels is not None or source.stream is not None)
     dataset = _pipeline(
-        source, key, int(batch_size), labelled, shuffle, augmenter, seed, drop_remainder
+        source, key, int(batch_size), labeled, shuffle, augmenter, seed, drop_remainder
     )
     dataset.epoch_key = key
     dataset.class_names = source.class_names
-    dataset.labels = source.labels if labelled else None
+    dataset.labels = source.labels if labeled else None
     return dataset
 
 
@@ -145,7 +145,7 @@ def _import_tensorflow():
     return tf
 
 
-def _pipeline(source, key, batch_size, labelled, shuffle, augmenter, seed, drop_remainder):
+def _pipeline(source, key, batch_size, labeled, shuffle, augmenter, seed, drop_remainder):
     import tensorflow as tf
 
     steps = source.n // batch_size if drop_remainder else -(-source.n // batch_size)
@@ -167,7 +167,7 @@ def _pipeline(source, key, batch_size, labelled, shuffle, augmenter, seed, drop_
             shifts.set_shape((images.shape[0], 2))
             shape = images.shape
             images = tf.ensure_shape(augmenter(images, flips, shifts), shape)
-        return (images, labels) if labelled else images
+        return (images, labels) if labeled else images
 
     def passes(_):
         # Once a pass, when its first batch is asked for; stateful, so never folded away.

@@ -146,7 +146,7 @@ def _index(name, value):
     try:
         value = operator.index(value)
     except TypeError:
-        raise ValueError(f"{name} is {value!r}; an integer of 0 or more is wanted.") from None
+        raise ValueError(f"{name} is {value!r}; expected an integer of 0 or more.") from None
     if value < 0:
-        raise ValueError(f"{name} is {value}; an integer of 0 or more is wanted.")
+        raise ValueError(f"{name} is {value}; expected an integer of 0 or more.")
     return value

@@ -59,7 +59,7 @@ def pack(name, out, data_dir=None, image_size=None, num=None, overwrite=False, d
     """
     size = check_size(image_size)
     if num is not None and num < 1:
-        raise ValueError(f"num is {num}; 1 or more is wanted.")
+        raise ValueError(f"num is {num}; expected 1 or more.")
     path = _file_of(name, pathlib.Path(out))
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists: pass overwrite=True to replace it.")

@@ -95,7 +95,7 @@ def load_pairs(
 def outlines(images, threshold=0.25):
     """Line drawings: black where an image changes, white elsewhere.
 
-    A pixel is black where the luma within its 3x3 neighbourhood spans more than `threshold`.
+    A pixel is black where the luma within its 3x3 neighborhood spans more than `threshold`.
 
     Args:
         images: float images in [-1, 1] or uint8 ones, (N, H, W, C) with 1 or 3 channels.
@@ -114,8 +114,8 @@ def outlines(images, threshold=0.25):
     low, high = (0, 255) if images.dtype == np.uint8 else (-1.0, 1.0)
     lines = np.empty((*images.shape[:3], 1), images.dtype)
     for i, image in enumerate(images):
-        grey = fit_image(image, channels=1)[..., 0].astype("float32")
-        padded = np.pad(grey, 1, mode="edge")
+        gray = fit_image(image, channels=1)[..., 0].astype("float32")
+        padded = np.pad(gray, 1, mode="edge")
         around = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
         span = around.max(axis=(2, 3)) - around.min(axis=(2, 3))
         lines[i, ..., 0] = np.where(span > threshold * (high - low), low, high)
@@ -126,7 +126,7 @@ class PairDataset(ArrayDataset):
     """Batches of (inputs, targets) for `fit`, shuffled as in `keras_gans.data.ArrayDataset`.
 
     Args:
-        inputs, targets: uint8 images, or floats in [-1, 1]; (N, H, W, C), or (N, H, W) for grey;
+        inputs, targets: uint8 images, or floats in [-1, 1]; (N, H, W, C), or (N, H, W) for gray;
             as many of both. uint8 is converted batch by batch.
         batch_size, shuffle, seed, drop_remainder: see `ArrayDataset`.
         augment: any of `"flip"` and `"crop"`, the same for both images of a pair.

@@ -45,7 +45,7 @@ def open_tfds(name, data_dir, download, options):
     if None in size or channels is None:
         raise ValueError(f"The images of {name} differ in size: pass image_size= and channels=.")
     if stored[-1] not in (1, 3, None):
-        raise ValueError(f"The images of {name} have {stored[-1]} channels; 1 or 3 are wanted.")
+        raise ValueError(f"The images of {name} have {stored[-1]} channels; expected 1 or 3.")
     shape = (*size, channels)
 
     def fit(image):
@@ -250,7 +250,7 @@ def _image_key(name, features, wanted):
         raise ValueError(f"{name} has no image {wanted!r}{hint}; it has {', '.join(keys)}.")
     if features[wanted].np_dtype != np.uint8:
         dtype = np.dtype(features[wanted].np_dtype).name
-        raise ValueError(f"The image {wanted!r} of {name} is {dtype}; uint8 is wanted.")
+        raise ValueError(f"The image {wanted!r} of {name} is {dtype}; expected uint8.")
     return wanted
 
 

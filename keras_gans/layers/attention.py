@@ -13,11 +13,11 @@ class SelfAttention(keras.layers.Layer):
 
     Zhang et al., Self-Attention GANs, ICML 2019, in the form of BigGAN: theta and phi are 1x1
     convolutions to C / 8 channels, g to C / 2, o back to C, all without bias and under spectral
-    normalisation; phi and g are max-pooled 2x2; the products are not scaled; the gain starts at 0.
+    normalization; phi and g are max-pooled 2x2; the products are not scaled; the gain starts at 0.
 
     Args:
         initializer: of the kernels, or four of them (theta's, phi's, g's, o's).
-        epsilon: float, of the spectral normalisation.
+        epsilon: float, of the spectral normalization.
 
     Call arguments:
         inputs: (B, H, W, C), H and W even.

@@ -1,4 +1,4 @@
-"""Batch normalisation as published GANs have it, and conditioned on a vector per instance."""
+"""Batch normalization as published GANs have it, and conditioned on a vector per instance."""
 
 import keras
 from keras import ops
@@ -9,12 +9,12 @@ from keras_gans.typing import Any, Config, Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class BatchNorm(keras.layers.Layer):
-    """Batch normalisation with the semantics of PyTorch's.
+    """Batch normalization with the semantics of PyTorch's.
 
     Unlike `keras.layers.BatchNormalization` the moving variance is the unbiased estimate, and
     epsilon is 1e-5; momentum is Keras's, the share of the old statistics that stays (PyTorch's 0.1
     is 0.9). Statistics are float32 under any policy. As in Keras, a layer with
-    `trainable = False` uses the moving statistics, and replicas normalise by their own batch's
+    `trainable = False` uses the moving statistics, and replicas normalize by their own batch's
     statistics; their moving ones are averaged.
 
     Args:
@@ -90,14 +90,14 @@ class BatchNorm(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class ConditionalBatchNorm(BatchNorm):
-    """Batch normalisation whose gain and bias are linear in a condition.
+    """Batch normalization whose gain and bias are linear in a condition.
 
     x_hat * (1 + gain(c)) + bias(c), gain and bias linear without bias (de Vries et al., NeurIPS
     2017; BigGAN, Appendix B). A one-hot condition makes them tables of one row per class; BigGAN's
-    condition, a shared embedding with a part of the latents, goes with spectral normalisation.
+    condition, a shared embedding with a part of the latents, goes with spectral normalization.
 
     Args:
-        spectral: bool, whether the two linear maps are under spectral normalisation.
+        spectral: bool, whether the two linear maps are under spectral normalization.
         initializer: of their kernels, or a pair (gain's, bias's).
         momentum, epsilon: of `BatchNorm`.
         spectral_epsilon: float, of `SpectralDense`.

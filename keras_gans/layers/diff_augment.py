@@ -20,7 +20,7 @@ class DiffAugment(keras.layers.Layer):
       times [0.5, 1.5). Nothing is clipped.
     - "translation": a shift by up to 1/8 of the height and of the width (rounded, whole pixels),
       either way; what comes in is 0.
-    - "cutout": a rectangle of half the height and width (rounded) set to 0, its centre anywhere in
+    - "cutout": a rectangle of half the height and width (rounded) set to 0, its center anywhere in
       the image; the part outside the image is lost.
 
     `layer(images, random=None, training=True)` takes float images (B, H, W, C) and gives the same
@@ -66,7 +66,7 @@ class DiffAugment(keras.layers.Layer):
             return images
         dtype = keras.backend.standardize_dtype(images.dtype)
         if "float" not in dtype:
-            raise ValueError(f"DiffAugment has {dtype} images; floats in [-1, 1] are wanted.")
+            raise ValueError(f"DiffAugment has {dtype} images; expected floats in [-1, 1].")
         random = _KerasRandom(self.seed_generator) if random is None else random
         x = ops.cast(images, "float32")
         for name in self.names:
@@ -99,8 +99,8 @@ def _color(x, random):
     u = ops.reshape(random.uniform((ops.shape(x)[0], 3)), (-1, 1, 1, 1, 3))
     brightness, saturation, contrast = u[..., 0] - 0.5, 2.0 * u[..., 1], u[..., 2] + 0.5
     x = x + brightness
-    grey = ops.mean(x, axis=3, keepdims=True)
-    x = grey + saturation * (x - grey)
+    gray = ops.mean(x, axis=3, keepdims=True)
+    x = gray + saturation * (x - gray)
     mean = ops.mean(x, axis=(1, 2, 3), keepdims=True)
     return mean + contrast * (x - mean)
 
@@ -138,9 +138,9 @@ def _cutout(x, random):
 def _cut(batch, size, random):
     """Whether each place of an axis is cut out, (B, size)."""
     side = _share(size, 1 / 2)
-    # An even side has its centre between two places: one more of them.
-    centre = random.integers((batch, 1), size + 1 - side % 2)
-    place = ops.arange(size, dtype="int32") - centre + side // 2
+    # An even side has its center between two places: one more of them.
+    center = random.integers((batch, 1), size + 1 - side % 2)
+    place = ops.arange(size, dtype="int32") - center + side // 2
     return ops.logical_and(place >= 0, place < side)
 
 
@@ -156,7 +156,7 @@ def _names(policy):
     names = [n.strip() for n in policy.split(",")] if isinstance(policy, str) else []
     if not any(names):
         raise ValueError(
-            f"The augmentation policy is {policy!r}; a string of names out of {known} is wanted, "
+            f"The augmentation policy is {policy!r}; expected a string of names out of {known}, "
             "with commas between them."
         )
     for name in names:

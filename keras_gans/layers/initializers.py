@@ -54,7 +54,7 @@ class SeededUniform(_Seeded):
     """Uniform weights in [-limit, limit] drawn by NumPy (see `SeededNormal`).
 
     `limit = fan_in ** -0.5` gives what PyTorch's convolutions and linear layers start with, their
-    biases included: published networks that initialise only their kernels keep it there.
+    biases included: published networks that initialize only their kernels keep it there.
 
     Args:
         limit: float.
@@ -107,7 +107,7 @@ class SeededOrthogonal(_Seeded):
     def draw(self, random: np.random.Generator, shape: Shape) -> np.ndarray:
         if len(shape) < 2:
             raise ValueError(
-                f"SeededOrthogonal got the shape {shape}; a kernel of two axes or more is wanted: "
+                f"SeededOrthogonal got the shape {shape}; expected a kernel of two axes or more: "
                 "give biases another initializer."
             )
         outputs, rest = shape[-1], int(np.prod(shape[:-1]))

@@ -16,25 +16,25 @@ _CHUNK_BYTES = 48 * 2**20
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class INRHead(keras.layers.Layer):
-    """Implicit-representation head: colours as a function of features and coordinates.
+    """Implicit-representation head: colors as a function of features and coordinates.
 
     Omni-INR-GAN (Zhou et al., Omni-GAN, ICCV 2021, Sec. 3.5, Tables 7 and 8): at each pixel, the
-    3x3 neighbourhoods of the feature map are sampled bilinearly at the pixel's centre and
+    3x3 neighborhoods of the feature map are sampled bilinearly at the pixel's center and
     concatenated with its coordinates (y, x) in [-1, 1] and the cell, the pixel's size measured in
     the map's pixels times 2 (rows, columns); a perceptron (hidden, hidden, channels; ReLU;
-    spectrally normalised) and tanh give the colour.
+    spectrally normalized) and tanh give the color.
 
     Sampling commutes with a linear map. So the first linear layer, whose kernel
     (9 C + 4, hidden) is one matrix to the spectral norm, is applied before it as a zero-padded 3x3
     convolution, and 9 C channels are never sampled. Its rows are in the order (row of the
-    neighbourhood, column, channel), y, x, cell rows, cell columns.
+    neighborhood, column, channel), y, x, cell rows, cell columns.
 
     Args:
         image_size: integer, side of the images of `call`.
         hidden: integer, width of the perceptron.
         channels: integer, channels of the images.
         cell: "trained" for the cell of `image_size` at every size, or "true" for each size's own.
-        epsilon: float, of the spectral normalisation.
+        epsilon: float, of the spectral normalization.
         seed: integer or sequence of integers; kernels and biases start uniform in
             +-fan_in ** -0.5 (PyTorch's linear layers).
 
@@ -118,7 +118,7 @@ class INRHead(keras.layers.Layer):
         """
         height, width = (size, size) if np.ndim(size) == 0 else size
         if height < 1 or width < 1:
-            raise ValueError(f"size is {size}; a positive height and width are wanted.")
+            raise ValueError(f"size is {size}; expected a positive height and width.")
         cell = cell or self.cell
         _check_cell(cell)
         if rows is None:
@@ -179,14 +179,14 @@ def _check_cell(cell):
 
 
 def _centres(count):
-    """The coordinates of the centres of `count` pixels in [-1, 1]."""
+    """The coordinates of the centers of `count` pixels in [-1, 1]."""
     return (2 * np.arange(count) + 1) / count - 1
 
 
 def _sample(x, axis, count, start, stop):
     """Samples start to stop of `count` along an axis of x, bilinear, zero outside of x.
 
-    `torch.nn.functional.grid_sample(padding_mode="zeros", align_corners=False)` at pixel centres.
+    `torch.nn.functional.grid_sample(padding_mode="zeros", align_corners=False)` at pixel centers.
     """
     n = x.shape[axis]
     if (count, start, stop) == (n, 0, n):

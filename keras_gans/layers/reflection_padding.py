@@ -28,14 +28,14 @@ class ReflectionPadding2D(keras.layers.Layer):
     def __init__(self, padding: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
         if padding < 0:
-            raise ValueError(f"padding is {padding}; 0 or more pixels are wanted.")
+            raise ValueError(f"padding is {padding}; expected 0 or more pixels.")
         self.padding: int = int(padding)
 
     def build(self, input_shape: Shape) -> None:
         if any(n is not None and n <= self.padding for n in input_shape[1:3]):
             raise ValueError(
                 f"Images of {input_shape[1]} x {input_shape[2]} cannot be mirrored over "
-                f"{self.padding} pixels: larger images, or less padding, are wanted."
+                f"{self.padding} pixels: expected larger images, or less padding."
             )
 
     def call(self, inputs: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from keras_gans.typing import Any, Config, Shape, Tensor
 
 # What resampling makes of the 3 taps along an axis: 4 taps of stride 2. Nearest upsampling copies
 # an input to two places, so a tap of the transposed convolution is the sum of the taps that meet
-# it; average pooling takes the mean of two neighbouring outputs.
+# it; average pooling takes the mean of two neighboring outputs.
 _TAPS = {
     "up": np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], "float32"),
     "down": np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], "float32") / 2,
@@ -81,11 +81,11 @@ class ResampledConv2D(_Resampled, keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class ResampledSpectralConv2D(_Resampled, SpectralConv2D):
-    """`ResampledConv2D` under spectral normalisation of the 3x3 kernel (see `SpectralNormalized`).
+    """`ResampledConv2D` under spectral normalization of the 3x3 kernel (see `SpectralNormalized`).
 
     Args:
         filters, resample, **kwargs: of `ResampledConv2D`.
-        epsilon: float, of the spectral normalisation.
+        epsilon: float, of the spectral normalization.
 
     Example:
 

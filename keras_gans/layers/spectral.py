@@ -1,4 +1,4 @@
-"""Spectral normalisation with the right gradient on every backend."""
+"""Spectral normalization with the right gradient on every backend."""
 
 import keras
 from keras import ops
@@ -19,7 +19,7 @@ class SpectralNormalized:
     and v held constant in the gradient. u' is stored in training only; evaluation iterates too.
 
     `keras.layers.SpectralNormalization` writes W / sigma into the kernel: on TensorFlow and torch
-    sigma then has no gradient, and the normalised kernel is normalised again at every call.
+    sigma then has no gradient, and the normalized kernel is normalized again at every call.
     """
 
     # Axis of the kernel that counts outputs: a Conv2DTranspose kernel is (h, w, out, in).
@@ -79,7 +79,7 @@ def _normalize(x, epsilon):
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class SpectralConv2D(SpectralNormalized, keras.layers.Conv2D):
-    """`keras.layers.Conv2D` under spectral normalisation (see `SpectralNormalized`).
+    """`keras.layers.Conv2D` under spectral normalization (see `SpectralNormalized`).
 
     Args:
         *args, **kwargs: of `keras.layers.Conv2D`.
@@ -98,14 +98,14 @@ class SpectralConv2D(SpectralNormalized, keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class SpectralConv2DTranspose(SpectralNormalized, Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose` under spectral normalisation (see `SpectralNormalized`)."""
+    """`keras.layers.Conv2DTranspose` under spectral normalization (see `SpectralNormalized`)."""
 
     _output_axis = -2
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class SpectralEmbedding(SpectralNormalized, keras.layers.Embedding):
-    """`keras.layers.Embedding` under spectral normalisation (see `SpectralNormalized`).
+    """`keras.layers.Embedding` under spectral normalization (see `SpectralNormalized`).
 
     The table (rows, values) is the matrix, as in the projection discriminators of SNGAN and
     BigGAN.
@@ -126,7 +126,7 @@ class SpectralEmbedding(SpectralNormalized, keras.layers.Embedding):
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class SpectralDense(SpectralNormalized, keras.layers.Dense):
-    """`keras.layers.Dense` under spectral normalisation (see `SpectralNormalized`)."""
+    """`keras.layers.Dense` under spectral normalization (see `SpectralNormalized`)."""
 
     def linear(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         return ops.matmul(inputs, kernel)

@@ -307,7 +307,7 @@ class _WithAdversarialScore(ClassObjective):
 class ACGAN(_WithAdversarialScore):
     """AC-GAN's losses: Odena et al., ICML 2017; Omni-GAN's Eqs. 1 and 2.
 
-    D maximises L_GAN + L_cls and G maximises L_cls - L_GAN, with L_cls = E log P(c | x) +
+    D maximizes L_GAN + L_cls and G maximizes L_cls - L_GAN, with L_cls = E log P(c | x) +
     E log P(c | G(z)): the classifier learns from fakes as if they were real. As losses:
     L_D = adversarial_D - log P(c | x) - log P(c | G(z)), L_G = adversarial_G - log P(c | G(z)).
     Scores: [classes..., adversarial]; P is the softmax over the classes. With "minimax",

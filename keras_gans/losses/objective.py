@@ -37,7 +37,7 @@ class Objective:
 
     Subclasses that split write `real_term`, `fake_term` (of the discriminator's loss) and
     `generator_term`, each elementwise; the others override `discriminator_loss` and
-    `generator_loss`. All are minimised.
+    `generator_loss`. All are minimized.
 
     Attributes:
         symmetric: the generator's term is exactly minus the discriminator's fake term.

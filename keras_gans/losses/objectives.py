@@ -111,7 +111,7 @@ class Hinge(Objective):
 class Fisher(Objective):
     """Fisher GAN: Mroueh and Sercu, NeurIPS 2017, Eq. 8, by the augmented Lagrangian.
 
-    With Omega = (E D(x)^2 + E D(G(z))^2) / 2 over the batch, the discriminator minimises
+    With Omega = (E D(x)^2 + E D(G(z))^2) / 2 over the batch, the discriminator minimizes
     L_D = E D(G(z)) - E D(x) - lambda (1 - Omega) + rho / 2 (Omega - 1)^2 and the generator
     L_G = -E D(G(z)). The multiplier takes a step lambda <- lambda - rho (1 - Omega) after each
     discriminator step.
@@ -202,7 +202,7 @@ def get(identifier: str | Objective | Config) -> Objective:
 
     Args:
         identifier: `Objective`, its name (`keras_gans.registry.names("objective")`), or a
-            serialised objective.
+            serialized objective.
 
     Raises:
         ValueError: unknown name, with the nearest known ones.

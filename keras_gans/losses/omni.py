@@ -34,7 +34,7 @@ class OmniLoss(keras.losses.Loss):
 
     Zhou et al., Omni-GAN: On the Secrets of cGANs and Beyond, ICCV 2021, Eq. 5:
     log(1 + sum over the negatives of exp(s)) + log(1 + sum over the positives of exp(-s)).
-    Minimising it drives negative scores below 0 and positive scores above 0. The released code
+    Minimizing it drives negative scores below 0 and positive scores above 0. The released code
     replaces every score s by gamma * (s + margin) first; the defaults change nothing.
 
     `loss(labels, scores)` takes
@@ -93,9 +93,9 @@ class OmniLoss(keras.losses.Loss):
 def check_margin_and_gamma(margin: float, gamma: float) -> tuple[float, float]:
     """Both as floats, or a `ValueError`."""
     if not math.isfinite(margin):
-        raise ValueError(f"margin is {margin}; a finite number is wanted.")
+        raise ValueError(f"margin is {margin}; expected a finite number.")
     if not (math.isfinite(gamma) and gamma > 0):
-        raise ValueError(f"gamma is {gamma}; a positive number is wanted.")
+        raise ValueError(f"gamma is {gamma}; expected a positive number.")
     return float(margin), float(gamma)
 
 
@@ -152,7 +152,7 @@ def omni_labels(
     array([[-1., -1.,  1.,  1., -1.]], dtype=float32)
     """
     if role not in ROLES:
-        raise ValueError(f"role is {role!r}; one of {', '.join(ROLES)} is wanted.")
+        raise ValueError(f"role is {role!r}; expected one of {', '.join(ROLES)}.")
     check_variant(variant)
     classes = attributes_one_hot(labels, num_classes)
     ones = ops.ones_like(classes[..., :1])
@@ -167,7 +167,7 @@ def omni_labels(
 def check_variant(variant: str) -> str:
     """The variant, or a `ValueError`."""
     if variant not in VARIANTS:
-        raise ValueError(f"variant is {variant!r}; one of {', '.join(VARIANTS)} is wanted.")
+        raise ValueError(f"variant is {variant!r}; expected one of {', '.join(VARIANTS)}.")
     return variant
 
 
@@ -182,7 +182,7 @@ def attributes_one_hot(labels: Tensor, num_classes: int | tuple[int, ...]) -> Te
     several = isinstance(num_classes, (tuple, list))
     sizes = [int(n) for n in (num_classes if several else [num_classes])]
     if not sizes or min(sizes) < 1:
-        raise ValueError(f"num_classes is {num_classes}; 1 or more, or a tuple of them, is wanted.")
+        raise ValueError(f"num_classes is {num_classes}; expected 1 or more, or a tuple of them.")
     labels = _checked(labels, sizes, several)
     if not several:
         return one_hot(labels, sizes[0])
@@ -196,11 +196,11 @@ def _checked(labels, sizes, several):
     labels = np.asarray(labels) if concrete else ops.convert_to_tensor(labels)
     dtype = keras.backend.standardize_dtype(labels.dtype)
     if "int" not in dtype:
-        raise ValueError(f"labels have the dtype {dtype}; integers are wanted.")
+        raise ValueError(f"labels have the dtype {dtype}; expected integers.")
     shape = tuple(labels.shape)
     if not shape or (several and (len(shape) < 2 or shape[-1] != len(sizes))):
         wanted = f"(B, {len(sizes)}) or (B, h, w, {len(sizes)})" if several else "(B,) or (B, h, w)"
-        raise ValueError(f"labels have the shape {shape}; {wanted} is wanted.")
+        raise ValueError(f"labels have the shape {shape}; expected {wanted}.")
     if concrete and labels.size:
         largest = labels.reshape(-1, len(sizes)).max(axis=0)
         if labels.min() < 0 or (largest >= sizes).any():

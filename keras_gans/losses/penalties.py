@@ -24,7 +24,7 @@ class Penalty:
 
     def __init__(self, weight: float):
         if weight < 0:
-            raise ValueError(f"The weight of a penalty is {weight}; 0 or more is wanted.")
+            raise ValueError(f"The weight of a penalty is {weight}; expected 0 or more.")
         self.weight = weight
 
     def get_config(self) -> Config:
@@ -48,7 +48,7 @@ class GradientPenalty(Penalty):
 
     Args:
         weight: float, lambda (paper: 10).
-        target: float, the norm that costs nothing (1; 0 gives a zero-centred penalty).
+        target: float, the norm that costs nothing (1; 0 gives a zero-centered penalty).
     """
 
     def __init__(self, weight: float = 10.0, target: float = 1.0):
@@ -140,7 +140,7 @@ def _output_axis(layer):
 
 
 def orthogonal_penalty(matrices: list[Tensor]) -> Tensor:
-    """BigGAN's orthogonal regularisation: half the sum of squares of W W^T off its diagonal.
+    """BigGAN's orthogonal regularization: half the sum of squares of W W^T off its diagonal.
 
     Brock et al., ICLR 2019, Eq. 3, with the factor of the released code: the gradient for a matrix
     W is 2 (W W^T o (1 - I)) W, for each one by itself.

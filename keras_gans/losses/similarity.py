@@ -110,7 +110,7 @@ class MultiScaleSSIM(keras.losses.Loss):
     """1 - MS-SSIM of pairs of images: 0 for equal ones, at most 1.
 
     Wang, Simoncelli and Bovik 2003, Eq. 7; Tang & Sebe, AsymmetricGAN, Eq. 6, which is the
-    similarity: what is minimised is one minus it. Five scales need images of 161 pixels or more; on
+    similarity: what is minimized is one minus it. Five scales need images of 161 pixels or more; on
     smaller ones as many are used as fit (64 pixels: 3, 32: 2), so that values compare between
     images of one size only. SSIM depends on where black is, which published values take as 0.
 

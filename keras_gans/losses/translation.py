@@ -41,7 +41,7 @@ class ColorL1(keras.losses.Loss):
 
 @_register
 class ColorCycle(ColorL1):
-    """Colour cycle-consistency, Eq. 2: `ColorL1` of images and G^r(G^t(x, g_y), g_x)."""
+    """Color cycle-consistency, Eq. 2: `ColorL1` of images and G^r(G^t(x, g_y), g_x)."""
 
     def __init__(self, name: str = "color_cycle", **kwargs: Any):
         super().__init__(name=name, **kwargs)
@@ -97,7 +97,7 @@ class DomainClassification(keras.losses.Loss):
 
 @_register
 class TotalVariation(keras.losses.Loss):
-    """Anisotropic total variation of y_pred: the sum of |differences| of neighbouring pixels.
+    """Anisotropic total variation of y_pred: the sum of |differences| of neighboring pixels.
 
     Rudin, Osher and Fatemi, 1992, in the form of image synthesis (Johnson et al., ECCV 2016). A sum
     over pixels and channels, for which the weight 1e-6 of Eq. 12 was meant, so it grows with the
@@ -149,7 +149,7 @@ class Perceptual(keras.losses.Loss):
         if len(features.outputs) != len(weights):
             raise ValueError(
                 f"The network has {len(features.outputs)} features, and there are {len(weights)} "
-                "weights: one for each is wanted."
+                "weights: expected one for each."
             )
         self.features: keras.Model = features
         self.weights: tuple[float, ...] = tuple(float(w) for w in weights)

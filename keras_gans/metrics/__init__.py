@@ -18,7 +18,7 @@ from keras_gans.metrics.inception_weights import convert_inception_2015, incepti
 from keras_gans.metrics.kernel import KernelDistance, kernel_distance, subset_indices
 from keras_gans.metrics.kgnet import kgnet
 from keras_gans.metrics.measuring import Measurement
-from keras_gans.metrics.neighbours import PRDC, Novelty, prdc
+from keras_gans.metrics.neighbors import PRDC, Novelty, prdc
 from keras_gans.metrics.nrds import NRDSResult, nrds
 from keras_gans.metrics.pictures import L1, MSSSIM, PSNR, SSIM, ms_ssim, psnr, ssim
 from keras_gans.metrics.scores import Score, protocol

@@ -18,7 +18,7 @@ def check_counts(least=1, **counts):
     """Raise `ValueError` for an argument that is no integer of `least` or more."""
     for name, value in counts.items():
         if not isinstance(value, (int, np.integer)) or value < least:
-            raise ValueError(f"{name} is {value!r}; an integer of {least} or more is wanted.")
+            raise ValueError(f"{name} is {value!r}; expected an integer of {least} or more.")
 
 
 def facts(metric):
@@ -306,7 +306,7 @@ class GenerativeMetric(keras.metrics.Metric):
         for side, lowest in self.lowest.items():
             if lowest >= 0:
                 warnings.append(
-                    f"no {_WORDS[side]} image has a value below 0: [-1, 1] is wanted, not [0, 1]"
+                    f"no {_WORDS[side]} image has a value below 0: expected [-1, 1], not [0, 1]"
                 )
         return Score(
             value,

@@ -27,7 +27,7 @@ def inception_score(logits, splits=10, shuffle=True, seed=2020):
     logits = check_features(logits, "logits")
     check_counts(splits=splits)
     if not len(logits):
-        raise ValueError("There are no logits; those of 1 image or more are wanted.")
+        raise ValueError("There are no logits; expected those of 1 image or more.")
     sums = _split_sums(logits, _split_of_all(len(logits), splits, shuffle, seed), splits)
     return _scores(**sums)[:2]
 

@@ -34,7 +34,7 @@ def discrete_frechet(real, fake):
         )
     m, n = p.shape[1], q.shape[1]
     if 0 in (m, n):
-        raise ValueError("A curve has no points; 1 or more are wanted.")
+        raise ValueError("A curve has no points; expected 1 or more.")
     # The recurrence c[i, j] = max(d[i, j], min(c[i-1, j], c[i, j-1], c[i-1, j-1])) by diagonals
     # i + j = s, indexed by i + 1, so that the border lies at 0.
     far = np.full((len(p), m + 1), np.inf)

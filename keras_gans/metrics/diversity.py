@@ -6,7 +6,7 @@ import numpy as np
 from keras_gans import registry
 from keras_gans.metrics.base import GenerativeMetric, Rows
 from keras_gans.metrics.frechet import check_classes
-from keras_gans.metrics.neighbours import squared_distances
+from keras_gans.metrics.neighbors import squared_distances
 from keras_gans.metrics.statistics import check_features
 
 # Real images whose pairs are looked at: their mean distance is right to a few thousandths then.

@@ -38,7 +38,7 @@ def frechet_distance(mean1, covariance1, mean2, covariance2):
     mean1, covariance1 = check_moments(mean1, covariance1)
     mean2, covariance2 = check_moments(mean2, covariance2)
     if len(mean1) != len(mean2):
-        raise ValueError(f"The means have {len(mean1)} and {len(mean2)} entries; one F is wanted.")
+        raise ValueError(f"The means have {len(mean1)} and {len(mean2)} entries; expected one F.")
     return _distance(mean1, factor(covariance1), mean2, factor(covariance2))
 
 

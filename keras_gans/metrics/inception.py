@@ -209,7 +209,7 @@ def _block_8(x, path, pool):
 class TF1BilinearResize(layers.Layer):
     """The bilinear resize of TensorFlow 1: output pixel i lies at input coordinate i * in / out.
 
-    Neither half-pixel centres nor aligned corners nor antialiasing: the picture is shifted by up to
+    Neither half-pixel centers nor aligned corners nor antialiasing: the picture is shifted by up to
     half a pixel against every other library's, and published FIDs have that in them.
 
     Args:
@@ -231,7 +231,7 @@ class TF1BilinearResize(layers.Layer):
         return x
 
     def _places(self, x, axis):
-        """For every output pixel its two neighbours, and how far it lies towards the second."""
+        """For every output pixel its two neighbors, and how far it lies towards the second."""
         if x.shape[axis] is not None:
             places = np.arange(self.size, dtype="float32") * np.float32(x.shape[axis] / self.size)
             low = places.astype("int32")

@@ -191,7 +191,7 @@ def _read_torch(path, check):
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path} is not a PyTorch file of weights ({reason}).") from None
     if not isinstance(state, dict) or not all(torch.is_tensor(v) for v in state.values()):
-        raise ValueError(f"{path} is not a state_dict: a dictionary of tensors is wanted.")
+        raise ValueError(f"{path} is not a state_dict: expected a dictionary of tensors.")
     return convert(state, path), source
 
 
@@ -215,7 +215,7 @@ def convert(state, where):
         value = np.asarray(state[name].detach().cpu().double().numpy())
         if value.shape != shape:
             raise ValueError(
-                f"{where} is not this network: {name!r} has shape {value.shape}; {shape} is wanted."
+                f"{where} is not this network: {name!r} has shape {value.shape}; expected {shape}."
             )
         if not np.isfinite(value).all():
             raise ValueError(f"{where} is damaged: {name!r} holds NaN or infinite values.")
@@ -258,9 +258,7 @@ def _read_converted(path, check):
         # The archive's own CRC is not asked for every byte, and 32 bits are few.
         whole = str(arrays.pop("sha256")) == _digest(arrays)
     except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{path} does not exist: weights of Inception are wanted."
-        ) from None
+        raise FileNotFoundError(f"{path} does not exist: expected weights of Inception.") from None
     except Exception as error:  # NumPy and zipfile raise many types over damaged bytes
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(
@@ -294,4 +292,4 @@ def _digest(arrays):
 def _sha256(path):
     with contextlib.suppress(FileNotFoundError, IsADirectoryError), open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
-    raise FileNotFoundError(f"{path} does not exist: weights of Inception are wanted.")
+    raise FileNotFoundError(f"{path} does not exist: expected weights of Inception.")

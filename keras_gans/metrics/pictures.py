@@ -78,7 +78,7 @@ def _pairs(real, fake, data_range):
             "are wanted."
         )
     if not data_range > 0:
-        raise ValueError(f"data_range is {data_range}; 255, 1 or 2, say, is wanted.")
+        raise ValueError(f"data_range is {data_range}; expected 255, 1 or 2, say.")
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
         raise ValueError("The images hold NaN or infinite values.")
     return real, fake, float(data_range)

@@ -15,8 +15,8 @@ _BLOCK = 1024
 class Statistics:
     """Streaming mean and covariance of feature vectors, for Frechet distances.
 
-    Blocks of rows are merged as in Chan, Golub, LeVeque (1979): each is centred on its own mean, so
-    that a large constant offset costs no digits. While there are at most F rows they are kept as
+    Blocks of rows are merged as in Chan, Golub, LeVeque (1979): each is centered on its own mean,
+    so that a large constant offset costs no digits. While there are at most F rows they are kept as
     they came, for a covariance of so few is singular and smaller as its factor. Memory is
     O(F^2), whatever the number of rows.
 
@@ -60,7 +60,7 @@ class Statistics:
         """
         mean, covariance = check_moments(mean, covariance)
         if count < 2:
-            raise ValueError(f"count is {count}; moments of 2 or more rows are wanted.")
+            raise ValueError(f"count is {count}; expected moments of 2 or more rows.")
         self = cls(meta)
         self._dimension, self._count = len(mean), int(count)
         self._mean, self._scatter = mean, covariance * (count - 1)
@@ -155,7 +155,7 @@ class Statistics:
             raise ValueError(f"The covariance of {self.count} image(s) is undefined; 2 are needed.")
 
     def factor(self) -> tuple[np.ndarray, np.ndarray]:
-        """(mean, A) with A^T A = covariance: centred rows while there are few, else Cholesky."""
+        """(mean, A) with A^T A = covariance: centered rows while there are few, else Cholesky."""
         self._check_two()
         if self._count == 0:
             rows = np.concatenate(self._rows).astype("float64")
@@ -229,7 +229,7 @@ def check_features(x: Any, where: str, dimension: int | None = None) -> np.ndarr
     x = np.asarray(x)
     if x.ndim != 2 or x.shape[1] == 0 or x.dtype.kind not in "fiu":
         raise ValueError(
-            f"{where} are {x.dtype} of shape {x.shape}; numbers (B, F) are wanted (give images "
+            f"{where} are {x.dtype} of shape {x.shape}; expected numbers (B, F) (give images "
             "only where there is a feature network)."
         )
     if dimension is not None and x.shape[1] != dimension:
@@ -253,7 +253,7 @@ def check_moments(mean: Any, covariance: Any) -> tuple[np.ndarray, np.ndarray]:
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise ValueError("The mean or the covariance holds NaN or infinite values.")
     if np.abs(covariance - covariance.T).max(initial=0) > 1e-5 * np.abs(covariance).max(initial=0):
-        raise ValueError("The covariance is not symmetric: a covariance matrix (F, F) is wanted.")
+        raise ValueError("The covariance is not symmetric: expected a covariance matrix (F, F).")
     return mean, covariance
 
 
@@ -273,7 +273,7 @@ def load_arrays(
         meta = json.loads(str(arrays.pop("meta")))
         missing = [key for key in wanted if key not in arrays]
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist: a file of statistics is wanted.") from None
+        raise FileNotFoundError(f"{path} does not exist: expected a file of statistics.") from None
     except Exception as error:  # NumPy and zipfile raise many types over damaged bytes
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path} is not a file of statistics ({reason}).") from None

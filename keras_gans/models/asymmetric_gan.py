@@ -118,7 +118,7 @@ class AsymmetricGAN(TranslationModel):
         self.objective = objective
         self.d_steps: int = self.default_d_steps(objective) if d_steps is None else int(d_steps)
         if self.d_steps < 1:
-            raise ValueError(f"d_steps is {d_steps}; 1 or more is wanted.")
+            raise ValueError(f"d_steps is {d_steps}; expected 1 or more.")
         self.color_cycle: bool = bool(color_cycle)
         self.adversarial: losses.Objective = (
             losses.Wasserstein() if released else losses.ConditionalLeastSquares()

@@ -8,7 +8,7 @@ from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
 from keras_gans.typing import Any, Tensor
 
 
-class _Labelled:
+class _Labeled:
     """Images through a code beside which a label stands; a discriminator of codes."""
 
     learns_from = "labels"
@@ -16,7 +16,7 @@ class _Labelled:
 
     def _settle(self, code_weight):
         if not code_weight >= 0:
-            raise ValueError(f"code_weight is {code_weight}; a number of 0 or more is wanted.")
+            raise ValueError(f"code_weight is {code_weight}; expected a number of 0 or more.")
         if self.objective_variables:
             raise ValueError(
                 f"The objective {self.objective.name!r} has a variable for one discriminator, and "
@@ -79,7 +79,7 @@ _LOGS = ("code_loss",)
     page="decoupled.md",
 )
 @keras.saving.register_keras_serializable(package="keras_gans")
-class DecoupledCAAE(_Labelled, DecoupledModel):
+class DecoupledCAAE(_Labeled, DecoupledModel):
     """The decoupled form of CAAE: a second decoder makes the residual.
 
     Zhang, Song, Qi: Decoupled Learning for Conditional Adversarial Networks, WACV 2018, Sec. 4.2.2
@@ -125,11 +125,11 @@ class DecoupledCAAE(_Labelled, DecoupledModel):
     page="decoupled.md",
 )
 @keras.saving.register_keras_serializable(package="keras_gans")
-class CAAE(_Labelled, CoupledModel):
+class CAAE(_Labeled, CoupledModel):
     """CAAE: an autoencoder whose label beside the code can be changed, such as the age of a face.
 
     Zhang, Song, Qi: Age Progression/Regression by Conditional Adversarial Autoencoder, CVPR 2017.
-    Enc and Dec minimise L1 + `adversarial_weight` L_adv(D, beside the label) + `code_weight`
+    Enc and Dec minimize L1 + `adversarial_weight` L_adv(D, beside the label) + `code_weight`
     L_adv(D on codes); the latter moves Enc alone, towards codes that are uniform in [-1, 1]^N, so
     that the label's values are not in them. The label is any ordinal one, in bins: for ages the
     paper's ten are `numpy.digitize(ages, [6, 11, 16, 21, 31, 41, 51, 61, 71])`. Its total variation

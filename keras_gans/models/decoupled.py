@@ -98,7 +98,7 @@ class DecoupledGAN(_Autoencoding, DecoupledModel):
 class CoupledGAN(_Autoencoding, CoupledModel):
     """ED+GAN: an encoder-decoder whose decoder is the generator of a GAN as well.
 
-    Zhang, Song, Qi, WACV 2018, Eq. 1: Enc and Dec minimise L1(I, Dec(Enc(I))) +
+    Zhang, Song, Qi, WACV 2018, Eq. 1: Enc and Dec minimize L1(I, Dec(Enc(I))) +
     `adversarial_weight` L_adv. The baseline of `DecoupledGAN`.
 
     Args:

@@ -66,7 +66,7 @@ class EncoderDecoderModel(Translating, AdversarialModel):
             ("adversarial_weight", adversarial_weight),
         ):
             if not weight >= 0:
-                raise ValueError(f"{name} is {weight}; a number of 0 or more is wanted.")
+                raise ValueError(f"{name} is {weight}; expected a number of 0 or more.")
         self.reconstruction_weight: float = float(reconstruction_weight)
         self.adversarial_weight: float = float(adversarial_weight)
         self.one_stage: bool = bool(one_stage)

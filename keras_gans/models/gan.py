@@ -50,7 +50,7 @@ class GAN(LatentModel):
     ):
         super().__init__(generator, discriminator, objective, **kwargs)
         if d_steps != int(d_steps) or d_steps < 1:
-            raise ValueError(f"d_steps is {d_steps}; an integer of 1 or more is wanted.")
+            raise ValueError(f"d_steps is {d_steps}; expected an integer of 1 or more.")
         self.d_steps: int = int(d_steps)
 
     def check_image_shape(self, shape: Shape) -> None:
@@ -77,8 +77,8 @@ class GAN(LatentModel):
             real_scores, fake_scores = self.scores(real, fake, labels)
             adversarial = objective.discriminator.call(real_scores, fake_scores)
             if self.penalty is not None:
-                adversarial = adversarial + self.penalise(real, fake, labels)
-            return self.regularised("discriminator", adversarial), (real_scores, fake_scores)
+                adversarial = adversarial + self.penalize(real, fake, labels)
+            return self.regularized("discriminator", adversarial), (real_scores, fake_scores)
 
         _, scores = self.minimize("discriminator", loss, has_aux=True)
         self.after_discriminator(*scores)
@@ -95,7 +95,7 @@ class GAN(LatentModel):
                 fake_scores = self.score(fake, labels)
                 real_scores = ops.zeros_like(fake_scores)
             adversarial = objective.generator.call(real_scores, fake_scores)
-            return self.regularised("generator", adversarial)
+            return self.regularized("generator", adversarial)
 
         self.minimize("generator", loss)
 

@@ -174,12 +174,12 @@ class LatentModel(Sampling, AdversarialModel):
         count = ops.shape(real)[0]
         return scores[:count], scores[count:]
 
-    def penalise(self, real: Tensor, fake: Tensor, labels: Tensor = None) -> Tensor:
+    def penalize(self, real: Tensor, fake: Tensor, labels: Tensor = None) -> Tensor:
         """The penalty of each instance, shape (B,)."""
         return self.penalty(lambda x: self.score(x, labels), real, fake, self.random)
 
-    def regularised(self, player: str, loss: Tensor) -> Tensor:
-        """A player's loss with the orthogonal regularisation of its weights, if any."""
+    def regularized(self, player: str, loss: Tensor) -> Tensor:
+        """A player's loss with the orthogonal regularization of its weights, if any."""
         strength = self.orthogonal[player]
         if strength == 0:
             return loss
@@ -284,12 +284,12 @@ def check_values(images: np.ndarray) -> None:
         raise ValueError("The images of the data hold NaN or infinite values; clean them first.")
     elif low < -1.1 or high > 1.1:
         found = f"run from {low:.4g} to {high:.4g}"
-    elif low >= 0 and high > 0.5 and len(images) >= 8:  # no pixel of so many is darker than grey
+    elif low >= 0 and high > 0.5 and len(images) >= 8:  # no pixel of so many is darker than gray
         found = f"run from {low:.4g} to {high:.4g}, which looks like [0, 1]"
     else:
         return
     raise ValueError(
-        f"The images of the data {found}; floats in [-1, 1] are wanted: map them (x / 127.5 - 1 of "
+        f"The images of the data {found}; expected floats in [-1, 1]: map them (x / 127.5 - 1 of "
         "0 .. 255, 2 * x - 1 of [0, 1]), or use keras_gans.data."
     )
 
@@ -299,7 +299,7 @@ def _check_networks(generator, discriminator):
     for name, network in (("generator", generator), ("discriminator", discriminator)):
         if not isinstance(network, keras.Model) or not network.built:
             raise ValueError(
-                f"The {name} is a {type(network).__name__}; a built Keras model is wanted, such as "
+                f"The {name} is a {type(network).__name__}; expected a built Keras model, such as "
                 "keras_gans.networks.dcgan(...) makes."
             )
     made, taken = generator.output_shape, discriminator.input_shape
@@ -317,13 +317,13 @@ def _check_networks(generator, discriminator):
 def _check_options(penalty, clip, ema):
     if penalty is not None and not callable(penalty):
         raise ValueError(
-            f"penalty is {penalty!r}; a penalty of keras_gans.losses is wanted, such as R1()."
+            f"penalty is {penalty!r}; expected a penalty of keras_gans.losses, such as R1()."
         )
     for name, value in (("clip", clip), ("ema", ema)):
         if value is not None and not isinstance(value, (int, float, np.number)):
-            raise ValueError(f"{name} is {value!r}; a number, or None, is wanted.")
+            raise ValueError(f"{name} is {value!r}; expected a number, or None.")
     if clip is not None and not clip > 0:
-        raise ValueError(f"clip is {clip}; a number above 0, such as 0.01, or None, is wanted.")
+        raise ValueError(f"clip is {clip}; expected a number above 0, such as 0.01, or None.")
 
 
 def _latent_dim(generator, latent_dim):

@@ -94,7 +94,7 @@ class OSGAN(LatentModel):
             )
         if self.orthogonal["generator"]:
             g_loss, g_gradients = self._plus(
-                "generator", g_loss, g_gradients, lambda: self.regularised("generator", 0.0)
+                "generator", g_loss, g_gradients, lambda: self.regularized("generator", 0.0)
             )
         self.apply("discriminator", d_gradients, d_loss)
         self.apply("generator", g_gradients, g_loss)
@@ -104,8 +104,8 @@ class OSGAN(LatentModel):
 
     def _extra(self, real, fake, labels):
         """What D's loss has beside the objective."""
-        penalty = 0.0 if self.penalty is None else self.penalise(real, fake, labels)
-        return self.regularised("discriminator", penalty)
+        penalty = 0.0 if self.penalty is None else self.penalize(real, fake, labels)
+        return self.regularized("discriminator", penalty)
 
     def _plus(self, player, loss, gradients, extra):
         """A loss and its gradients with those of one more term."""

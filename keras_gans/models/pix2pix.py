@@ -100,7 +100,7 @@ class Pix2Pix(_Paired, CoupledModel):
     """Pix2Pix: a conditional GAN and an L1 loss.
 
     Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017,
-    Eq. 4: G minimises its adversarial loss + `reconstruction_weight` L1; D judges an image beside
+    Eq. 4: G minimizes its adversarial loss + `reconstruction_weight` L1; D judges an image beside
     its input. There Adam(2e-4, beta_1=0.5), batches of 1, and L_D halved, which Adam makes no
     difference to.
 

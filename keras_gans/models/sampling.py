@@ -103,7 +103,7 @@ class Sampling:
         (5, 32, 32, 3)
         """
         if steps < 2:
-            raise ValueError(f"interpolate() was asked for {steps} steps; 2 or more are wanted.")
+            raise ValueError(f"interpolate() was asked for {steps} steps; expected 2 or more.")
         if np.ndim(labels) == 0 and np.ndim(seed) == 0:
             raise ValueError(
                 "There is nothing to interpolate between: give labels=(a, b), or seed=(a, b)."
@@ -208,7 +208,7 @@ def pair_of_sizes(size: int | tuple[int, int]) -> tuple[int, int]:
     pair = (size, size) if np.ndim(size) == 0 else tuple(size)
     if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in pair):
         raise ValueError(
-            f"size is {size}; a positive height and width are wanted, one integer or a pair."
+            f"size is {size}; expected a positive height and width, one integer or a pair."
         )
     return int(pair[0]), int(pair[1])
 
@@ -269,7 +269,7 @@ def standing_statistics(
     if not norms:
         raise ValueError("The generator has no batch norm, and so no statistics to measure.")
     if batches < 1 or batch_size < 1:
-        raise ValueError(f"batches is {batches}, batch_size {batch_size}; 1 or more is wanted.")
+        raise ValueError(f"batches is {batches}, batch_size {batch_size}; expected 1 or more.")
     random = np.random.default_rng(seed)
     # Power iterations start from the same vectors as in evaluation, in every batch.
     vectors = [(x.u, np.array(ops.convert_to_numpy(x.u))) for x in layers if hasattr(x, "u")]
@@ -303,7 +303,7 @@ def standing_statistics(
 def _pair(name, value):
     pair = (value, value) if np.ndim(value) == 0 else tuple(value)
     if len(pair) != 2:
-        raise ValueError(f"{name} is {value}; one integer, or a pair of them, is wanted.")
+        raise ValueError(f"{name} is {value}; expected one integer, or a pair of them.")
     return pair
 
 

@@ -31,7 +31,7 @@ class SupervisedAsymmetricGAN(TranslationModel):
 
     Published: Adam 2e-4 with beta_1 0.5, batch 4, 10 epochs and 10 of linear decay
     (`keras_gans.training.LateDecay`). The released code weighs otherwise: term_weights={"pixel":
-    133, "cycle": 100, "identity": 5, "perceptual": 10} (the pixels 100 for each colour and 100 for
+    133, "cycle": 100, "identity": 5, "perceptual": 10} (the pixels 100 for each color and 100 for
     all), and halves the discriminators' losses.
 
     Args:

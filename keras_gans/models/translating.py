@@ -43,7 +43,7 @@ def check_shape(shape: Shape, wanted: Shape, who: str) -> None:
 def check_domain(domain: Any, count: int, num_domains: int, name: str = "domain") -> np.ndarray:
     """int32 domains (count,) of one domain, or an array of them."""
     if domain is None:
-        raise ValueError(f"{name} is None; 0 to {num_domains - 1} is wanted.")
+        raise ValueError(f"{name} is None; expected 0 to {num_domains - 1}.")
     return sampling.class_labels(domain, count, num_domains)
 
 
@@ -51,7 +51,7 @@ def check_guides(guides: Any, count: int, wanted: Shape) -> np.ndarray:
     """Guides as a float32 array (count, *wanted)."""
     guides, wanted = np.asarray(guides, "float32"), (count, *wanted)
     if guides.shape != wanted:
-        raise ValueError(f"guides have shape {guides.shape}; {wanted} is wanted.")
+        raise ValueError(f"guides have shape {guides.shape}; expected {wanted}.")
     return guides
 
 

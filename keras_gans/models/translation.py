@@ -16,7 +16,7 @@ from keras_gans.typing import Any, Config, Tensor
 class TranslationModel(Translating, AdversarialModel):
     """Base of methods with a translation generator G^t and a reconstruction generator G^r.
 
-    The generators minimise one loss together. Players are "translator", "reconstructor" (none where
+    The generators minimize one loss together. Players are "translator", "reconstructor" (none where
     G^t reconstructs too), "discriminator", and "discriminator_2" where there is one. A variable
     that both generators have is the translator's.
 
@@ -59,7 +59,7 @@ class TranslationModel(Translating, AdversarialModel):
                     f"terms {', '.join(self.defaults)}."
                 )
             if weight < 0:
-                raise ValueError(f"The weight of {name} is {weight}; 0 or more is wanted.")
+                raise ValueError(f"The weight of {name} is {weight}; expected 0 or more.")
         self.term_weights: dict[str, float] = {**self.defaults, **(term_weights or {})}
         self.ema = ema
         self.ema_translator: keras.Model | None = (

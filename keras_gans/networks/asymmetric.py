@@ -82,7 +82,7 @@ def asymmetric(
             f"{', '.join(SETTINGS)}, or a pair of architectures such as ('III', 'I')."
         )
     if discriminators not in (1, 2):
-        raise ValueError(f"discriminators is {discriminators}; 1 or 2 is wanted.")
+        raise ValueError(f"discriminators is {discriminators}; expected 1 or 2.")
     generators = [
         translation_generator(
             architecture, image_size, channels, num_domains, width, blocks, label_embedding,
@@ -135,7 +135,7 @@ def translation_generator(
         )
     size = _pair(image_size)
     if architecture != "I" and any(n % 4 for n in size):
-        raise ValueError(f"image_size is {image_size}; multiples of 4 are wanted.")
+        raise ValueError(f"image_size is {image_size}; expected multiples of 4.")
     build = _Builder(seed)
     images = keras.Input((*size, channels), name="images")
     labels = keras.Input((), dtype="int32", name="labels")
@@ -193,7 +193,7 @@ def domain_discriminator(
     size = _pair(image_size)
     if any(n % 2**d_layers for n in size):
         raise ValueError(
-            f"image_size is {image_size}; multiples of {2**d_layers} are wanted for a "
+            f"image_size is {image_size}; expected multiples of {2**d_layers} for a "
             f"discriminator with d_layers={d_layers}: choose another size, or fewer layers."
         )
     build = _Builder(seed)
@@ -209,7 +209,7 @@ def domain_discriminator(
 def _pair(image_size):
     size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
     if len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
-        raise ValueError(f"image_size is {image_size!r}; an integer or (height, width) is wanted.")
+        raise ValueError(f"image_size is {image_size!r}; expected an integer or (height, width).")
     return size
 
 
@@ -282,7 +282,7 @@ def asymmetric_supervised(
     """
     size = _pair(image_size)
     if any(n % 8 or n < 32 for n in size):
-        raise ValueError(f"image_size is {image_size}; multiples of 8, 32 or more, are wanted.")
+        raise ValueError(f"image_size is {image_size}; expected multiples of 8, 32 or more.")
     shapes = {"images": (*size, channels), "guides": (*size, guide_channels)}
     generators = [
         resnet_generator(shapes, filters, blocks, channels, (seed, i), name)

@@ -68,7 +68,7 @@ def biggan(
     """The class-conditional generator and discriminator of BigGAN and its descendants.
 
     Brock et al., BigGAN, ICLR 2019, Appendix B, as released; the sizes and heads of Zhou et al.,
-    Omni-GAN, ICCV 2021, Tables 5 to 8. Residual blocks; spectral normalisation of every layer but
+    Omni-GAN, ICCV 2021, Tables 5 to 8. Residual blocks; spectral normalization of every layer but
     the shared class embedding; conditional batch norm in G, none in D. From 64 pixels on the
     latents are hierarchical: chunk 0 enters the first layer, chunk i + 1 stands behind the class
     embedding in block i. At 32 (CIFAR) the norms have tables of classes instead. Initial biases are

@@ -64,7 +64,7 @@ def caae(
     check_norms(norm, g_norm, d_norm, choices=("batch", "group", "instance", "layer", "none"))
     check_power_of_two(image_size)
     if num_classes < 2:
-        raise ValueError(f"num_classes is {num_classes}; 2 or more values of a label are wanted.")
+        raise ValueError(f"num_classes is {num_classes}; expected 2 or more values of a label.")
     make = LayerMaker(kernel_size, seed)
     stages = int(math.log2(image_size)) - 2
     filters = [width * 2**i for i in range(stages)]

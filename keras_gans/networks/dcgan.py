@@ -48,9 +48,7 @@ def check_norms(*norms: str, choices: Sequence[str] = tuple(_NORMS)) -> None:
 def check_power_of_two(image_size: int, least: int = 8) -> None:
     """Raise `ValueError` unless `image_size` is a power of two of `least` or more."""
     if image_size < least or image_size & (image_size - 1):
-        raise ValueError(
-            f"image_size is {image_size}; a power of two of {least} or more is wanted."
-        )
+        raise ValueError(f"image_size is {image_size}; expected a power of two of {least} or more.")
 
 
 @registry.network("dcgan")
@@ -106,7 +104,7 @@ def dcgan(
     sizes |= {} if num_classes is None else {"num_classes": num_classes}
     for name, size in {"image_size": image_size, **sizes}.items():
         if not isinstance(size, (int, np.integer)) or size < 1:
-            raise ValueError(f"{name} is {size!r}; an integer of 1 or more is wanted.")
+            raise ValueError(f"{name} is {size!r}; expected an integer of 1 or more.")
     check_power_of_two(image_size)
     check_head(d_head)
     if d_head != "projection" and num_classes is None:
@@ -114,7 +112,7 @@ def dcgan(
     # G's last norm has `width` channels, D's first one twice as many.
     for argument, of in ((norm, 8), (d_norm, 4)):
         if argument == "group" and width % of:
-            raise ValueError(f"width is {width}; with group norm a multiple of {of} is wanted.")
+            raise ValueError(f"width is {width}; expected with group norm a multiple of {of}.")
     counter = itertools.count()
 
     def weights(stddev=0.02):

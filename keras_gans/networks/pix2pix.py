@@ -84,7 +84,7 @@ def unet(
     check_norms(norm, choices=("batch", "group", "instance", "layer", "none"))
     check_power_of_two(image_size, least=16)
     if not 0 <= dropout < 1:
-        raise ValueError(f"dropout is {dropout}; a rate in [0, 1) is wanted.")
+        raise ValueError(f"dropout is {dropout}; expected a rate in [0, 1).")
     levels = image_size.bit_length() - 1
     filters = [width * min(2**i, 8) for i in range(levels)]
     weights = _Weights((seed, 1))
@@ -141,7 +141,7 @@ def patch_discriminator(
     check_norms(norm)
     if d_layers < 1 or image_size >> d_layers < 4:
         raise ValueError(
-            f"d_layers is {d_layers} for images of {image_size} pixels; 1 or more is wanted, and "
+            f"d_layers is {d_layers} for images of {image_size} pixels; expected 1 or more, and "
             "4 pixels or more behind them."
         )
     cls = SpectralConv2D if norm == "spectral" else layers.Conv2D

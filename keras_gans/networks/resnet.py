@@ -107,7 +107,7 @@ def sngan_resnet(
     """The residual generator and discriminator of SNGAN for 32 x 32 images.
 
     Miyato et al., Spectral Normalization for GANs, ICLR 2018, Table 3, as released: as
-    `wgan_gp_resnet` at 32 pixels, with spectral normalisation in D, twice the width in G, and
+    `wgan_gp_resnet` at 32 pixels, with spectral normalization in D, twice the width in G, and
     global sum pooling. For the local gradient amplifier 2x2 average pooling of stride 2, times 64,
     takes its place, and a 1x1 convolution that of the linear layer, neither of them with a bias.
 
@@ -159,7 +159,7 @@ class _Layers(ResidualBlocks):
     """The layers of one network, with their initial weights.
 
     Args:
-        kind: "batch", "layer" or "none", the norm; or "spectral" for spectral normalisation.
+        kind: "batch", "layer" or "none", the norm; or "spectral" for spectral normalization.
         seed: tuple of integers.
     """
 

@@ -14,7 +14,7 @@ _DEVIATION = 57.0
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class VGGPixels(keras.layers.Layer):
-    """RGB (or grey) images in [-1, 1] -> what VGG's weights take: 0 to 255, BGR, less the means."""
+    """RGB (or gray) images in [-1, 1] -> what VGG's weights take: 0 to 255, BGR, less the means."""
 
     def call(self, images: Tensor) -> Tensor:
         if images.shape[-1] == 1:

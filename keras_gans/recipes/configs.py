@@ -13,7 +13,7 @@ FORMAT = 1
 
 
 def check_config(config, what):
-    """Raise `ValueError` where a serialised object needs code that is neither Keras's nor ours.
+    """Raise `ValueError` where a serialized object needs code that is neither Keras's nor ours.
 
     Lambda layers (stored code) and custom classes would make an entry that others cannot load.
     """

@@ -1,4 +1,4 @@
-"""Images of images: translations to a domain, a colouring, a reconstruction."""
+"""Images of images: translations to a domain, a coloring, a reconstruction."""
 
 import numpy as np
 
@@ -92,7 +92,7 @@ def panel_rows(panels):
 
     Args:
         panels: dictionary, name -> images (N, H, W, C), shown at the size of the last panel's;
-            grey is repeated where another panel has colour, and where there are neither 1 nor 3
+            gray is repeated where another panel has color, and where there are neither 1 nor 3
             channels their mean is shown.
 
     Returns:

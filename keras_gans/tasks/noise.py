@@ -94,7 +94,7 @@ def fixed_samples(model, n, seed, run=1):
         model: has `generate(n, seed=...)`; a conditional one has a `num_classes` too.
         n: number of images.
         seed: int, the seed of the noise.
-        run: number of neighbours that share a label.
+        run: number of neighbors that share a label.
 
     Returns:
         A pair: the images, and their labels (an int array of shape (n,), or None).

@@ -1,4 +1,4 @@
-"""Adam with coupled L2 regularisation, as `torch.optim.Adam(weight_decay=...)` defines it."""
+"""Adam with coupled L2 regularization, as `torch.optim.Adam(weight_decay=...)` defines it."""
 
 import math
 
@@ -49,7 +49,7 @@ class AdamL2(keras.optimizers.Optimizer):
         **kwargs: Any,
     ):
         if l2 < 0:
-            raise ValueError(f"l2 is {l2}; a number of 0 or more is wanted.")
+            raise ValueError(f"l2 is {l2}; expected a number of 0 or more.")
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.beta_1 = beta_1
         self.beta_2 = beta_2

@@ -92,9 +92,7 @@ class FitMixin:
                     "samples with a callback."
                 )
         if x is None:
-            raise ValueError(
-                "fit() got no data: images, or a dataset of keras_gans.data, is wanted."
-            )
+            raise ValueError("fit() got no data: expected images, or a dataset of keras_gans.data.")
         # Where an earlier fit of this model resumed, is no place for this one to begin.
         self._initial_epoch = None
         if getattr(x, "ndim", None) in (3, 4):  # images; other arrays stay Keras's business

@@ -31,7 +31,7 @@ class LateDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, learning_rate: float, start: int, end: int):
         if not 0 <= start < end:
-            raise ValueError(f"start is {start} and end {end}; 0 <= start < end is wanted.")
+            raise ValueError(f"start is {start} and end {end}; expected 0 <= start < end.")
         self.learning_rate: float = float(learning_rate)
         self.start: int = int(start)
         self.end: int = int(end)

@@ -181,7 +181,7 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
             The copy: a network of its own, saved with the model.
         """
         if not 0 <= decay < 1:
-            raise ValueError(f"ema is {decay}; a decay in [0, 1) is wanted, such as 0.999.")
+            raise ValueError(f"ema is {decay}; expected a decay in [0, 1), such as 0.999.")
         average = ema.average_copy(network)
         self._averages.append((average, network, float(decay), int(start)))
         return average

@@ -18,9 +18,9 @@ def latents(count, latent_dim, seed, truncation=1.0):
     """
     for name, value, least in (("n", count, 1), ("seed", seed, 0)):
         if not isinstance(value, (int, np.integer)) or value < least:
-            raise ValueError(f"{name} is {value!r}; an integer of {least} or more is wanted.")
+            raise ValueError(f"{name} is {value!r}; expected an integer of {least} or more.")
     if not 0 <= truncation < np.inf:
-        raise ValueError(f"truncation is {truncation}; a number of 0 or more is wanted.")
+        raise ValueError(f"truncation is {truncation}; expected a number of 0 or more.")
     z = np.random.default_rng(seed).standard_normal((count, latent_dim)).astype("float32")
     return np.float32(truncation) * z
 
@@ -39,6 +39,6 @@ def class_labels(labels, count, num_classes):
         )
     if labels.min() < 0 or labels.max() >= num_classes:
         raise ValueError(
-            f"labels run from {labels.min()} to {labels.max()}; 0 to {num_classes - 1} is wanted."
+            f"labels run from {labels.min()} to {labels.max()}; expected 0 to {num_classes - 1}."
         )
     return labels.astype("int32")

@@ -78,7 +78,7 @@ def publish(
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists: pass overwrite=True to replace it.")
     subject = _subject_of(model, examples, targets)
-    store.index_of(path)  # a damaged neighbour shows before anything is written
+    store.index_of(path)  # a damaged neighbor shows before anything is written
     with store.new_folder(path, name) as folder:
         metadata = _write(subject, name, card, folder, recipe, discriminator, half)
         _finish(subject, folder, metadata, saved_model)

@@ -129,7 +129,7 @@ class Translations:
             self.targets = translating.check_images(targets)
             wanted = (len(self.examples[0]), *self.translator.output_shape)
             if self.targets.shape != wanted:
-                raise ValueError(f"targets have shape {self.targets.shape}; {wanted} is wanted.")
+                raise ValueError(f"targets have shape {self.targets.shape}; expected {wanted}.")
 
     def _checked(self, examples):
         """The examples, images rounded to 8 bits."""
@@ -143,7 +143,7 @@ class Translations:
         examples = examples if isinstance(examples, (tuple, list)) else (examples,)
         if len(examples) != len(names):
             raise ValueError(
-                f"There are {len(examples)} examples: ({', '.join(names)}) are wanted, the arrays "
+                f"There are {len(examples)} examples: expected ({', '.join(names)}), the arrays "
                 "that translate takes."
             )
         checked = self.translator.check_inputs(*examples)

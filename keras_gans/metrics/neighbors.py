@@ -14,7 +14,7 @@ NAMES = ("precision", "recall", "density", "coverage")
 def prdc(real, fake, k=3, k_density=5, block=2000):
     """Precision, recall, density and coverage of generated features.
 
-    Every image has a ball that reaches to its k-th nearest neighbour of its own side. Precision is
+    Every image has a ball that reaches to its k-th nearest neighbor of its own side. Precision is
     the share of generated images inside some real ball, recall the share of real images inside some
     generated ball (Kynkaanniemi et al., Improved Precision and Recall Metric, NeurIPS 2019, Eq. 2).
     Density is the mean number of real balls around a generated image, divided by k; coverage the
@@ -23,8 +23,8 @@ def prdc(real, fake, k=3, k_density=5, block=2000):
 
     Args:
         real, fake: features (N, F), (M, F).
-        k: neighbour of precision and recall.
-        k_density: neighbour of density and coverage.
+        k: neighbor of precision and recall.
+        k_density: neighbor of density and coverage.
         block: rows whose distances are held at once; it changes the memory, not the result.
 
     Returns:
@@ -37,21 +37,21 @@ def prdc(real, fake, k=3, k_density=5, block=2000):
     if real.shape[1] != fake.shape[1]:
         raise ValueError(f"real has {real.shape[1]} dimensions and fake {fake.shape[1]}.")
     check_counts(k=k, k_density=k_density)
-    neighbours = (k, k_density)
-    if min(len(real), len(fake)) <= max(neighbours):
+    neighbors = (k, k_density)
+    if min(len(real), len(fake)) <= max(neighbors):
         raise ValueError(
             f"There are {len(real)} real and {len(fake)} generated images; more than "
-            f"{max(neighbours)} of each have that many neighbours."
+            f"{max(neighbors)} of each have that many neighbors."
         )
     # Around the mean a constant offset costs no digits.
     real = real.astype("float64")
-    centre = real.mean(axis=0)
-    real -= centre
-    fake = fake - centre
+    center = real.mean(axis=0)
+    real -= center
+    fake = fake - center
     norms = [np.einsum("ij,ij->i", x, x) for x in (real, fake)]
     # Rounding must not throw out a tie: distances are right to about this.
     slack = 1e-12 * max(norms[0].max(), norms[1].max())
-    ball, ball_density = (r + slack for r in _radii(real, norms[0], neighbours, block))
+    ball, ball_density = (r + slack for r in _radii(real, norms[0], neighbors, block))
     fake_ball = _radii(fake, norms[1], (k, k), block)[0] + slack
     inside_real, around = np.zeros(len(fake), bool), 0
     inside_fake, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
@@ -83,12 +83,12 @@ def squared_distances(a, a_norms, b, b_norms):
     return d
 
 
-def _radii(x, norms, neighbours, block):
+def _radii(x, norms, neighbors, block):
     """Squared distance of each row to its k-th nearest other row, for each k.
 
     Each pair of blocks is multiplied once and serves the rows of both.
     """
-    most = max(neighbours)
+    most = max(neighbors)
     nearest = np.full((len(x), most), np.inf)
 
     def take(rows, d):
@@ -103,12 +103,12 @@ def _radii(x, norms, neighbours, block):
             columns = slice(j, j + block)
             d = squared_distances(x[rows], norms[rows], x[columns], norms[columns])
             if i == j:
-                np.fill_diagonal(d, np.inf)  # itself is no neighbour
+                np.fill_diagonal(d, np.inf)  # itself is no neighbor
             else:
                 take(columns, d.T)
             take(rows, d)
     nearest.sort(axis=1)
-    return [np.maximum(nearest[:, k - 1], 0) for k in neighbours]
+    return [np.maximum(nearest[:, k - 1], 0) for k in neighbors]
 
 
 def nearest_distances(a, b, block=2000):
@@ -144,8 +144,8 @@ class PRDC(GenerativeMetric):
 
     Args:
         network, split, name: see `GenerativeMetric`.
-        k: neighbour of precision and recall, 3 in the paper.
-        k_density: neighbour of density and coverage, 5 in the paper.
+        k: neighbor of precision and recall, 3 in the paper.
+        k_density: neighbor of density and coverage, 5 in the paper.
     """
 
     kind = "prdc"
@@ -169,7 +169,7 @@ class PRDC(GenerativeMetric):
     def result(self):
         """Dict of `Score`s: "precision" (or "precision_<network>"), and so on."""
         for side in ("real", "fake"):
-            self.need(side, max(self.k, self.k_density) + 1, " for that many neighbours")
+            self.need(side, max(self.k, self.k_density) + 1, " for that many neighbors")
         real, fake = (self.parts[side].array() for side in ("real", "fake"))
         warnings = []
         if len(real) != len(fake):
