@@ -58,9 +58,9 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
     Example: `examples/write_your_own_method.py`.
     """
 
-    log_names = ()
-    images_per_step = None
-    learns_from = "images"  # or "labels" beside them, or "pairs": what recipes have to load
+    log_names: tuple[str, ...] = ()
+    images_per_step: int | None = None
+    learns_from: str = "images"  # or "labels" beside them, or "pairs": what recipes have to load
     needs_classes = False  # whether it makes no sense without labels
     objectives = None  # the names that the argument `objective` takes; None for all objectives
 
