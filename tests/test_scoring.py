@@ -138,7 +138,7 @@ def test_scores_of_a_generator_equal_numpy(network, short):
 
 def test_scores_that_cannot_be_measured():
     entry = zoo.load("osgan_digits")
-    with pytest.raises(ValueError, match="samples is 1; an integer of 2 or more"):
+    with pytest.raises(ValueError, match="samples is 1; expected an integer of 2 or more"):
         zoo.score(entry, samples=1)
     with pytest.raises(ValueError, match="Sampler has no recipe.*pass recipe="):
         zoo.score(keras_gans.models.Sampler(entry.generator))
