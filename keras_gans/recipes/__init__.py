@@ -2,6 +2,7 @@
 
 import importlib
 
+from keras_gans.errors import former_names
 from keras_gans.recipes.recipe import Recipe, dumps, load, save
 from keras_gans.recipes.schema import RecipeError, presets
 
@@ -29,7 +30,10 @@ _ON_USE = {
 }
 
 
+_former = former_names(__name__, bundled=presets, validate=load)
+
+
 def __getattr__(name):
     if name in _ON_USE:
         return getattr(importlib.import_module(f"{__name__}.{_ON_USE[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _former(name)

@@ -36,12 +36,7 @@ def compare(model, recipe, data_dir=None, split=None, samples=SAMPLES, seed=0, b
     Raises:
         ValueError: a model of another kind.
     """
-    task = tasks.of(model).name
-    if task not in ("noise", "images"):
-        raise ValueError(f"{type(model).__name__} makes images neither of noise nor of images.")
-    kind = OfLatents
-    if task == "images":
-        kind = OfPairs if domains_of(model) is None else OfDomains
+    kind = registry.get("entry", tasks.of(model).name).value.comparison(model)
     return kind(model, recipe, data_dir, split, samples, seed, batch_size)
 
 

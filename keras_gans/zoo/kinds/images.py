@@ -9,6 +9,7 @@ from keras_gans import registry, tasks
 from keras_gans.data.images import from_uint8, to_uint8
 from keras_gans.models import translating
 from keras_gans.tasks.images import ROWS, panels_picture
+from keras_gans.zoo.comparison import OfDomains, OfPairs, domains_of
 from keras_gans.zoo.entry import CONFIG, SCALE, LoadedEntry
 
 PIXELS = 2**20  # in samples.png, at most
@@ -106,6 +107,10 @@ class Translations:
 
     # One of the two is compiled in another way than the other.
     entry_class, same = ZooTranslator, 1e-4
+
+    @staticmethod
+    def comparison(model):
+        return OfPairs if domains_of(model) is None else OfDomains
 
     def __init__(self, model, examples, targets=None):
         self.model = model

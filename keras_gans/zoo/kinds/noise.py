@@ -9,6 +9,7 @@ from keras_gans.models import sampling
 from keras_gans.networks import biggan
 from keras_gans.tasks.noise import GRID, Samples, whole_rows
 from keras_gans.zoo import architectures
+from keras_gans.zoo.comparison import OfLatents
 from keras_gans.zoo.entry import SCALE, LoadedEntry
 
 PIXELS = 2**20  # in samples.png, at most
@@ -104,6 +105,11 @@ class Latents:
     """
 
     entry_class, same = ZooEntry, 1e-5
+
+    @staticmethod
+    def comparison(model):
+        """What measures the images of a model or an entry, a class of `zoo.comparison`."""
+        return OfLatents
 
     def __init__(self, model, examples=None, targets=None):
         if examples is not None or targets is not None:
