@@ -81,7 +81,7 @@ def test_every_method_but_one_has_a_recipe():
     assert without == {"supervised_asymmetric_gan"}
     made = {"patch_discriminator", "unet", "vgg19_features"}
     assert set(networks.__all__) - set(registry.builders()) == made
-    with pytest.raises(ValueError, match="supervised_asymmetric_gan has no recipe.*docs/asymmetric.md"):
+    with pytest.raises(ValueError, match="supervised_asymmetric_gan has no.*docs/asymmetric.md"):
         recipes.load({"model": {"method": "supervised_asymmetric_gan"}})
 
 
