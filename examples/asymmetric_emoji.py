@@ -293,7 +293,7 @@ def main(arguments=None):
     options = parse(arguments)
     name = f"emoji_styles/{next(n for n in (64, 128, 256) if n >= min(options.size, 256))}"
     train_images, test_images = (
-        keras_gans.data.load_paired(name, options.data_dir, split, image_size=options.size)
+        keras_gans.data.load_quadruples(name, options.data_dir, split, image_size=options.size)
         for split in ("train", "test")
     )
     names, limit = train_images[2], options.limit

@@ -19,17 +19,17 @@ import keras
 import numpy as np
 
 import keras_gans
-from keras_gans.data import QuadrupleDataset, from_uint8, load_paired, save_grid
+from keras_gans.data import QuadrupleDataset, from_uint8, load_quadruples, save_grid
 from keras_gans.metrics import FrechetDistance, kgnet, psnr, ssim
 
 ROWS = ("symmetric", "asymmetric")
 
 
 def outline(images):
-    """Outlines of uint8 images (..., H, W, 3), white on black: where neighbouring pixels differ."""
-    grey = images.astype("float32").mean(-1)
-    across = np.abs(np.diff(grey, axis=-1, append=grey[..., -1:]))
-    down = np.abs(np.diff(grey, axis=-2, append=grey[..., -1:, :]))
+    """Outlines of uint8 images (..., H, W, 3), white on black: where neighboring pixels differ."""
+    gray = images.astype("float32").mean(-1)
+    across = np.abs(np.diff(gray, axis=-1, append=gray[..., -1:]))
+    down = np.abs(np.diff(gray, axis=-2, append=gray[..., -1:, :]))
     edges = np.maximum(across, down) > 24
     return np.repeat((255 * edges)[..., None], 3, axis=-1).astype("uint8")
 
@@ -142,7 +142,8 @@ def main(arguments=None):
     options = parse(arguments)
     name = f"emoji_styles/{next(n for n in (64, 128, 256) if n >= min(options.size, 256))}"
     found = [
-        load_paired(name, options.data_dir, s, image_size=options.size) for s in ("train", "test")
+        load_quadruples(name, options.data_dir, split, image_size=options.size)
+        for split in ("train", "test")
     ]
     train_images, test_images = (images[: options.limit] for images, _, _ in found)
     x, y = pairs_of(train_images)

@@ -13,7 +13,7 @@ networks. NRDS ranks the four on images that none was trained on, with the label
 Ink on black is harder than faces, since the median of nearly every pixel is black. Without a norm
 in encoder and decoder L1 makes the same black picture of everything within 30 steps: all codes turn
 to the same corner and the pre-tanh values to -10, where no gradient comes back. Discriminators with
-batch norm do not see contrast, nor brightness away from the border, and let a grey ground pass. So
+batch norm do not see contrast, nor brightness away from the border, and let a gray ground pass. So
 the defaults are a norm here and none there, where the authors have it the other way round, and a
 short code, to leave the label more to say (--norm=none --d_norm=batch --latent_dim=50 are theirs).
 

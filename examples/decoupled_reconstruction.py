@@ -6,7 +6,7 @@ python examples/decoupled_reconstruction.py --datasets=cifar10 --steps=20000 --w
 Zhang, Song, Qi: Decoupled Learning for Conditional Adversarial Networks, WACV 2018, Fig. 4. For
 each data set it writes OUT/NAME/fig4.png, a row per image that the model was not trained on: input,
 reconstruction I_ED, residual I_G, output I_ED + I_G; OUT/NAME/steps/, the same while it trains; and
-OUT/NAME/model.keras. The residual is drawn as it is, grey being nothing. Killed at any time, the
+OUT/NAME/model.keras. The residual is drawn as it is, gray being nothing. Killed at any time, the
 same line continues behind the last backup.
 """
 

@@ -5,7 +5,7 @@ python examples/extract_hand_keypoints.py PHOTOS --model=hand_landmarker.task --
 
 PHOTOS is a folder whose sub-folders are persons or backgrounds: photos of one sub-folder are
 paired with one another later. `hand_landmarker.task` is the model file of MediaPipe's guide "Hand
-landmarks detection". Photos are cropped about their centre to squares; those without a hand are
+landmarks detection". Photos are cropped about their center to squares; those without a hand are
 left out and named. Writes `images` (N, size, size, 3), `keypoints` (N, 21, 2) as parts of the
 width and height, `groups` (N,) and `files` (N,), and a picture OUT.png of the first skeletons over
 their photos.

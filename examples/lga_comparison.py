@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 import keras_gans
-from keras_gans.callbacks.sample_grid import amplification_grid
+from keras_gans.callbacks.sample_grid import maps_grid
 from keras_gans.metrics import FrechetDistance, kgnet
 from keras_gans.models import LGAGAN
 
@@ -141,9 +141,9 @@ def train(row, seed, judge, rows, options):
     model.fit(data, epochs=options.steps, callbacks=callbacks, verbose=0)
     images = model.generate(40, seed=0)
     keras_gans.data.save_grid(images, folder / "samples.png", columns=8)
-    if hasattr(model.objective, "amplification_map"):
-        grid, _ = amplification_grid(model, images, columns=8)
-        keras.utils.save_img(folder / "amplification.png", grid, scale=False)
+    for name, maps in model.score_maps(images).items():
+        grid = maps_grid(images, maps, columns=8)
+        keras.utils.save_img(folder / f"{name}.png", grid, scale=False)
     model.save(folder / "model.keras")
 
 

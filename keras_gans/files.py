@@ -1,4 +1,4 @@
-"""Writing files so that an interruption or a full disk loses nothing."""
+"""Files: the user's folder, and writing so that an interruption or a full disk loses nothing."""
 
 import contextlib
 import errno
@@ -6,10 +6,23 @@ import os
 import pathlib
 import secrets
 import shutil
+from collections.abc import Iterator
+
+from keras_gans.typing import PathLike
+
+
+def user_folder():
+    """The user's folder for what this library downloads, converts and computes once.
+
+    It is `KERAS_GANS_HOME`, or `keras_gans` in `KERAS_HOME` or `~/.keras`.
+    """
+    own = os.environ.get("KERAS_GANS_HOME")
+    keras_home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
+    return pathlib.Path(own) if own else pathlib.Path(keras_home) / "keras_gans"
 
 
 @contextlib.contextmanager
-def replacing(path, suffix="", size=0):
+def replacing(path: PathLike, suffix: str = "", size: int = 0) -> Iterator[str]:
     """A temporary file beside `path` that takes its place if the block succeeds.
 
     The move happens after the content has reached the disk, so that `path` always holds either the
@@ -50,7 +63,7 @@ def replacing(path, suffix="", size=0):
                 os.unlink(temporary)
 
 
-def remove_leftovers(path):
+def remove_leftovers(path: PathLike) -> None:
     """Remove the temporary files that a killed process left beside `path`."""
     path = pathlib.Path(path)
     for leftover in path.parent.glob(f".{path.name}.*"):

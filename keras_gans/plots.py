@@ -2,15 +2,17 @@
 
 import math
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from keras_gans.errors import nearest
 from keras_gans.files import replacing
+from keras_gans.typing import Any, PathLike
 
-# After Okabe and Ito: colours that colour-blind readers tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5E3C99", "#000000")
-# Every round of colours has a dash of its own: lengths of ink and gap, in pixels.
+# After Okabe and Ito: colors that color-blind readers tell apart.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5E3C99", "#000000")
+# Every round of colors has a dash of its own: lengths of ink and gap, in pixels.
 DASHES = (None, (12, 7), (3, 5))
 _INK, _GREY, _GRID = "#222222", "#777777", "#E3E3E3"
 _OVERSAMPLING = 3  # Pillow's lines have hard edges: draw large, then shrink
@@ -18,18 +20,18 @@ _FORMS = ("line", "points", "both")
 
 
 def line_plot(
-    curves,
-    path,
-    title="",
-    x_label="",
-    y_label="",
-    x_start=0,
-    x_range=None,
-    y_range=None,
-    form="line",
-    point_labels=None,
-    size=(960, 600),
-):
+    curves: dict[str, Any],
+    path: PathLike,
+    title: str = "",
+    x_label: str = "",
+    y_label: str = "",
+    x_start: float = 0,
+    x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,
+    form: str = "line",
+    point_labels: dict[str, Sequence[str | None]] = None,
+    size: tuple[int, int] = (960, 600),
+) -> None:
     """Draw curves on one pair of axes and write them as a PNG file, whole or not at all.
 
     Args:
@@ -60,9 +62,9 @@ def line_plot(
     if path.suffix.lower() != ".png":
         raise ValueError(f"{path} does not end in .png: plots are written as PNG files.")
     if form not in _FORMS:
-        raise ValueError(f"form is {form!r}{nearest(form, _FORMS)}; one of {_FORMS} is wanted.")
+        raise ValueError(f"form is {form!r}{nearest(form, _FORMS)}; expected one of {_FORMS}.")
     if len(size) != 2 or size[0] < 320 or size[1] < 240:
-        raise ValueError(f"size is {size}; (width, height) of 320 x 240 pixels or more is wanted.")
+        raise ValueError(f"size is {size}; expected (width, height) of 320 x 240 pixels or more.")
     curves = {str(name): _points(name, curve, x_start) for name, curve in curves.items()}
     ranges = [
         _range(name, [points[axis] for points in curves.values()], given, pad)
@@ -81,7 +83,7 @@ def line_plot(
         picture.save(temporary, format="PNG")
 
 
-def ticks(low, high, most=8):
+def ticks(low: float, high: float, most: int = 8) -> tuple[list[float], list[str]]:
     """Round numbers in [low, high], at most `most`, and their texts.
 
     Steps are 1, 2 or 5 times a power of ten.
@@ -123,7 +125,7 @@ def _range(name, values, given, pad):
     if given is not None:
         low, high = (float(v) for v in given)
         if not (math.isfinite(low) and low < high < math.inf):
-            raise ValueError(f"{name} is {given}; (lowest, highest) is wanted.")
+            raise ValueError(f"{name} is {given}; expected (lowest, highest).")
         return low, high
     values = np.concatenate([*values, np.zeros(0)])
     values = values[np.isfinite(values)]
@@ -178,14 +180,14 @@ class _Figure:
             self.bottom - (y - y0) / (y1 - y0) * (self.bottom - self.top),
         )
 
-    def line(self, points, colour, width):
+    def line(self, points, color, width):
         scaled = [(_OVERSAMPLING * x, _OVERSAMPLING * y) for x, y in points]
-        self.draw.line(scaled, colour, round(_OVERSAMPLING * width), joint="curve")
+        self.draw.line(scaled, color, round(_OVERSAMPLING * width), joint="curve")
 
-    def text(self, x, y, text, size, anchor, colour=_INK, halo=0):
+    def text(self, x, y, text, size, anchor, color=_INK, halo=0):
         at = (_OVERSAMPLING * x, _OVERSAMPLING * y)
         around = {"stroke_width": _OVERSAMPLING * halo, "stroke_fill": "white"} if halo else {}
-        self.draw.text(at, text, colour, self.font(size), anchor=anchor, **around)
+        self.draw.text(at, text, color, self.font(size), anchor=anchor, **around)
 
     def axes(self, title, x_label, y_label):
         """The frame, grid, ticks and texts."""
@@ -207,7 +209,7 @@ class _Figure:
         self.upright(16, (self.top + self.bottom) / 2, y_label, 16)
 
     def upright(self, x, y, text, size):
-        """Text that runs upwards, centred at (x, y)."""
+        """Text that runs upwards, centered at (x, y)."""
         from PIL import Image, ImageDraw
 
         if not text:
@@ -215,19 +217,19 @@ class _Figure:
         font = self.font(size)
         box = (math.ceil(font.getlength(text)) + 4, round(1.5 * size * _OVERSAMPLING))
         label = Image.new("RGB", box, "white")
-        centre = (box[0] / 2, box[1] / 2)
-        ImageDraw.Draw(label).text(centre, text, _INK, font, anchor="mm")
+        center = (box[0] / 2, box[1] / 2)
+        ImageDraw.Draw(label).text(center, text, _INK, font, anchor="mm")
         label = label.rotate(90, expand=True)
         corner = (x * _OVERSAMPLING - label.width / 2, y * _OVERSAMPLING - label.height / 2)
         self.image.paste(label, (max(0, round(corner[0])), max(0, round(corner[1]))))
 
     def style(self, i):
-        dashes = DASHES[i // len(COLOURS) % len(DASHES)]
-        return COLOURS[i % len(COLOURS)], dashes
+        dashes = DASHES[i // len(COLORS) % len(DASHES)]
+        return COLORS[i % len(COLORS)], dashes
 
     def curve(self, i, points, form, labels):
         """One curve; what lies outside the ranges is drawn at the edge."""
-        colour, dashes = self.style(i)
+        color, dashes = self.style(i)
         (x0, x1), (y0, y1) = self.ranges
         x, y = np.clip(points[0], x0, x1), np.clip(points[1], y0, y1)
         shown = np.isfinite(points[0]) & np.isfinite(points[1])
@@ -235,18 +237,18 @@ class _Figure:
         if form != "points":
             for run in _runs(pixels):
                 for part in _dashed(run, dashes):
-                    self.line(part, colour, 2.2)
+                    self.line(part, color, 2.2)
         # A value between two gaps would vanish without a mark.
         alone = [run[0] for run in _runs(pixels) if len(run) == 1]
         for at in [p for p in pixels if p] if form != "line" else alone:
-            self.dot(at, colour)
+            self.dot(at, color)
         for at, label in zip(pixels, labels or (), strict=False):
             if at and label:
                 self.text(at[0] + 7, at[1] - 6, str(label), 13, "ls", _GREY, halo=2)
 
-    def dot(self, at, colour, radius=3.6):
+    def dot(self, at, color, radius=3.6):
         box = [_OVERSAMPLING * (c + d) for d in (-radius, radius) for c in at]
-        self.draw.ellipse(box, colour)
+        self.draw.ellipse(box, color)
 
     def legend(self):
         """Names beside pieces of their curves."""
@@ -254,9 +256,9 @@ class _Figure:
         # Many curves stand closer.
         step = min(24, (self.size[1] - y - 10) / len(self.names))
         for i, name in enumerate(self.names):
-            colour, dashes = self.style(i)
+            color, dashes = self.style(i)
             for part in _dashed([(self.right + 20, y), (self.right + 50, y)], dashes):
-                self.line(part, colour, 3)
+                self.line(part, color, 3)
             self.text(self.right + 58, y, self.short(name), 15, "lm")
             y += step
 

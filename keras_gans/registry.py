@@ -11,12 +11,16 @@ here; there is no second list. Classes of your own are found in the same way onc
 imported.
 """
 
+import ast
 import dataclasses
 import importlib
+import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from keras_gans.errors import nearest
+
+T = TypeVar("T")
 
 # The package whose import declares what this library has of each kind.
 _HOMES = {
@@ -61,13 +65,18 @@ class Declaration:
         return (self.value.__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
+_DECORATORS = {
+    **{kind: kind for kind in ("method", "network", "objective", "penalty", "metric", "task")},
+    "dataset": "data set",
+    "entry": "entry",
+    "optimizer": "optimizer",
+    "schedule": "learning rate schedule",
+}
 _declared: dict[str, dict[str, Declaration]] = {kind: {} for kind in _HOMES}
 _former: dict[str, dict[str, str]] = {kind: {} for kind in _HOMES}
 
 
-def declare(
-    kind: str, name: str, former: tuple[str, ...] = (), **about: Any
-) -> Callable[[Any], Any]:
+def declare(kind: str, name: str, former: tuple[str, ...] = (), **about: Any) -> Callable[[T], T]:
     """Decorator that declares a class or function; the functions below say what each kind needs.
 
     Args:
@@ -77,7 +86,7 @@ def declare(
         **about: what else is known.
     """
 
-    def declared(value: Any) -> Any:
+    def declared(value: T) -> T:
         _declared[kind][name] = Declaration(kind, name, value, about)
         _former[kind].update(dict.fromkeys(former, name))
         return value
@@ -94,7 +103,7 @@ def method(
     preset: str | None = None,
     page: str | None = None,
     former: tuple[str, ...] = (),
-) -> Callable[[Any], Any]:
+) -> Callable[[T], T]:
     """Declare a training method, a subclass of `keras_gans.training.AdversarialModel`.
 
     Args:
@@ -106,39 +115,36 @@ def method(
             can name its data.
         page: its page in `docs/`, or None.
     """
-    return declare(
-        "method",
-        name,
-        former,
-        task=task,
-        paper=paper,
-        networks=networks,
-        preset=preset,
-        page=page,
-    )
+    about = {"paper": paper, "networks": networks, "preset": preset, "page": page}
+
+    def declared(cls: Any) -> Any:
+        cls.task = task
+        return declare("method", name, former, task=task, **about)(cls)
+
+    return declared
 
 
-def network(name: str, **about: Any) -> Callable[[Any], Any]:
+def network(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a function that builds all networks of a method, and returns Keras models."""
     return declare("network", name, **about)
 
 
-def objective(name: str, **about: Any) -> Callable[[Any], Any]:
+def objective(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a subclass of `keras_gans.losses.Objective`, and give it its `name`."""
 
-    def declared(cls: Any) -> Any:
+    def declared(cls: T) -> T:
         cls.name = name
         return declare("objective", name, **about)(cls)
 
     return declared
 
 
-def penalty(name: str, **about: Any) -> Callable[[Any], Any]:
+def penalty(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a subclass of `keras_gans.losses.Penalty`."""
     return declare("penalty", name, **about)
 
 
-def metric(name: str, *, lower_is_better: bool, **about: Any) -> Callable[[Any], Any]:
+def metric(name: str, *, lower_is_better: bool, **about: Any) -> Callable[[T], T]:
     """Declare a subclass of `keras_gans.metrics.GenerativeMetric`.
 
     Args:
@@ -148,27 +154,32 @@ def metric(name: str, *, lower_is_better: bool, **about: Any) -> Callable[[Any],
     return declare("metric", name, lower_is_better=lower_is_better, **about)
 
 
-def dataset(name: str, **about: Any) -> Callable[[Any], Any]:
+def dataset(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a data set that comes with the library: a function of `Options` -> `Source`."""
     return declare("data set", name, **about)
 
 
 def task(name: str, **about: Any) -> Callable[[Any], Any]:
-    """Declare a kind of task, a subclass of `keras_gans.tasks.Task`."""
-    return declare("task", name, **about)
+    """Declare a kind of task, a subclass of `keras_gans.tasks.Task`, and give it its `name`."""
+
+    def declared(cls: Any) -> Any:
+        cls.name = name
+        return declare("task", name, **about)(cls)
+
+    return declared
 
 
-def entry(task: str, **about: Any) -> Callable[[Any], Any]:
+def entry(task: str, **about: Any) -> Callable[[T], T]:
     """Declare what the zoo keeps of the methods of a task."""
     return declare("entry", task, **about)
 
 
-def optimizer(name: str, **about: Any) -> Callable[[Any], Any]:
+def optimizer(name: str, **about: Any) -> Callable[[T], T]:
     """Declare an optimizer beside those of Keras."""
     return declare("optimizer", name, **about)
 
 
-def schedule(name: str, **about: Any) -> Callable[[Any], Any]:
+def schedule(name: str, **about: Any) -> Callable[[T], T]:
     """Declare a learning rate schedule beside those of Keras."""
     return declare("learning rate schedule", name, **about)
 
@@ -186,6 +197,23 @@ def all(kind: str) -> dict[str, Declaration]:
 def names(kind: str) -> list[str]:
     """The names of a kind, sorted."""
     return list(all(kind))
+
+
+def names_in_source(kind: str) -> list[str]:
+    """The names of a kind that come with this library, sorted, without importing Keras.
+
+    For help texts, which a person reads before a backend is chosen: the decorators are read from
+    the source files of the package that declares the kind.
+    """
+    decorator = next(name for name, of in _DECORATORS.items() if of == kind)
+    folder = pathlib.Path(__file__).parent / _HOMES[kind].removeprefix("keras_gans.")
+    found = []
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for call in getattr(node, "decorator_list", ()):
+                if ast.unparse(call).startswith(f"registry.{decorator}("):
+                    found.append(call.args[0].value)
+    return sorted(found)
 
 
 def get(kind: str, name: str) -> Declaration:

@@ -135,9 +135,9 @@ def batches(name, model):
         return random.uniform(-1, 1, (STEPS * count, size, size, CHANNELS)).astype("float32")
 
     labels = (np.arange(STEPS * count) % CLASSES).astype("int32")
-    labelled = getattr(model, "num_classes", None) is not None
+    labeled = getattr(model, "num_classes", None) is not None
     made = {
-        "images": lambda: (images(), labels) if labelled else (images(),),
+        "images": lambda: (images(), labels) if labeled else (images(),),
         "labels": lambda: (images(), labels),
         "pairs": lambda: (images(), images()),
         "quadruples": lambda: (tuple(images() for _ in range(4)),),

@@ -7,7 +7,7 @@ from conftest import images, relative, slow_on, to_numpy
 
 import keras_gans
 from keras_gans import data, layers, models, networks
-from keras_gans.recipes import registry
+from keras_gans.recipes import vocabulary
 
 DOMAINS = 3
 TINY = {"num_domains": DOMAINS, "width": 2, "d_width": 2, "d_layers": 2, "blocks": 1}
@@ -325,13 +325,13 @@ def test_a_hand_is_drawn_where_its_points_are():
     assert tuple(hand[20, 40]) == (240, 200, 30) and tuple(hand[20, 20]) == (255, 255, 255)
     assert hand[:14].sum() == 0 and hand[20, :14].sum() == 0 and hand[20, 68:].sum() == 0
     full = np.stack([np.linspace(0.1, 0.9, 21), np.linspace(0.9, 0.1, 21)], axis=1)
-    colours = {
+    colors = {
         tuple(p) for p in data.to_uint8(data.draw_hand(full, 128, line_width=6)).reshape(-1, 3)
     }
-    assert set(data.hands.COLOURS) <= colours
+    assert set(data.hands.COLORS) <= colors
     visible = np.arange(21) < 9
     fewer = {tuple(p) for p in data.to_uint8(data.draw_hand(full, 128, 6, visible)).reshape(-1, 3)}
-    assert set(data.hands.COLOURS[:2]) <= fewer and not set(data.hands.COLOURS[2:]) & fewer
+    assert set(data.hands.COLORS[:2]) <= fewer and not set(data.hands.COLORS[2:]) & fewer
     with pytest.raises(ValueError, match="21, 2"):
         data.draw_hand(np.zeros((20, 2)))
     with pytest.raises(ValueError, match="divide pixels"):
@@ -345,7 +345,7 @@ def test_the_bones_are_those_of_the_hand():
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads TensorFlow Datasets")
 def test_paired_emoji_are_one_emoji_in_four_styles(tfds_dir):
-    paired, keys, names = data.load_paired("emoji_styles/64", tfds_dir, "test", image_size=32)
+    paired, keys, names = data.load_quadruples("emoji_styles/64", tfds_dir, "test", image_size=32)
     assert paired.shape == (127, 4, 32, 32, 3) and paired.dtype == np.uint8
     assert names == ["noto", "twemoji", "openmoji", "fluent-emoji-flat"]
     assert len(set(keys)) == 127 and keys == sorted(keys)
@@ -354,7 +354,7 @@ def test_paired_emoji_are_one_emoji_in_four_styles(tfds_dir):
     own = np.abs(flat[:, 0] - flat[:, 1]).mean()
     assert own < 0.8 * np.abs(flat[:, 0] - np.roll(flat[:, 1], 7, axis=0)).mean()
     with pytest.raises(ValueError, match="has no 'code'"):
-        data.load_paired("emoji_styles/64", tfds_dir, "test", key="code")
+        data.load_quadruples("emoji_styles/64", tfds_dir, "test", key="code")
 
 
 def test_a_rate_that_falls_late():
@@ -365,7 +365,7 @@ def test_a_rate_that_falls_late():
         np.testing.assert_allclose(found, [2e-4, 2e-4, 1.5e-4, 0.5e-4, 0, 0], atol=1e-10)
     with pytest.raises(ValueError, match="start < end"):
         keras_gans.training.LateDecay(1.0, 4, 4)
-    made = registry.make_optimizer(
+    made = vocabulary.make_optimizer(
         {
             "name": "adam",
             "learning_rate": {"name": "late_decay", "learning_rate": 1.0, "start": 1, "end": 3},

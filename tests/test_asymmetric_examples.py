@@ -103,7 +103,7 @@ def test_keypoints_say_what_to_install_and_write_what_is_found(tmp_path, monkeyp
         module.main([*line, "--model=nowhere.task"])
 
 
-def test_outlines_are_where_colours_change():
+def test_outlines_are_where_colors_change():
     module = example("asymmetric_supervised")
     picture = np.zeros((1, 8, 8, 3), "uint8")
     picture[:, 2:5, 3:6] = 200

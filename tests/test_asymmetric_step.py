@@ -20,11 +20,11 @@ def compiled(model):
     return model
 
 
-def draws(penalised):
+def draws(penalized):
     """The numbers of the first step: D's targets, the penalty's places, G's targets."""
     random = training.StepRandom(SEED, 0)
     d_targets = to_numpy(random.integers((BATCH,), DOMAINS))
-    place = to_numpy(random.uniform((BATCH, 1, 1, 1))) if penalised else None
+    place = to_numpy(random.uniform((BATCH, 1, 1, 1))) if penalized else None
     return d_targets, place, to_numpy(random.integers((BATCH,), DOMAINS))
 
 

@@ -1,4 +1,4 @@
-"""Models and `fit` given what they cannot use: one line that says what is wanted."""
+"""Models and `fit` given what they cannot use: one line says what."""
 
 import keras
 import numpy as np

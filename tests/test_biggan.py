@@ -7,8 +7,8 @@ from conftest import relative, slow_module, slow_on, to_numpy
 from keras import ops
 
 from keras_gans import layers, networks
-from keras_gans.layers.initializers import blank_weights
 from keras_gans.networks import biggan
+from keras_gans.training.blank import blank_weights
 
 
 def count(network):

@@ -17,7 +17,7 @@ from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator, event_file_loader
 
 import keras_gans
-from keras_gans.callbacks import SampleGrid, TensorBoard, TerminateOnCollapse, guard, tensorboard
+from keras_gans.callbacks import SampleGrid, TensorBoard, TerminateOnCollapse, collapse, tensorboard
 from keras_gans.callbacks.sample_grid import PeriodicCallback
 from keras_gans.data.images import image_grid
 
@@ -126,7 +126,7 @@ class Record(keras.callbacks.Callback):
 def test_step_scalars_are_the_logs_at_the_global_step(tmp_path):
     schedule = keras.optimizers.schedules.PolynomialDecay(0.5, 12, 0.0)
     model, x, y = make(ToyOptimizer(schedule))
-    fit(model, x, y, [TensorBoard(tmp_path, update_freq=4, samples=0)])
+    fit(model, x, y, [TensorBoard(tmp_path, freq=4, samples=0)])
     events = read(tmp_path)
     for group, names in {
         "losses": ["d_loss"],
@@ -145,9 +145,15 @@ def test_step_scalars_are_the_logs_at_the_global_step(tmp_path):
     assert "samples" not in events.Tags()["images"]
 
 
+def test_the_former_name_of_freq(tmp_path):
+    with pytest.warns(DeprecationWarning, match="update_freq is called freq now"):
+        board = TensorBoard(tmp_path, update_freq=4, samples=0)
+    assert board.freq == 4
+
+
 def test_epoch_values_with_validation(tmp_path):
     model, x, y = make()
-    board = TensorBoard(tmp_path, update_freq="epoch", samples=0)
+    board = TensorBoard(tmp_path, freq="epoch", samples=0)
     history = fit(model, x, y, [board], validation_data=(x[:4], y[:4])).history
     events = read(tmp_path)
     for name in ("loss", "val_loss", "gamma"):
@@ -159,9 +165,9 @@ def test_epoch_values_with_validation(tmp_path):
 
 def test_speed_needs_the_number_of_images(tmp_path):
     model, x, y = make()
-    fit(model, x, y, [TensorBoard(tmp_path / "a", update_freq=2, samples=0)])
+    fit(model, x, y, [TensorBoard(tmp_path / "a", freq=2, samples=0)])
     model.images_per_step = 40
-    fit(model, x, y, [TensorBoard(tmp_path / "b", update_freq=2, samples=0)])
+    fit(model, x, y, [TensorBoard(tmp_path / "b", freq=2, samples=0)])
     first, second = read(tmp_path / "a"), read(tmp_path / "b")
     assert "speed/images_per_second" not in first.Tags()["scalars"]
     steps = points(second, "speed/steps_per_second")
@@ -181,7 +187,7 @@ def test_speed_is_steps_over_time_without_the_first(tmp_path, monkeypatch):
 
     model, x, y = make()
     monkeypatch.setattr(tensorboard, "time", Clock)
-    fit(model, x, y, [TensorBoard(tmp_path, update_freq=3, samples=0)], epochs=1)
+    fit(model, x, y, [TensorBoard(tmp_path, freq=3, samples=0)], epochs=1)
     assert points(read(tmp_path), "speed/steps_per_second") == {3: 2.0, 6: 2.0}
 
 
@@ -190,7 +196,7 @@ def test_speed_is_steps_over_time_without_the_first(tmp_path, monkeypatch):
 )
 def test_steps_per_execution_with_a_short_last_one(tmp_path):
     model, x, y = make(steps=7, steps_per_execution=3)
-    board = TensorBoard(tmp_path, update_freq=2, samples=0)
+    board = TensorBoard(tmp_path, freq=2, samples=0)
     fit(model, x, y, [board], epochs=2)
     done = int(model.optimizer.iterations)
     events = read(tmp_path)
@@ -231,8 +237,8 @@ def test_a_resumed_run_continues_the_step_axis(tmp_path, monkeypatch):
     # Two files of one second, whose numbers have one and two digits.
     monkeypatch.setattr(tensorboard, "_file_number", itertools.count(9))
     model, x, y = make()
-    fit(model, x, y, [TensorBoard(tmp_path, update_freq=2, samples=0)], epochs=1)
-    board = TensorBoard(tmp_path, update_freq=2, samples=0)
+    fit(model, x, y, [TensorBoard(tmp_path, freq=2, samples=0)], epochs=1)
+    board = TensorBoard(tmp_path, freq=2, samples=0)
     fit(model, x, y, [board], initial_epoch=1, epochs=2)
     assert len(list(tmp_path.iterdir())) == 2
     d_loss = points(read(tmp_path), "losses/d_loss")
@@ -262,14 +268,14 @@ def test_batches_passed_over_by_a_resumed_run_do_not_count():
 
 def test_points_after_the_last_checkpoint_are_void(tmp_path):
     model, x, y = make()
-    fit(model, x, y, [TensorBoard(tmp_path, update_freq=2, samples=0)], epochs=1)
+    fit(model, x, y, [TensorBoard(tmp_path, freq=2, samples=0)], epochs=1)
 
     class Restore(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
             self.model.optimizer.iterations.assign(4)
 
     # The restoring callback stands after TensorBoard: the order must not matter.
-    board = TensorBoard(tmp_path, update_freq=2, samples=0)
+    board = TensorBoard(tmp_path, freq=2, samples=0)
     fit(model, x[:12], y[:12], [board, Restore()], epochs=1)
     steps = [e.step for e in read(tmp_path).Scalars("losses/d_loss")]
     assert steps == [2, 4, 6] and points(read(tmp_path), "losses/d_loss")[6] == pytest.approx(
@@ -295,7 +301,7 @@ import keras_gans.callbacks as callbacks
 model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(12)])
 model.generate = lambda n, seed=0: np.zeros((n, 2, 2, 3), "float32")
 model.compile("sgd", "mse")
-board = callbacks.TensorBoard(sys.argv[1], update_freq=1, samples=4)
+board = callbacks.TensorBoard(sys.argv[1], freq=1, samples=4)
 model.fit(np.ones((8, 4)), np.ones((8, 12)), batch_size=4, callbacks=[board], verbose=0)
 assert not NoTensorFlow.tried, "something tried to import TensorFlow"
 """
@@ -370,16 +376,18 @@ def test_distance_against_a_loop():
     labels = np.array([0, 0, 1, 1, 1])
     pairs = list(itertools.combinations(range(5), 2))
     rms = {(i, j): np.sqrt(np.mean((images[i] - images[j]) ** 2)) for i, j in pairs}
-    got = guard.mean_pairwise_distance(images)
+    got = collapse.mean_pairwise_distance(images)
     assert got == pytest.approx(np.mean(list(rms.values())), rel=1e-5)
     within = [d for (i, j), d in rms.items() if labels[i] == labels[j]]
-    assert guard.mean_pairwise_distance(images, labels) == pytest.approx(np.mean(within), rel=1e-5)
+    assert collapse.mean_pairwise_distance(images, labels) == pytest.approx(
+        np.mean(within), rel=1e-5
+    )
     # Nearly equal images far from zero: no rounding noise in their place.
     near = 0.9 + 1e-4 * images
-    assert guard.mean_pairwise_distance(near) == pytest.approx(1e-4 * got, rel=1e-2)
-    assert guard.mean_pairwise_distance(np.ones((3, 8, 8, 1))) == 0
+    assert collapse.mean_pairwise_distance(near) == pytest.approx(1e-4 * got, rel=1e-2)
+    assert collapse.mean_pairwise_distance(np.ones((3, 8, 8, 1))) == 0
     with pytest.raises(ValueError, match="two images"):
-        guard.mean_pairwise_distance(images[:1])
+        collapse.mean_pairwise_distance(images[:1])
 
 
 class Spread(keras.callbacks.Callback):
@@ -398,7 +406,7 @@ def test_nan_stops_at_its_step_with_one_line(tmp_path, caplog):
     stop, log = TerminateOnCollapse(min_diversity=None), tmp_path / "log.csv"
     callbacks = [
         keras.callbacks.CSVLogger(log),
-        TensorBoard(tmp_path / "tb", update_freq=1, samples=4),
+        TensorBoard(tmp_path / "tb", freq=1, samples=4),
         SampleGrid(tmp_path / "{epoch}.png", n=4),
         stop,
     ]
@@ -426,7 +434,7 @@ def test_all_callbacks_leave_training_as_it_is(tmp_path):
     log = tmp_path / "log.csv"
     watched, history = weights(
         [
-            TensorBoard(tmp_path / "tb", update_freq=1, samples=4, sample_freq=1),
+            TensorBoard(tmp_path / "tb", freq=1, samples=4, sample_freq=1),
             SampleGrid(tmp_path / "{step}.png", n=4, freq=1),
             TerminateOnCollapse(freq=1),
             keras.callbacks.CSVLogger(log),
@@ -480,7 +488,7 @@ def test_an_untrained_generator_is_no_alarm_but_against_real_images():
     stop = TerminateOnCollapse(patience=1)
     fit(model, x, y, [spread, stop], epochs=4)
     assert stop.reason is None and int(model.optimizer.iterations) == 24
-    expected = guard.mean_pairwise_distance(model.generate(32, seed=0))
+    expected = collapse.mean_pairwise_distance(model.generate(32, seed=0))
     assert stop.diversity == pytest.approx(expected, rel=1e-5)
 
     real = np.random.default_rng(0).uniform(-1, 1, (16, *IMAGE)).astype("float32")
@@ -488,6 +496,61 @@ def test_an_untrained_generator_is_no_alarm_but_against_real_images():
     stop = TerminateOnCollapse(patience=2, real=real)
     fit(model, x, y, [spread, stop], epochs=4)
     assert "step 12 (epoch 2)" in stop.reason and "real ones" in stop.reason
+
+
+def test_one_picture_for_each_class_is_a_collapse():
+    """Its samples differ as much as real images do, but not within a class."""
+
+    class OnePerClass(Toy):
+        def generate(self, n, seed=0, labels=None):
+            return real[labels]
+
+    real = np.random.default_rng(0).uniform(-1, 1, (8, *IMAGE)).astype("float32")
+    labels = np.arange(8) // 4
+    real[4:] *= 0.5
+    model = OnePerClass()
+    model.num_classes = 2
+    model.compile(ToyOptimizer(0.5), loss="mse")
+    _, x, y = make()
+    given = {"patience": 2, "real": real}
+    stop = TerminateOnCollapse(real_labels=labels, **given)
+    fit(model, x, y, [stop], epochs=4)
+    assert "step 12 (epoch 2)" in stop.reason and "its samples of one class are" in stop.reason
+    assert stop.diversity < 1e-3 < collapse.mean_pairwise_distance(real)
+    within = [
+        np.sqrt(np.mean((real[i] - real[j]) ** 2))
+        for i, j in itertools.combinations(range(8), 2)
+        if labels[i] == labels[j]
+    ]
+    assert f"real ones were {np.mean(within):.2g}, 2 checks" in stop.reason
+    # Samples as varied within a class as real images are none.
+    model = Toy()
+    model.num_classes = 2
+    model.compile(ToyOptimizer(0.0), loss="mse")
+    stop = TerminateOnCollapse(real_labels=labels, **given)
+    fit(model, x, y, [stop], epochs=4)
+    assert stop.reason is None
+
+
+@pytest.mark.parametrize(
+    "spread, warmup, stopped_at",
+    [
+        ([0.01] * 6, 0, 12),
+        ([0.01] * 6, 20, 30),  # the checks at steps 24 and 30 count
+        ([0.01] * 6, 100, None),  # a young generator
+        ([1.0] + [0.01] * 5, 100, 18),  # varied at step 6: not young any more
+        ([0.2] + [0.01] * 5, 100, None),  # that was no variety yet
+    ],
+)
+def test_a_young_generator_has_time(spread, warmup, stopped_at):
+    model, x, y = make(ToyOptimizer(0.0))
+    real = model.generate(16, seed=1)
+    stop = TerminateOnCollapse(patience=2, real=real, warmup=warmup)
+    fit(model, x, y, [Spread(spread), stop], epochs=6)
+    if stopped_at is None:
+        assert stop.reason is None
+    else:
+        assert f"stopped at step {stopped_at} " in stop.reason
 
 
 def test_nan_samples_stop_at_once():
@@ -560,7 +623,7 @@ def test_with_one_stage_training(tmp_path):
     images = np.random.default_rng(0).uniform(-1, 1, (24, 4, 4, 3)).astype("float32")
     stop, log = TerminateOnCollapse(freq=2), tmp_path / "log.csv"
     callbacks = [
-        TensorBoard(tmp_path / "tb", update_freq=1, samples=4, sample_freq=2),
+        TensorBoard(tmp_path / "tb", freq=1, samples=4, sample_freq=2),
         SampleGrid(tmp_path / "{step}.png", n=4, freq=2),
         stop,
         keras.callbacks.CSVLogger(log),
@@ -587,7 +650,7 @@ def test_with_one_stage_training(tmp_path):
     np.testing.assert_array_equal(shown[6], image_grid(model.generate(4, seed=0)))
     for step in shown:
         np.testing.assert_array_equal(png(tmp_path / f"{step}.png"), shown[step])
-    distance = guard.mean_pairwise_distance(model.generate(32, seed=0))
+    distance = collapse.mean_pairwise_distance(model.generate(32, seed=0))
     assert stop.reason is None and stop.diversity == pytest.approx(distance, rel=1e-5)
     with open(log, newline="") as file:
         rows = [float(row["g_loss"]) for row in csv.DictReader(file)]
@@ -600,8 +663,8 @@ def test_with_one_stage_training(tmp_path):
 @pytest.mark.parametrize(
     "build, message",
     [
-        (lambda: TensorBoard("a", update_freq=0), "update_freq must be"),
-        (lambda: TensorBoard("a", update_freq=True), "update_freq must be"),
+        (lambda: TensorBoard("a", freq=0), "freq must be"),
+        (lambda: TensorBoard("a", freq=True), "freq must be"),
         (lambda: TensorBoard("a", sample_freq="step"), "sample_freq must be"),
         (lambda: TensorBoard("a", samples=-1), "samples must be"),
         (lambda: TensorBoard("gs://bucket/a"), "local folder"),
@@ -615,6 +678,8 @@ def test_with_one_stage_training(tmp_path):
         (lambda: TerminateOnCollapse(patience=0), "patience must be"),
         (lambda: TerminateOnCollapse(n=1), "n must be"),
         (lambda: TerminateOnCollapse(min_diversity=2), "min_diversity must be"),
+        (lambda: TerminateOnCollapse(warmup=-1), "warmup must be"),
+        (lambda: TerminateOnCollapse(real_labels=[0, 0]), "pass real="),
     ],
 )
 def test_bad_arguments_raise_one_line(build, message):

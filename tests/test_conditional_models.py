@@ -1,4 +1,4 @@
-"""The conditional methods: steps by hand, training, files, recipes, regularisation."""
+"""The conditional methods: steps by hand, training, files, recipes, regularization."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from test_class_objectives import networks as class_networks
 
 import keras_gans
 from keras_gans import losses, models, recipes, registry
-from keras_gans.recipes import registry as recipe_parts
+from keras_gans.recipes import vocabulary
 from keras_gans.training import StepRandom, vjp
 
 C = 3
@@ -50,8 +50,8 @@ ONE_OF_THEM = [
 ]
 
 
-def colours(count, seed=0):
-    """Images of one noisy colour for each class, and the classes."""
+def colors(count, seed=0):
+    """Images of one noisy color for each class, and the classes."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % C
     images = rng.normal(0, 0.1, (count, 8, 8, 3)) - 0.7
@@ -71,7 +71,7 @@ def test_a_step_against_numpy(variant):
     d = keras.Model(image, keras.layers.Dense(C + 2)(keras.layers.Flatten()(image)))
     model = models.OmniGAN(g, d, variant=variant, num_classes=C, seed=4)
     model.compile({n: keras.optimizers.SGD(0.01) for n in ("generator", "discriminator")})
-    x, y = colours(6)
+    x, y = colors(6)
     random = StepRandom(4, 0)
     fakes = [to_numpy(g([random.normal((6, 4)), ops.convert_to_tensor(y)])) for _ in range(2)]
     kernel, bias = weights(d)
@@ -110,12 +110,10 @@ def test_the_generator_learns_the_classes(cls):
     }
     more = {"adversarial": "hinge"} if cls in (models.ACGAN, models.ImACGAN) else {}
     model = make(cls, optimizers, ema=0.9, **more)
-    x, y = colours(30)
+    x, y = colors(30)
     history = model.fit(x, y, batch_size=15, epochs=80, verbose=0).history
     assert all(np.isfinite(values).all() for values in history.values())
-    if (
-        cls is models.ACGAN
-    ):  # its D takes G's first mixed colours for the classes, whatever they are
+    if cls is models.ACGAN:  # its D takes G's first mixed colors for the classes, whatever they are
         assert history["d_loss"][-1] < 0.8 * history["d_loss"][0]
         return
     found = model.generate(60, seed=1).mean(axis=(1, 2)).argmax(axis=1)
@@ -134,7 +132,7 @@ def test_files_carry_everything_and_training_goes_on(cls, tmp_path):
     if cls is models.ACGAN:
         more = {"adversarial": losses.Fisher(rho=0.5)}
     model = make(cls, ema=0.9, d_steps=2, g_orthogonal=0.01, seed=3, **more)
-    x, y = colours(16)
+    x, y = colors(16)
     model.fit(x, y, batch_size=8, verbose=0)
     model.save(tmp_path / "m.keras")
     loaded = keras.models.load_model(tmp_path / "m.keras")
@@ -152,7 +150,7 @@ def test_omni_gan_with_several_attributes(tmp_path):
     _, d = class_networks(2 + 2 + 2)
     model = models.OmniGAN(g, d, num_classes=C, attributes=table)
     model.compile("adam")
-    model.fit(*colours(8), batch_size=4, verbose=0)
+    model.fit(*colors(8), batch_size=4, verbose=0)
     model.save(tmp_path / "m.keras")
     loaded = keras.models.load_model(tmp_path / "m.keras")
     np.testing.assert_array_equal(loaded.objective.attributes, table)
@@ -163,12 +161,12 @@ def test_one_stage_training_of_conditional_models():
     model = models.OSGAN(*networks(models.OmniGAN), objective="omni", num_classes=C)
     assert model.seam == "separate"
     model.compile("adam")
-    logs = model.fit(*colours(8), batch_size=4, verbose=0).history
+    logs = model.fit(*colors(8), batch_size=4, verbose=0).history
     assert "gamma" not in logs and np.isfinite(logs["g_loss"]).all()
     model = models.OSGAN(*networks(models.BigGAN), objective="hinge", num_classes=C)
     assert model.seam == "scaled"
     model.compile("adam")
-    assert "gamma" in model.fit(*colours(8), batch_size=4, verbose=0).history
+    assert "gamma" in model.fit(*colors(8), batch_size=4, verbose=0).history
 
 
 @slow_on("jax")
@@ -182,7 +180,7 @@ def test_state_moves_in_the_steps_of_both_players(cls):
     u = [v for v in model.discriminator.non_trainable_variables if v.name == "u"]
     means = [v for v in model.generator.non_trainable_variables if v.name == "moving_mean"]
     assert u and means
-    x, y = (ops.convert_to_tensor(v) for v in colours(4))
+    x, y = (ops.convert_to_tensor(v) for v in colors(4))
     seen = {}
 
     def step(self, data):
@@ -232,7 +230,7 @@ def test_all_images_are_augmented_before_d(cls):
     )
     model = cls(g, d, objective="omni", num_classes=C, augment=Dim(), seed=2)
     model.compile({n: keras.optimizers.SGD(0.0) for n in ("generator", "discriminator")})
-    x, y = colours(4)
+    x, y = colors(4)
     logs = model.fit(x, y, batch_size=4, shuffle=False, verbose=0).history
     random = StepRandom(2, 0)
     fakes = g([random.normal((4, 4)), ops.convert_to_tensor(y)])
@@ -265,7 +263,7 @@ def test_orthogonal_penalty_has_the_released_gradient():
             variables,
         )
         found, _ = pullback(ops.ones_like(value))
-        regularised = 0
+        regularized = 0
         for variable, gradient in zip(variables, found, strict=True):
             w = to_numpy(variable).astype("float64")
             if w.ndim < 2:
@@ -277,9 +275,9 @@ def test_orthogonal_penalty_has_the_released_gradient():
                 rows = np.moveaxis(w, axis, 0)
                 wanted = released_gradient(rows.reshape(len(rows), -1)).reshape(rows.shape)
                 wanted = np.moveaxis(wanted, 0, axis)
-            regularised += w.ndim >= 2
+            regularized += w.ndim >= 2
             np.testing.assert_allclose(to_numpy(gradient), wanted, rtol=1e-4, atol=1e-5)
-        assert regularised == len(losses.weight_matrices(network)) >= 2
+        assert regularized == len(losses.weight_matrices(network)) >= 2
 
 
 def test_class_tables_have_the_classes_in_their_rows_and_the_shared_embedding_is_left_out():
@@ -295,9 +293,9 @@ def test_class_tables_have_the_classes_in_their_rows_and_the_shared_embedding_is
 
 
 @pytest.mark.parametrize("cls", [models.GAN, models.OSGAN])
-def test_orthogonal_regularisation_reaches_the_gradients(cls):
+def test_orthogonal_regularization_reaches_the_gradients(cls):
     """One step of SGD with and without: the difference is the released gradient."""
-    x, y = colours(4)
+    x, y = colors(4)
     moved = {}
     for strength in (0.0, 0.25):
         keras.utils.set_random_seed(1)
@@ -326,7 +324,7 @@ def test_mixed_precision(cls):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         model = make(cls, ema=0.9)
-        logs = model.fit(*colours(8), batch_size=4, verbose=0).history
+        logs = model.fit(*colors(8), batch_size=4, verbose=0).history
     finally:
         keras.config.set_dtype_policy(before)
     assert all(np.isfinite(values).all() for values in logs.values())
@@ -349,16 +347,16 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_recipe_names(name):
-    assert recipe_parts.methods()[name] is NAMES[name]
+    assert registry.get("method", name).value is NAMES[name]
 
 
 @pytest.mark.parametrize("cls", METHODS)
 def test_recipes_describe_and_build(cls):
     more = {"margin": 0.25} if cls is models.OmniGAN else {}
     model = make(cls, d_steps=2, g_orthogonal=1e-4, seed=7, **more)
-    section = recipes.describe(model)["model"]
+    section = dict(recipes.describe(model)["model"])
     name = section.pop("method")
-    assert recipe_parts.methods()[name] is cls
+    assert registry.get("method", name).value is cls
     if cls is not models.BigGAN:
         assert "objective" not in section
         with pytest.raises(ValueError, match="Unknown key 'objective'"):
@@ -372,7 +370,7 @@ def test_recipes_of_one_stage_training(name):
     g, _ = class_networks(1)
     _, d = class_networks(C + len(registry.get("objective", name).value.order))
     section = recipes.describe(models.OSGAN(g, d, objective=name, num_classes=C))["model"]
-    rebuilt = recipe_parts.make_objective(section["objective"])
+    rebuilt = vocabulary.make("objective", section["objective"])
     assert type(rebuilt) is registry.get("objective", name).value
     assert rebuilt.get_config() == losses.get(name).get_config()
 

@@ -14,7 +14,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from keras_gans import data as kd
+from keras_gans import registry
 from keras_gans.data.images import fit_image
+from keras_gans.data.sources import in_memory, split_slice
 from keras_gans.data.tfds import _label_key
 
 pytestmark = slow_module("jax")
@@ -116,9 +118,9 @@ def test_crop_and_resize():
     # The antialiasing triangle is symmetric: away from the edges a ramp stays that ramp.
     halved = fit_image(ramp, (8, 8), "bilinear")[4, 2:6, 0] * 16
     np.testing.assert_allclose(halved, [4.5, 6.5, 8.5, 10.5], atol=1e-5)
-    grey = fit_image(image, None, channels=1)
+    gray = fit_image(image, None, channels=1)
     luma = image @ np.array([0.299, 0.587, 0.114])
-    assert grey.shape == (8, 12, 1) and np.abs(grey[..., 0] - luma).max() <= 0.501
+    assert gray.shape == (8, 12, 1) and np.abs(gray[..., 0] - luma).max() <= 0.501
 
 
 def test_grid(tmp_path, monkeypatch):
@@ -203,6 +205,7 @@ devices = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
 import keras, numpy as np
 from keras_gans import data as kd
+from keras_gans import registry
 keras.utils.set_random_seed(99)
 
 def show(dataset, epoch):
@@ -293,7 +296,7 @@ def _fitted_means(dataset, set_epoch=True, **kwargs):
 
 
 def _expected_means(epochs, seed=0):
-    """Batches of 8 of 60 images labelled 0 .. 59."""
+    """Batches of 8 of 60 images labeled 0 .. 59."""
     order = [np.random.default_rng((seed, e)).permutation(60)[:56] for e in epochs]
     return np.array(order).reshape(len(epochs), 7, 8).mean(-1)
 
@@ -333,6 +336,7 @@ import sys
 sys.modules["tensorflow"] = None  # importing it raises ImportError
 import numpy as np, keras
 from keras_gans import data as kd
+from keras_gans import registry
 assert "sklearn.datasets" not in sys.modules
 images, labels = kd.load_arrays("digits", image_size=8)
 data = kd.ArrayDataset(kd.to_uint8(images), labels, batch_size=256, augment=("flip", "crop"))
@@ -480,13 +484,13 @@ def test_npz_round_trip(tmp_path):
 
 RANGES = [
     (lambda x: x * np.nan, {}, "NaN"),
-    (lambda x: x * 255, {}, "run from 0 to 255; [-1, 1] is wanted"),
+    (lambda x: x * 255, {}, "run from 0 to 255; expected [-1, 1]"),
     (lambda x: x * 0.5 + 0.2, {}, "looks like [0, 1]"),
     (lambda x: x * 0, {}, "looks like [0, 1]"),
     (lambda x: (x > 0.5).astype("uint8"), {}, "value_range=(0, 1) or value_range=(0, 255)"),
     (lambda x: (x * 255).astype("int64"), {}, "dtype int64"),
     (lambda x: x * 2, {"value_range": (0, 1)}, "[0, 1] is wanted"),
-    (lambda x: x[..., [0, 0]], {}, "2 channels; 1 or 3 are wanted"),
+    (lambda x: x[..., [0, 0]], {}, "2 channels; expected 1 or 3"),
     (lambda x: x.transpose(0, 3, 1, 2), {}, "transpose(0, 2, 3, 1)"),
     (lambda x: x[0, 0], {}, "shape (6, 1)"),
     (lambda x: x.astype("U4"), {}, "dtype <U4"),
@@ -540,7 +544,7 @@ def test_array_dataset_refuses(change, words):
 @pytest.mark.parametrize(
     "kwargs, words",
     [
-        (dict(name_or_path="digit"), ("'digit'", "'digits'", "did you mean")),
+        (dict(name_or_path="digit"), ("'digit'", "(digits)", "did you mean 'digits'")),
         (dict(split="test"), ("'test'", "splits: train")),
         (dict(split="train[9:9]"), ("selects none",)),
         (dict(batch_size=1798), ("1797 images: choose 1797 or less",)),
@@ -558,6 +562,49 @@ def test_load_refuses(kwargs, words):
     with pytest.raises((ValueError, FileNotFoundError)) as error:
         kd.load(**kwargs)
     one_line(error, *words)
+
+
+# -- Declared data sets ---------------------------------------------------------------------------
+
+
+def test_declared_data_sets_are_what_they_say():
+    assert "digits" in registry.names("data set")
+    for name, declared in registry.all("data set").items():
+        images, labels = kd.load_arrays(name)
+        assert images.shape[1:] == (*[declared.image_size] * 2, declared.channels)
+        assert sorted(set(labels)) == list(range(declared.classes))
+        train, test = (kd.load_arrays(name, split=declared.splits[s])[0] for s in ("train", "test"))
+        np.testing.assert_array_equal(np.concatenate([train, test]), images)
+        assert declared.summary
+
+
+def test_a_data_set_is_added_by_one_declaration(monkeypatch):
+    monkeypatch.setitem(registry._declared, "data set", dict(registry._declared["data set"]))
+
+    @registry.dataset("ramps", classes=2, channels=1, image_size=4)
+    def ramps(options):
+        """Ramps to the right, and down."""
+        _, part = split_slice(options.split, {"train": 6}, "ramps")
+        right = np.linspace(-1, 1, 4, dtype="float32") * np.ones((4, 1), "float32")
+        images = np.stack([right, right.T] * 3)[..., None]
+        labels = np.array([0, 1] * 3, "int32")[part] if options.labels else None
+        return in_memory("ramps", images[part], options, labels=labels)
+
+    images, labels = kd.load_arrays("ramps", split="train[1:]")
+    assert images.shape == (5, 4, 4, 1) and labels.tolist() == [1, 0, 1, 0, 1]
+    assert next(iter(kd.load("ramps", image_size=8, batch_size=2))).shape == (2, 8, 8, 1)
+    assert kd.load_pairs("ramps", "outline", "image")[0].shape == (6, 4, 4, 1)
+    with pytest.raises(ValueError, match=r"did you mean 'ramps'.*own \(digits, ramps\)"):
+        kd.load("ramp")
+    with pytest.raises(ValueError, match="'ramp' is not 'digits', 'ramps', an .npz"):
+        kd.load_arrays("ramp")
+
+
+def test_former_names_work_and_warn():
+    with pytest.warns(DeprecationWarning, match="load_paired is now keras_gans.data.load_quad"):
+        assert kd.load_paired is kd.load_quadruples
+    with pytest.raises(AttributeError, match="no attribute 'load_paird'"):
+        kd.load_paird  # noqa: B018
 
 
 # -- TensorFlow Datasets --------------------------------------------------------------------------
@@ -590,8 +637,8 @@ def test_tfds_images_and_labels(tfds_dir, cache):
     )
     images, labels = batches(category)
     assert labels.tolist() == [w["category"] for w in wanted[:64]]
-    grey = [fit_image(w["image"], (32, 32), channels=1) for w in wanted[:64]]
-    np.testing.assert_array_equal(kd.to_uint8(images), grey)
+    gray = [fit_image(w["image"], (32, 32), channels=1) for w in wanted[:64]]
+    np.testing.assert_array_equal(kd.to_uint8(images), gray)
 
 
 def test_tfds_choices_are_named(tfds_dir):

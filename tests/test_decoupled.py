@@ -312,7 +312,7 @@ def test_refusals_are_one_clear_line():
     batch_norm = networks.encoder_decoder(8, 1, width=2)
     pix2pix, caae = small("pix2pix"), small("caae")
     caae_settings = {"objective": losses.Fisher()}
-    unlabelled = {**caae, "decoder": built["decoder"]}
+    unlabeled = {**caae, "decoder": built["decoder"]}
     for fails, text in (
         (lambda: models.DecoupledGAN(*batch_norm, one_stage=True), "batch norm.*one_stage=False"),
         (lambda: models.DecoupledGAN(**built, adversarial_weight=-1), "adversarial_weight is -1"),
@@ -323,7 +323,7 @@ def test_refusals_are_one_clear_line():
         (lambda: make("caae", True).fit(X, verbose=0), "labels=True"),
         (lambda: models.DecoupledCAAE(**caae, code_weight=-0.1), "code_weight is -0.1"),
         (lambda: models.DecoupledCAAE(**caae, **caae_settings), "two: choose another"),
-        (lambda: models.DecoupledCAAE(**unlabelled), "takes no integer labels"),
+        (lambda: models.DecoupledCAAE(**unlabeled), "takes no integer labels"),
         (lambda: make("caae", True).translate(X, 3), "0 to 2 is wanted"),
     ):
         with pytest.raises(ValueError, match=text) as error:

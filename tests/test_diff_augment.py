@@ -11,7 +11,7 @@ from keras_gans.training import StepRandom, vjp
 
 POLICY = "color,translation,cutout"
 LAST = 1 - 2.0**-24  # the largest number that `StepRandom.uniform` draws
-# Side: largest shift (1/8, rounded), side of what is cut out (1/2, rounded), centres it may have.
+# Side: largest shift (1/8, rounded), side of what is cut out (1/2, rounded), centers it may have.
 AXES = {5: (1, 3, 5), 7: (1, 4, 8), 12: (2, 6, 13), 20: (3, 10, 21), 32: (4, 16, 33), 3: (0, 2, 4)}
 
 
@@ -44,8 +44,8 @@ def augmented(policy, x, *draws):
 
 def color(x, u):
     x = np.asarray(x, "float64") + np.reshape(u[:, 0] - 0.5, (-1, 1, 1, 1))
-    grey = x.mean(3, keepdims=True)
-    x = grey + np.reshape(2 * u[:, 1], (-1, 1, 1, 1)) * (x - grey)
+    gray = x.mean(3, keepdims=True)
+    x = gray + np.reshape(2 * u[:, 1], (-1, 1, 1, 1)) * (x - gray)
     mean = x.mean((1, 2, 3), keepdims=True)
     return mean + np.reshape(u[:, 2] + 0.5, (-1, 1, 1, 1)) * (x - mean)
 
@@ -66,8 +66,8 @@ def cutout(x, row, column):
     _, height, width, _ = x.shape
     sides = AXES[height][1], AXES[width][1]
     x = np.array(x, "float64")
-    for image, *centre in zip(x, row, column, strict=True):
-        tops = [c - side // 2 for c, side in zip(centre, sides, strict=True)]
+    for image, *center in zip(x, row, column, strict=True):
+        tops = [c - side // 2 for c, side in zip(center, sides, strict=True)]
         rows, columns = (
             slice(max(top, 0), top + side) for top, side in zip(tops, sides, strict=True)
         )
@@ -115,11 +115,11 @@ def test_every_translation(size):
 
 @pytest.mark.parametrize("size", [(12, 20), (5, 7), (32, 3)])
 def test_every_cutout(size):
-    centres = [AXES[n][2] for n in size]
-    draws = every(*centres)
+    centers = [AXES[n][2] for n in size]
+    draws = every(*centers)
     x = noise(len(draws[0]), *size, channels=1)
     y, highs = augmented("cutout", x, *draws)
-    assert highs == centres
+    assert highs == centers
     np.testing.assert_array_equal(y, cutout(x, draws[0][:, 0], draws[1][:, 0]))
 
 
@@ -262,8 +262,8 @@ def test_config_and_errors():
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert type(copy) is layers.DiffAugment and copy.get_config() == layer.get_config()
     assert (copy.policy, copy.seed, copy.name) == ("cutout,color", 3, "a")
-    with pytest.raises(ValueError, match="'colour' .did you mean 'color'.*choose from color, tra"):
-        layers.DiffAugment("colour,cutout")
+    with pytest.raises(ValueError, match="'color' .did you mean 'color'.*choose from color, tra"):
+        layers.DiffAugment("color,cutout")
     for policy in ("", " , ", None):
         with pytest.raises(ValueError, match="a string of names out of color"):
             layers.DiffAugment(policy)

@@ -186,7 +186,7 @@ def test_model_checkpoint_keeps_the_best(tmp_path):
 
 
 def test_steps_are_those_of_the_whole_run(tmp_path):
-    model, evaluate = make(), evaluation(tmp_path, every=3)
+    model, evaluate = make(), evaluation(tmp_path, freq=3)
     history = fit(model, [evaluate])
     assert [step for step, _ in evaluate.results] == [3, 6]
     # An epoch repeats the last value.
@@ -194,7 +194,7 @@ def test_steps_are_those_of_the_whole_run(tmp_path):
     fit(model, [evaluate], epochs=1)
     assert [step for step, _ in evaluate.results] == [9, 12]
     # Without any measurement an epoch's end gets one; the next epoch repeats it.
-    evaluate = evaluation(tmp_path, every=1000)
+    evaluate = evaluation(tmp_path, freq=1000)
     history = fit(model, [evaluate])
     assert [step for step, _ in evaluate.results] == [16]
     assert history["fd"][0] == history["fd"][1] == evaluate.scores["fd"]
@@ -209,13 +209,13 @@ def test_a_resumed_run_measures_at_the_same_steps(tmp_path):
         def on_epoch_begin(self, epoch, logs=None):
             self.epoch = epoch
 
-    whole = evaluation(tmp_path, every=3)
+    whole = evaluation(tmp_path, freq=3)
     fit(make(), [whole], epochs=3)
-    first = evaluation(tmp_path, every=3, best=tmp_path / "best.weights.h5")
+    first = evaluation(tmp_path, freq=3, best=tmp_path / "best.weights.h5")
     backup = BackupAndRestore(tmp_path / "backup", save_freq=1)
     with pytest.raises(KeyboardInterrupt):
         fit(make(), [first, backup, Stop()], epochs=3)
-    second = evaluation(tmp_path, every=3, best=tmp_path / "best.weights.h5")
+    second = evaluation(tmp_path, freq=3, best=tmp_path / "best.weights.h5")
     backup = BackupAndRestore(tmp_path / "backup", save_freq=1)
     fit(make(), [second, backup], epochs=3)
     found = [*first.results, *second.results]
@@ -346,7 +346,7 @@ def test_datasets_are_read_whole_and_left_as_they_were():
     data.epoch_key.epoch = 3
     images = reference.RealImages(data)
     assert images.fingerprint() == images.fingerprint() and data.epoch_key.epoch == 3
-    assert images.shape == (8, 8, 1) and sum(len(b) for b in images) == 1700
+    assert images.shape == (8, 8, 1) and sum(len(b) for b, _ in images) == 1700
 
 
 def test_labels_in_turn_or_in_proportion(tmp_path):
@@ -513,6 +513,72 @@ def test_the_command_draws_the_truncations_of_an_entry(tmp_path, capsys):
     for name in ("is_against_fd.png", "recall_against_precision.png"):
         with Image.open(tmp_path / name) as picture:
             assert picture.size == (960, 600) and len(picture.getcolors(2**20)) > 10
+
+
+@pytest.fixture(scope="module")
+def translator():
+    networks = keras_gans.networks.encoder_decoder(16, 1, width=4)
+    model = keras_gans.models.DecoupledGAN(*networks)
+    model.compile()
+    return model
+
+
+def test_a_model_that_translates_is_measured_in_training(tmp_path, translator):
+    images, _ = keras_gans.data.load_arrays("digits", image_size=16)
+    inputs, real = images[:30], images[30:100]
+    evaluate = Evaluate(
+        real,
+        ("l1", "fd", "novelty"),
+        cache_dir=tmp_path,
+        inputs=(inputs,),
+        targets=inputs,
+        held_out=images[100:130],
+        monitor="l1",
+    )
+    evaluate.set_model(translator)
+    evaluate.on_train_begin()
+    scores = evaluate.measure()
+    made = np.clip(translator.translate(inputs), -1, 1)
+    np.testing.assert_allclose(scores["l1"], np.abs(made - inputs).mean(), rtol=1e-5)
+    look = keras_gans.metrics.kgnet()
+    fakes, reals = (look(x).features.astype("float64") for x in (made, real))
+    np.testing.assert_allclose(scores["fd"], frechet(reals, fakes), rtol=1e-3)
+    assert scores["fd"].n_fake == 30 and evaluate.best_value == scores["l1"]
+    with pytest.raises(ValueError, match="give inputs"):
+        Evaluate(real, cache_dir=False).set_model(translator)
+    with pytest.raises(ValueError, match="makes no images of noise"):
+        evaluate.measurement.of(translator)
+
+
+def test_the_command_measures_a_translator_on_held_out_images(tmp_path, capsys, translator):
+    run = tmp_path / "run"
+    run.mkdir()
+    translator.save(run / "model.keras")
+    recipe = {"data": {"name": "digits", "split": "train[:90]", "image_size": 16}}
+    keras_gans.recipes.save(recipe, run / "recipe.yaml")
+    common = (f"--cache_dir={tmp_path}", f"--out={tmp_path}", "--samples=40")
+    status, text, err = cli(capsys, run, *common)
+    assert status == 0 and "digits/train[:90]" in text, err
+    (measured,) = json.loads((tmp_path / "evaluation.json").read_text())["measurements"]
+    scores = measured["scores"]
+    assert {"l1", "psnr", "fd", "novelty", "diversity", "precision"} <= set(scores)
+    # Evenly spread over what is held out, train[1500:].
+    options = {"image_size": 16, "split": "train[1500:]", "dtype": "uint8"}
+    images, _ = keras_gans.data.load_arrays("digits", **options)
+    inputs = keras_gans.data.from_uint8(images[np.arange(40) * 297 // 40])
+    made = np.clip(translator.translate(inputs), -1, 1)
+    np.testing.assert_allclose(scores["l1"]["value"], np.abs(made - inputs).mean(), rtol=1e-4)
+    assert scores["fd"]["n_real"] == 90 and scores["fd"]["n_fake"] == 40
+    status, _, err = cli(capsys, run, *common, "--truncation=0.5")
+    assert status == 2 and "no images of noise" in err
+    status, _, err = cli(capsys, run, *common, "--metrics=accuracy")
+    assert status == 2 and "kgnet does not know the classes" in err
+
+
+def test_the_help_lists_what_is_declared(capsys):
+    text = cli(capsys, "--help")[1]
+    for name, metric in keras_gans.registry.all("metric").items():
+        assert f"{name} ({metric.says[:20]}" in " ".join(text.split())
 
 
 def test_truncations():

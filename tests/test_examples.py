@@ -14,6 +14,7 @@ from conftest import images, relative, slow_on, to_numpy
 from PIL import Image
 
 import keras_gans
+from keras_gans import registry
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OWN_METHOD = ROOT / "examples" / "write_your_own_method.py"
@@ -235,6 +236,17 @@ def test_the_code_of_the_guide(own, monkeypatch, tmp_path):
     assert relative(weights_of(model)["discriminator"], [kernel, bias]) > 1e-5
 
 
+def test_the_code_of_the_page_that_adds_things(monkeypatch, tmp_path):
+    declared = {kind: dict(known) for kind, known in registry._declared.items()}
+    try:
+        run_blocks(blocks("docs/extend.md", "python"), monkeypatch, tmp_path, "extend")
+        assert "noisy_label_gan" in registry.names("method")
+        with pytest.raises(ValueError, match="Unknown objective 'squared_hing'.*'squared_hinge'"):
+            keras_gans.losses.get("squared_hing")
+    finally:
+        registry._declared.update(declared)
+
+
 def test_the_first_two_shell_blocks_of_the_readme_are_one_line_each():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     first, second = re.findall(r"^```(\w+)", text, re.MULTILINE)[:2]
@@ -281,3 +293,13 @@ def test_two_torch_processes_take_the_steps_of_one(tmp_path):
     assert abs(two.generate(8) - one.generate(8)).max() < 1e-2
     assert (tmp_path / "two" / "samples.png").exists()
     assert list((tmp_path / "two" / "backup").iterdir()) == []
+
+
+def test_the_tables_are_those_of_the_declarations():
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    for page in tables.PAGES:
+        now, made = tables.rendered(page)
+        assert now == made, f"{page}: run python docs/tables.py"
+        assert "`lga_gan`" in now

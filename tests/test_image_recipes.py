@@ -9,9 +9,10 @@ from conftest import slow_on, to_numpy
 
 from keras_gans import data, models, networks, recipes
 from keras_gans import registry as names
-from keras_gans.cli import main, parts, sample
+from keras_gans.cli import main, sample
+from keras_gans.cli import run_weights as parts
 from keras_gans.data import packing
-from keras_gans.recipes import reading, registry
+from keras_gans.recipes import reading, vocabulary
 
 NAMES = ["thick", "thin"]
 
@@ -55,7 +56,7 @@ def recipe_of(folder, method, network, of_data=(), of_networks=(), of_model=()):
         "model": {"method": method, **dict(of_model)},
         "schedule": {"steps": 3, "batch_size": 2, "seed": 3},
     }
-    return recipes.validate(recipe)
+    return recipes.load(recipe)
 
 
 PAIRS = {"source": "thick", "target": "thin", "key": "thing"}
@@ -80,8 +81,8 @@ def test_every_method_but_one_has_a_recipe():
     without = {n for n, x in names.all("method").items() if x.preset is None}
     assert without == {"supervised_asymmetric_gan"}
     made = {"patch_discriminator", "unet", "vgg19_features"}
-    assert set(networks.__all__) - set(registry.builders()) == made
-    with pytest.raises(ValueError, match="supervised_asymmetric_gan has no.*docs/asymmetric.md"):
+    assert set(networks.__all__) - set(names.names("network")) == made
+    with pytest.raises(ValueError, match="has no recipe.*docs/asymmetric.md"):
         recipes.load({"model": {"method": "supervised_asymmetric_gan"}})
 
 
@@ -101,7 +102,7 @@ def test_a_recipe_builds_what_its_words_say(packed, method):
     if method == "decoupled_pix2pix":
         by_hand = models.decouple(models.Pix2Pix(**built, seed=3), seed=4)
     else:
-        by_hand = cls(**{k: built[k] for k in registry.needed(cls)}, seed=3, **of_model)
+        by_hand = cls(**{k: built[k] for k in vocabulary.needed(cls)}, seed=3, **of_model)
     assert list(by_hand.players) == list(model.players)
     for a, b in zip(by_hand.weights, model.weights, strict=True):
         np.testing.assert_array_equal(to_numpy(a), to_numpy(b))
@@ -118,8 +119,8 @@ def test_batches_are_the_data_set_s(packed):
     for (x, y), (u, v) in zip(found, wanted, strict=True):
         np.testing.assert_allclose(to_numpy(x), u, atol=1e-6)
         np.testing.assert_array_equal(to_numpy(y), v)
-    unlabelled = recipes.build_data(recipe_of(folder, "coupled_gan", "encoder_decoder"))
-    assert len(next(iter(unlabelled)).shape) == 4
+    unlabeled = recipes.build_data(recipe_of(folder, "coupled_gan", "encoder_decoder"))
+    assert len(next(iter(unlabeled)).shape) == 4
     # The released objective takes five batches for D in a step, as its default says.
     released = {**recipe, "model": {"method": "asymmetric_gan", "objective": "wasserstein_gp"}}
     assert next(iter(recipes.build_data(released)))[0].shape[0] == 10
@@ -174,9 +175,9 @@ def test_labels_that_the_networks_do_not_know(tmp_path):
 
 def test_unknown_keys_are_named():
     with pytest.raises(ValueError, match="'sourse'.*did you mean 'source'"):
-        recipes.validate({"data": {"name": "x", "sourse": "a", "target": "b"}})
+        recipes.load({"data": {"name": "x", "sourse": "a", "target": "b"}})
     with pytest.raises(ValueError, match="Unknown key 'latent_dim' in the recipe's model section"):
-        recipes.validate({"model": {"method": "coupled_gan", "latent_dim": 3}})
+        recipes.load({"model": {"method": "coupled_gan", "latent_dim": 3}})
 
 
 # Packed data

@@ -85,7 +85,7 @@ def test_features_and_logits_equal_numpy_in_float64(network):
     check(network(x), x / 127.5 - 1)
 
 
-def test_other_sizes_are_resized_as_pillow_does_and_grey_is_repeated(network):
+def test_other_sizes_are_resized_as_pillow_does_and_gray_is_repeated(network):
     for size in ((64, 64), (50, 41), (8, 8), (28, 36)):
         x = pictures(2, *size, channels=1)
         planes = [Image.fromarray(i[..., 0].astype("float32")) for i in x]

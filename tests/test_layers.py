@@ -16,7 +16,7 @@ def normal(*shape, seed=0):
 
 
 def spectral(layer, training=False):
-    """A spectral layer's normalised kernel in float64, from its stored u."""
+    """A spectral layer's normalized kernel in float64, from its stored u."""
     w = to_numpy(layer.kernel).astype("float64")
     matrix = w.reshape(-1, w.shape[-1]).T
     v = to_numpy(layer.u).astype("float64") @ matrix

@@ -12,8 +12,11 @@ from conftest import images, relative
 from keras import ops
 
 import keras_gans
-from keras_gans import metrics
+from keras_gans import metrics, registry
 from keras_gans.losses import similarity
+from keras_gans.metrics import sources
+from keras_gans.metrics.base import Sums
+from keras_gans.metrics.kgnet import class_numbers
 
 BACKEND = keras.backend.backend()
 # NumPy alone, whatever the backend: once is enough.
@@ -265,6 +268,153 @@ def test_classification_accuracy_by_a_judge(network):
         accuracy.update_state([4], x[:1])
 
 
+# --- Diversity, novelty and measurements ---------------------------------------------------------
+
+
+def pair_distance(x):
+    """Mean distance of two different rows, pair by pair, in float64."""
+    x = x.astype("float64")
+    found = [np.linalg.norm(a - b) for i, a in enumerate(x) for b in x[:i]]
+    return np.mean(found)
+
+
+def test_diversity_and_novelty_equal_numpy():
+    real, fake, held_out = (features(n, 12, seed=i) for i, n in enumerate((60, 40, 30)))
+    of_real, of_fake = np.arange(60) % 3, np.arange(40) % 3
+    fake[of_fake == 1] *= 0.1
+    diversity, novelty = metrics.Diversity(), metrics.Novelty()
+    for part in np.array_split(np.arange(60), 4):
+        diversity.update_real(ops.convert_to_tensor(real[part]), of_real[part])
+        novelty.update_real(ops.convert_to_tensor(real[part]))
+    for part in np.array_split(np.arange(40), 3):
+        diversity.update_fake(ops.convert_to_tensor(fake[part]), of_fake[part])
+        novelty.update_fake(ops.convert_to_tensor(fake[part]))
+    novelty.update_held_out(held_out)
+    ratios = [
+        pair_distance(fake[of_fake == c]) / pair_distance(real[of_real == c]) for c in range(3)
+    ]
+    found = diversity.result()
+    np.testing.assert_allclose(found, np.mean(ratios), rtol=1e-6)
+    np.testing.assert_allclose(list(found.details["classes"].values()), ratios, rtol=1e-6)
+    assert ratios[1] < 0.2 < ratios[0] and found.details["within"] == "a class"
+
+    def nearest(x):
+        x, y = x.astype("float64"), real.astype("float64")
+        return np.linalg.norm(x[:, None] - y[None], axis=2).min(axis=1).mean()
+
+    np.testing.assert_allclose(novelty.result(), nearest(fake) / nearest(held_out), rtol=1e-6)
+    # Other generated images, the same real ones; without labels all images are one class.
+    for metric in (diversity, novelty):
+        metric.reset_fake()
+        metric.update_fake(real[:30])
+    np.testing.assert_allclose(novelty.result(), 0, atol=1e-6)
+    expected = pair_distance(real[:30]) / pair_distance(real)
+    np.testing.assert_allclose(diversity.result(), expected, rtol=1e-6)
+    assert "of a class" not in diversity.result().protocol
+    diversity.update_fake(real[:1], [7])
+    assert diversity.result().details["within"] == "all images"
+    with pytest.raises(ValueError, match="all among the real"):
+        novelty.reset_state()
+        novelty.update_real(real)
+        novelty.update_fake(fake)
+        novelty.update_held_out(real[:5])
+        novelty.result()
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data, labels = keras_gans.data.load_arrays("digits", image_size=32, dtype="uint8")
+    return data[:300], labels[:300], data[300:400]
+
+
+MEASURED = ("fd", "kd", "is", "prdc", "intra_fd", "novelty", "diversity", "accuracy", "l1")
+
+
+def measurement(digits, **kwargs):
+    data, labels, held_out = digits
+    given = {"metrics": MEASURED, "samples": 90, "cache_dir": False, "held_out": held_out}
+    classes = class_numbers("digits", [str(n) for n in range(10)])
+    return metrics.Measurement((data, labels), **{**given, "classes": classes, **kwargs})
+
+
+def test_halves_of_a_measurement_merge_to_the_whole(digits):
+    data, labels, held_out = digits
+    source = sources.Pictures(data[5:95], labels=labels[5:95], targets=data[:90])
+    whole = measurement(digits).of(source)
+    first, second = measurement(digits), measurement(digits, batch_size=7)
+    first.take(source, stop=33)
+    second.take(source, start=33)
+    first.merge(second)
+    merged = first.result()
+    assert list(merged) == list(whole) and len(whole) == len(MEASURED) + 3
+    for alias, score in whole.items():
+        np.testing.assert_allclose(merged[alias], score, rtol=1e-5, atol=1e-7, err_msg=alias)
+        assert merged[alias].n_fake == 90 and merged[alias].protocol == score.protocol
+    difference = np.abs(data[5:95].astype("float64") - data[:90]).mean() / 127.5
+    np.testing.assert_allclose(whole["l1"], difference, rtol=1e-9)
+    assert list(first.result(only=("recall", "fd"))) == ["fd", "recall"]
+
+
+def test_diversity_sees_one_picture_a_class_where_accuracy_does_not(digits):
+    data, labels, _ = digits
+    asked = np.arange(100) % 10
+    varied = np.array([np.flatnonzero(labels == c)[i // 10] for i, c in enumerate(asked)])
+    judge = metrics.kgnet()
+    right = judge(data).logits.argmax(axis=1) - 14 == labels
+    one = np.array([np.flatnonzero(right & (labels == c))[0] for c in range(10)])
+    of = measurement(digits, metrics=("fd", "accuracy", "diversity"))
+    good = of.of(sources.Pictures(data, varied, labels=asked))
+    collapsed = of.of(sources.Pictures(data, one[asked], labels=asked))
+    assert collapsed["accuracy"] == 1 >= good["accuracy"]
+    assert 0.8 < good["diversity"] < 1.2 and collapsed["diversity"] < 1e-3
+
+
+def test_a_metric_says_what_it_misses(digits):
+    data, labels, held_out = digits
+    plain = sources.Pictures(data[:20])
+    with pytest.raises(ValueError, match="accuracy_kgnet needs labels"):
+        measurement(digits, metrics="accuracy").of(plain)
+    with pytest.raises(ValueError, match="l1 needs targets"):
+        measurement(digits, metrics="l1").of(plain)
+    with pytest.raises(ValueError, match="held_out is None; novelty_kgnet"):
+        measurement(digits, metrics="novelty", held_out=None)
+    with pytest.raises(ValueError, match="real images have no labels"):
+        metrics.Measurement(data, "intra_fd", cache_dir=False).prepare()
+    with pytest.raises(ValueError, match="pictures has no latents"):
+        measurement(digits).of(plain, truncation=0.5)
+    with pytest.raises(ValueError, match="give no 'kd'"):
+        measurement(digits, metrics="fd").of(plain, only=("kd",))
+
+
+def test_a_metric_of_ones_own_is_declared_once(digits):
+    @registry.metric("brightness", lower_is_better=False, says="mean value", real=False)
+    class Brightness(metrics.GenerativeMetric):
+        """Mean value of the generated images."""
+
+        kind = "brightness"
+
+        def __init__(self, network=None, split=None, name=None):
+            super().__init__(network, split, name)
+            self.parts = {"fake": Sums()}
+
+        def see(self, side, batch, outputs):
+            values = batch.images.mean(axis=(1, 2, 3), dtype="float64")
+            self.parts["fake"].add(len(values), total=values.sum())
+
+        def result(self):
+            sums = self.parts["fake"]
+            return self.score(sums.arrays["total"] / sums.count)
+
+    try:
+        of = measurement(digits, metrics=("brightness", "fd"))
+        score = of.of(sources.Pictures(digits[0][:50]))["brightness"]
+        np.testing.assert_allclose(score, digits[0][:50].mean(), rtol=1e-9)
+        assert not of.lower_is_better("brightness") and of.lower_is_better("fd")
+        assert score.protocol == "Mean value of the generated images, through kgnet"
+    finally:
+        del registry._declared["metric"]["brightness"]
+
+
 # --- Against torch-fidelity ---------------------------------------------------------------------
 
 
@@ -327,8 +477,8 @@ def test_statistics_are_right_in_one_pass(count, offset):
     assert s.count == count and s.dimension == 24
     # An offset of 1e6 leaves about 1e-10 of the values, and sums of raw squares would leave none.
     np.testing.assert_allclose(s.mean, x.mean(axis=0), rtol=1e-12)
-    centred = x - offset
-    np.testing.assert_allclose(s.covariance, np.cov(centred, rowvar=False), rtol=1e-6, atol=1e-9)
+    centered = x - offset
+    np.testing.assert_allclose(s.covariance, np.cov(centered, rowvar=False), rtol=1e-6, atol=1e-9)
     mean, factor = s.factor()
     np.testing.assert_allclose(factor.T @ factor, s.covariance, rtol=1e-6, atol=1e-9)
     assert len(factor) <= max(24, count)

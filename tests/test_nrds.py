@@ -278,9 +278,9 @@ def pixels(path):
     return np.asarray(Image.open(path).convert("RGB")).astype(int)
 
 
-def coloured(picture, colour):
-    """Where a picture has a colour, as (rows, columns)."""
-    wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+def colored(picture, color):
+    """Where a picture has a color, as (rows, columns)."""
+    wanted = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
     return np.nonzero(np.abs(picture - wanted).max(axis=-1) < 12)
 
 
@@ -290,17 +290,17 @@ def test_curves_lie_where_their_values_are(tmp_path):
     plots.line_plot(curves, path, title="t", x_label="x", y_label="y", y_range=(0, 1))
     picture = pixels(path)
     assert picture.shape == (600, 960, 3)
-    ink_rows, ink_columns = coloured(picture, plots._INK)
+    ink_rows, ink_columns = colored(picture, plots._INK)
     axis = ink_columns[ink_rows == np.bincount(ink_rows).argmax()]
     axis = axis[axis > 80]  # the number 0.0 stands to its left
-    rows, columns = coloured(picture, plots.COLOURS[0])
+    rows, columns = colored(picture, plots.COLORS[0])
     inside = columns <= axis.max()
     # A straight line over the whole of the axes: up and to the right.
     slope, _ = np.polyfit(columns[inside], rows[inside], 1)
     height = rows[inside].max() - rows[inside].min()
     assert slope == pytest.approx(-height / np.ptp(columns[inside]), rel=0.02)
     assert np.ptp(columns[inside]) == pytest.approx(np.ptp(axis), rel=0.02)
-    flat_rows, flat_columns = coloured(picture, plots.COLOURS[1])
+    flat_rows, flat_columns = colored(picture, plots.COLORS[1])
     flat = np.median(flat_rows[flat_columns < columns[inside].max()])
     assert (rows[inside].max() - flat) / height == pytest.approx(0.25, abs=0.01)
 
@@ -328,7 +328,7 @@ def test_gaps_dashes_and_labels_are_drawn(tmp_path, form):
     plots.line_plot(
         {**many, **pair}, tmp_path / "a.png", form=form, point_labels={"pair": ["1", None, "3"]}
     )
-    assert len(coloured(pixels(tmp_path / "a.png"), plots.COLOURS[2])[0])
+    assert len(colored(pixels(tmp_path / "a.png"), plots.COLORS[2])[0])
 
 
 @pytest.mark.parametrize(

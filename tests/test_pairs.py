@@ -5,11 +5,12 @@ import pytest
 from conftest import images
 from dense_networks import small
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from keras_gans import callbacks, data, models, networks
 
 
-def test_outlines_equal_a_search_of_every_neighbourhood():
+def test_outlines_equal_a_search_of_every_neighborhood():
     x = np.sign(images(3, 12)) * np.linspace(0, 1, 12, dtype="float32")[:, None, None]
     found = data.outlines(x, threshold=0.3)
     assert found.shape == (3, 12, 12, 1) and found.dtype == np.float32
@@ -18,11 +19,11 @@ def test_outlines_equal_a_search_of_every_neighbourhood():
             for j in range(12):
                 near = x[n, max(0, i - 1) : i + 2, max(0, j - 1) : j + 2, 0]
                 assert found[n, i, j, 0] == (-1 if near.max() - near.min() > 0.6 else 1)
-    colour = data.from_uint8(np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), "uint8"))
-    small = data.outlines(data.to_uint8(colour), 0.5)
+    color = data.from_uint8(np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), "uint8"))
+    small = data.outlines(data.to_uint8(color), 0.5)
     assert small.dtype == np.uint8 and set(np.unique(small)) == {0, 255}
-    # uint8 luma is rounded: a few of the neighbourhoods lie on the threshold.
-    assert np.mean(data.from_uint8(small) != data.outlines(colour, 0.5)) < 0.05
+    # uint8 luma is rounded: a few of the neighborhoods lie on the threshold.
+    assert np.mean(data.from_uint8(small) != data.outlines(color, 0.5)) < 0.05
 
 
 def test_pairs_stay_together_in_the_order_of_array_dataset():
@@ -57,7 +58,7 @@ def test_fit_takes_arrays_of_pairs():
     [
         (lambda: data.PairDataset(images(4, 6), images(3, 6), 2), "4 inputs and 3 targets"),
         (lambda: data.PairDataset(images(4, 6), images(4, 8), 2, augment=("flip",)), "leave it"),
-        (lambda: data.load_pairs("x", "noto", "noto"), "two different ones are wanted"),
+        (lambda: data.load_pairs("x", "noto", "noto"), "must be two different ones"),
     ],
 )
 def test_pairs_that_do_not_fit(make, text):
@@ -83,7 +84,7 @@ def test_pairs_of_two_styles_and_of_outlines(tfds_dir):
     assert 0.02 < np.mean(drawn == 0) < 0.6
     for source, target, text in (
         ("noto", "twitter", "no class 'twitter'"),
-        ("noto", "outline", "an outline as source only"),
+        ("noto", "outline", "an outline can only be the source"),
     ):
         with pytest.raises(ValueError, match=text) as error:
             data.load_pairs("emoji_styles/64", source, target, **settings)
@@ -92,6 +93,35 @@ def test_pairs_of_two_styles_and_of_outlines(tfds_dir):
         data.load_pairs("emoji_styles/64", "noto", "twemoji", split="val", data_dir=tfds_dir)
     with pytest.raises(ValueError, match="no feature 'code'"):
         data.load_pairs("emoji_styles/64", "noto", "twemoji", key="code", data_dir=tfds_dir)
+
+
+def test_pairs_of_the_outlines_of_single_images(tmp_path):
+    names = {"source": "outline", "target": "image"}
+    digits = load_digits().images / 8 - 1
+    blocks = np.repeat(np.repeat(digits, 4, 1), 4, 2)[..., None].astype("float32")
+    inputs, targets = data.load_pairs("digits", image_size=32, **names)
+    np.testing.assert_array_equal(targets, blocks)
+    for i, j in ((0, 0), (3, 4), (13, 31), (16, 16)):
+        near = blocks[:, max(0, i - 1) : i + 2, max(0, j - 1) : j + 2, 0].reshape(1797, -1)
+        drawn = near.max(1) - near.min(1) > 0.5  # a quarter of the range of 2
+        np.testing.assert_array_equal(inputs[:, i, j, 0], np.where(drawn, -1, 1))
+    part, _ = data.load_pairs("digits", image_size=32, split="train[1500:]", **names)
+    np.testing.assert_array_equal(part, inputs[1500:])
+    # A folder of photos, beneath data_dir; color, in the order of their names.
+    photos = np.random.default_rng(0).integers(0, 256, (3, 10, 12, 3), "uint8")
+    (tmp_path / "photos").mkdir()
+    for i, photo in enumerate(photos):
+        Image.fromarray(photo).save(tmp_path / "photos" / f"{i}.png")
+    np.savez(tmp_path / "some.npz", images=photos)
+    for name in ("photos", "some.npz"):
+        inputs, targets = data.load_pairs(name, data_dir=tmp_path, dtype="uint8", **names)
+        np.testing.assert_array_equal(targets, photos)
+        np.testing.assert_array_equal(inputs, data.outlines(photos))
+    batch = data.PairDataset(inputs, targets, 3, shuffle=False)[0]
+    np.testing.assert_array_equal(batch[1], data.from_uint8(photos))
+    for name in ("digits", tmp_path / "photos"):
+        with pytest.raises(ValueError, match="paired by source='outline', target='image'"):
+            data.load_pairs(name, "noto", "twemoji")
 
 
 def test_pairs_of_one_example(tfds_dir):
@@ -131,8 +161,8 @@ def test_translation_grid_of_labels_and_of_another_model(tmp_path):
     made, columns = grid.draw()
     assert columns == 2 and made.shape == (8, 4, 4, 1)
     np.testing.assert_allclose(made[1::2], model.translate(x, labels), atol=1e-6)
-    colour, columns = callbacks.panel_rows({"a": x, "b": np.repeat(x, 3, axis=-1)})
+    color, columns = callbacks.panel_rows({"a": x, "b": np.repeat(x, 3, axis=-1)})
     assert columns == 2
-    np.testing.assert_array_equal(colour[0], colour[1])
+    np.testing.assert_array_equal(color[0], color[1])
     with pytest.raises(ValueError, match="use SampleGrid"):
         grid.set_model(models.GAN(*networks.dcgan(16, 1, 2)))

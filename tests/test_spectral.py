@@ -1,4 +1,4 @@
-"""Spectral normalisation against singular values and finite differences."""
+"""Spectral normalization against singular values and finite differences."""
 
 import keras
 import numpy as np
@@ -93,7 +93,7 @@ def test_gradient_matches_finite_differences(name):
     out, pullback = vjp(lambda: layer(x, training=True), layer.trainable_variables[:1])
     c = np.random.default_rng(1).standard_normal(out.shape).astype("float32")
     (gradient,), _ = pullback(ops.convert_to_tensor(c))
-    # The layer is linear in its normalised kernel: one plain pullback gives that derivative.
+    # The layer is linear in its normalized kernel: one plain pullback gives that derivative.
     plain = keras_layer(layer, tuple(x.shape))
     _, pull = vjp(lambda: plain(x), plain.trainable_variables[:1])
     (of_kernel,), _ = pull(ops.convert_to_tensor(c))

@@ -9,7 +9,7 @@ from keras import ops
 from keras_gans import losses, metrics, networks, training
 
 
-def colour(x, y):
+def color(x, y):
     return sum(np.abs(y[..., c] - x[..., c]).mean((1, 2)) for c in range(x.shape[-1]))
 
 
@@ -52,8 +52,8 @@ def multi_scale(x, y, floor=0.01):
 
 
 CASES = {
-    "color_l1": (losses.ColorL1, colour),
-    "color_cycle": (losses.ColorCycle, colour),
+    "color_l1": (losses.ColorL1, color),
+    "color_cycle": (losses.ColorCycle, color),
     "cycle": (losses.Cycle, mean_l1),
     "identity": (losses.ConditionalIdentity, mean_l1),
     "total_variation": (losses.TotalVariation, variation),
@@ -220,5 +220,5 @@ def test_vgg_has_five_slices_and_takes_bgr_pixels():
     wanted = np.maximum(np.einsum("bhwcij,ijcf->bhwf", view, kernel) + bias, 0) / 57
     np.testing.assert_allclose(to_numpy(network(x)[0]), wanted, rtol=1e-3, atol=1e-4)
     assert not network.trainable_variables
-    grey = networks.vgg19_features(weights=None, channels=1)
-    assert grey(images(1, 32)).__len__() == 5
+    gray = networks.vgg19_features(weights=None, channels=1)
+    assert gray(images(1, 32)).__len__() == 5

@@ -49,7 +49,7 @@ def site(tmp_path_factory):
         shutil.copytree(
             ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", ".*")
         )
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("keras_gans_cli.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
     build = [*pip, "wheel", ".", "--no-deps", "--no-build-isolation", "--no-index", "-w", folder]
@@ -84,3 +84,14 @@ def test_every_trained_entry_of_an_installed_wheel(site, tmp_path):
     assert lines[::2] == [f"{name} as published" for name in names]
     assert len(lines) == 2 * len(names)
     assert all(line.endswith(".npz refused") for line in lines[1::2]), lines
+
+
+def test_program_of_an_installed_wheel(site, tmp_path):
+    done = subprocess.run(
+        [sys.executable, site / "bin" / "keras-gans", "zoo", "list"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(site), "KERAS_BACKEND": "none"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and "osgan_digits" in done.stdout, done.stderr

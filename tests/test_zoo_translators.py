@@ -18,7 +18,8 @@ import keras_gans
 from keras_gans import models, networks, zoo
 from keras_gans.cli.main import run
 from keras_gans.data import from_uint8, outlines
-from keras_gans.zoo import store, subjects
+from keras_gans.zoo import store
+from keras_gans.zoo.kinds.images import Translations
 
 BACKEND = keras.backend.backend()
 CARD = {"summary": "Untrained, for tests.", "data": {"name": "noise", "licence": "CC0"}}
@@ -64,7 +65,7 @@ def examples_of(model):
     """What its `translate` takes: 5 images of 8 bits, and labels where there are some."""
     shape = models.Translator(model.inference_network()).image_shape
     pixels = np.random.default_rng(1).integers(0, 256, (5, *shape)).astype("uint8")
-    has_labels = hasattr(model, "num_domains") or getattr(model, "num_classes", None)
+    has_labels = model.num_domains is not None
     return (from_uint8(pixels), LABELS) if has_labels else (from_uint8(pixels),)
 
 
@@ -258,7 +259,7 @@ def test_refusals_of_publish(tmp_path):
         (lambda: publish(pix, x[:, :3]), r"\(3, 4, 1\), the network takes \(4, 4, 1\)"),
         (lambda: publish(pix, x, targets=x[:2]), "targets have shape"),
         (lambda: publish(models.GAN(g, d), x), "leave examples and targets out"),
-        (lambda: publish(keras.Sequential()), "translates no images"),
+        (lambda: publish(keras.Sequential()), "Sequential is no training method"),
     ):
         with pytest.raises(ValueError, match=text) as error:
             fails()
@@ -297,13 +298,13 @@ def test_the_reference_stays_small():
     score = keras.layers.Conv2D(1, 1, 64)(keras.layers.Concatenate()([x, y]))
     model = models.Pix2Pix(g, keras.Model([x, y], score, name="discriminator"))
     noise = images(6, 128, 3)  # which nothing compresses
-    subject = subjects.Translations(model, (noise,))
+    subject = Translations(model, (noise,))
     (inputs,) = subject.inputs()
     assert len(inputs) == 4
     outputs = 3 * noise[:4]
     packed = subject.pack_reference(outputs, inputs)
     assert len(packed) < 600 * 1024
-    assert len(subjects.Translations(make("Pix2Pix"), images(20, 4)).inputs()[0]) == 8
+    assert len(Translations(make("Pix2Pix"), images(20, 4)).inputs()[0]) == 8
 
 
 def test_pictures_and_cards(shop, tmp_path):
@@ -427,7 +428,7 @@ def test_the_command(shop, tmp_path, capsys):
     x = entry.examples()[0]
     wanted = np.stack([entry.translate(x, d) for d in range(DOMAINS)], axis=1)
     np.testing.assert_allclose(np.load(npy), wanted, atol=1e-5)
-    # Files and folders, of another size and without colour.
+    # Files and folders, of another size and without color.
     folder = tmp_path / "images"
     folder.mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (8, 12)).astype("uint8")
@@ -463,7 +464,7 @@ def test_refusals_of_the_command(shop, tmp_path):
         (["translate", gan, "--out=a.jpg"], "FILE.png or a folder"),
         (["translate", gan, "--batch_size=0"], "1 or more"),
         (["translate", gan, "--outline"], "give some, files or folders"),
-        (["translate", gan, str(picture), "--outline"], "this takes colour"),
+        (["translate", gan, str(picture), "--outline"], "this takes color"),
         (["translate", pix, "--domain=0"], "has no domains"),
         (["translate", pix, str(tmp_path / "empty")], "no image files"),
         (["translate", str(tmp_path / "a.keras")], "only zoo entries bring examples"),

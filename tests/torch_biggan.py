@@ -242,8 +242,8 @@ class Generator(nn.Module):
             unfolded, points.flip(-1), "bilinear", "zeros", align_corners=False
         ).permute(0, 2, 3, 1)
         cells = torch.tensor(cells, dtype=h.dtype).expand_as(points)
-        colours = self.inr_net(torch.cat([sampled, points, cells], -1))
-        return torch.tanh(colours.permute(0, 3, 1, 2))
+        colors = self.inr_net(torch.cat([sampled, points, cells], -1))
+        return torch.tanh(colors.permute(0, 3, 1, 2))
 
 
 class Discriminator(nn.Module):

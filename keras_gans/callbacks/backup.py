@@ -5,12 +5,14 @@ import pathlib
 
 import h5py
 import keras
+import numpy as np
 from absl import logging
 
 from keras_gans.callbacks.sample_grid import check_freq
 from keras_gans.files import remove_leftovers
 from keras_gans.training import backend
 from keras_gans.training.saving import check_weights, writing_weights
+from keras_gans.typing import Any, PathLike
 
 _GROUP = "keras_gans_progress"
 
@@ -42,20 +44,22 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     >>> backup = keras_gans.callbacks.BackupAndRestore("runs/digits/backup", save_freq=100)
     """
 
-    def __init__(self, backup_dir, save_freq="epoch", delete_checkpoint=True):
+    def __init__(
+        self, backup_dir: PathLike, save_freq: str | int = "epoch", delete_checkpoint: bool = True
+    ):
         check_freq(save_freq, "save_freq")
         super().__init__(str(backup_dir), save_freq, delete_checkpoint=delete_checkpoint)
         self._path = pathlib.Path(backup_dir) / "latest.weights.h5"
         self._epoch = 0
         self._saved_at = 0
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         remove_leftovers(self._path)
         self._resume = self.restore() if self._path.exists() else None
         if self._resume:
             self.model._initial_epoch = self._resume[0]
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch
         self._saved_at = 0
         if self._resume:
@@ -68,7 +72,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
                 self.model.skip_steps(step)
                 self._saved_at = step
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         done = batch + 1
         # `self.model` would move the whole state on JAX at every step: `_model` does not.
         if self.save_freq == "epoch" or self._model.skipping:
@@ -77,7 +81,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
             self._saved_at = done
             self.save(self._epoch, done)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._model.skipping:
             raise ValueError(
                 f"The backup {self._path} stands behind step {self._saved_at} of epoch "
@@ -86,11 +90,11 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
             )
         self.save(epoch + 1, 0)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.delete_checkpoint:
             self._path.unlink(missing_ok=True)
 
-    def restore(self):
+    def restore(self) -> tuple[int, int, list[np.ndarray]]:
         """Load the backup into the model; returns (epoch, step, values of the metrics)."""
         try:
             check_weights(self._path)
@@ -125,7 +129,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         shapes = [(str(v.dtype), *v.shape) for v in variables]
         return hashlib.sha256(repr(shapes).encode()).hexdigest()
 
-    def save(self, epoch, step):
+    def save(self, epoch: int, step: int) -> None:
         """Write the backup: `step` steps of `epoch` are done."""
         if backend.replica()[0] != 0:
             return  # of several processes, the first one writes

@@ -8,11 +8,12 @@ import h5py
 import numpy as np
 from absl import logging
 
-from keras_gans.callbacks.guard import COLLAPSE_HINT, NAN_HINT
-from keras_gans.callbacks.sample_grid import PeriodicCallback, check_freq, check_generate
+from keras_gans.callbacks.collapse import COLLAPSE_HINT, NAN_HINT
+from keras_gans.callbacks.sample_grid import PeriodicCallback, check_freq, check_generate, renamed
 from keras_gans.errors import nearest
 from keras_gans.files import remove_leftovers
-from keras_gans.metrics.measuring import Measurement, NotFinite, lower_is_better
+from keras_gans.metrics.measuring import Measurement, NotFinite
+from keras_gans.metrics.sources import Translations
 from keras_gans.training import backend
 from keras_gans.training.saving import check_weights, writing_weights
 
@@ -23,10 +24,10 @@ ON_COLLAPSE = (None, "stop", "restore")
 class Evaluate(PeriodicCallback):
     """Measures the model's samples against real images while it trains.
 
-    Every `every` it generates `samples` images of fixed noise (from the EMA generator where the
-    model has one) and computes the metrics. The values go into the logs under the name of their
-    protocol, such as `fd_kgnet` or `fid`, and under the plain name of the measure, such as `fd`:
-    so they reach `history`, `CSVLogger` and `TensorBoard`, and
+    Every `freq` it generates `samples` images of fixed noise, or translates `inputs` (with the
+    averaged networks where the model has some), and computes the metrics. The values go into the
+    logs under the name of their protocol, such as `fd_kgnet` or `fid`, and under the plain name of
+    the measure, such as `fd`: so they reach `history`, `CSVLogger` and `TensorBoard`, and
     `ModelCheckpoint(path, monitor="fd", mode="min", save_best_only=True)` keeps the best.
 
     - *Every epoch has a value.* Between measurements the logs repeat the last one, which is no
@@ -46,16 +47,18 @@ class Evaluate(PeriodicCallback):
         data: the real images: an array (N, H, W, C), uint8 or floats in [-1, 1]; or a finite
             `tf.data.Dataset` or `keras.utils.PyDataset` of batches, without augmentation. They are
             looked at once, when training begins.
-        metrics: names, some of "fd", "kd", "is" and "prdc" (precision, recall, density, coverage),
-            or metrics of `keras_gans.metrics` made with `network`.
+        metrics: names, such as "fd", "diversity" and "prdc" (precision, recall, density, coverage;
+            `keras_gans.registry.names("metric")` lists all), or metrics of `keras_gans.metrics`
+            made with `network`.
         network: `FeatureNetwork`, "kgnet" (None), "inception_2015", or "none" for plain pixels.
-        every: "epoch" or a number of train steps.
+        freq: "epoch" or a number of train steps.
         samples: integer, generated images of a measurement. Scores of different numbers are not
             comparable; fewer than the network has features is too few.
         seed: integer, of the noise.
         batch_size: integer, images generated at once.
         labels: for conditional models: None for the classes in turn; or integers (N,) such as the
-            labels of the data, whose proportions the samples get.
+            labels of the data, whose proportions the samples get. Of models that translate: the
+            class that each output should have, or None.
         split: name of the real images, which the scores repeat, such as "cifar10/train".
         name: name that the cached statistics of the real images go by; it is trusted, so give
             another one to other images. None goes by the images themselves, which takes a look at
@@ -64,13 +67,18 @@ class Evaluate(PeriodicCallback):
             ~/.keras/keras_gans. False for none.
         best: path ending in ".weights.h5": the weights with the best score (with averages and
             optimizers), replaced in one move. A run that is resumed goes on from it.
-        monitor: which score is meant by best and by collapse: "fd", "kd", "is", "precision", ...;
-            by default the first of `metrics`.
+        monitor: which score is meant by best and by collapse: "fd", "precision", ...; by default
+            the first of `metrics`.
         on_collapse: None for nothing; "stop" to end training; "restore" to load the weights in
             `best` and go on, and after `restores` times to load them and end training.
         factor: float above 1.
         patience: integer, measurements in a row.
         restores: integer.
+        inputs: for models that translate: a tuple of what their `translate` takes, such as held-out
+            images (N, H, W, C), and domains where it takes some; `samples`, `seed` and `batch_size`
+            do not count then.
+        targets: what the outputs should be, (N, H, W, C), for metrics such as "l1".
+        held_out, classes: see `keras_gans.metrics.Measurement`.
 
     Attributes:
         scores: alias -> `Score` of the last measurement, with all that it was measured on.
@@ -79,7 +87,7 @@ class Evaluate(PeriodicCallback):
         reason: None, or the line that says why training was stopped.
 
     Raises:
-        ValueError: a bad argument, or a model without `generate`.
+        ValueError: a bad argument, or a model that makes no images of noise, nor of `inputs`.
         OSError: `best` cannot be written; what was there before is kept.
 
     Example:
@@ -102,7 +110,7 @@ class Evaluate(PeriodicCallback):
         data,
         metrics=("fd",),
         network=None,
-        every="epoch",
+        freq="epoch",
         samples=1000,
         seed=0,
         batch_size=64,
@@ -116,21 +124,30 @@ class Evaluate(PeriodicCallback):
         factor=3.0,
         patience=3,
         restores=1,
+        inputs=None,
+        targets=None,
+        held_out=None,
+        classes=None,
+        every=None,
     ):
         super().__init__()
-        self.every = check_freq(every, "every")
+        self.freq = check_freq(renamed("freq", "every", every, freq), "freq")
         self.measurement = Measurement(
             data,
             metrics,
             "kgnet" if network is None else network,
             samples=samples,
             seed=seed,
-            labels=labels,
+            labels=labels if inputs is None else None,
             name=name,
             split=split,
             cache_dir=cache_dir,
             batch_size=batch_size,
+            held_out=held_out,
+            classes=classes,
         )
+        self.inputs, self.targets = inputs, targets
+        self.input_labels = None if inputs is None else labels
         names = self.measurement.names
         # The protocol's name is as good.
         aliases = {**{score: alias for alias, score in names.items()}, **{a: a for a in names}}
@@ -141,11 +158,12 @@ class Evaluate(PeriodicCallback):
                 f"{', '.join(names)}."
             )
         self.monitor = aliases[monitor]
+        self.lower = self.measurement.lower_is_better(self.monitor)
         self.best = None if best is None else pathlib.Path(best)
         if self.best is not None and not self.best.name.endswith(".weights.h5"):
-            raise ValueError(f"best is {str(best)!r}; a file ending in .weights.h5 is wanted.")
+            raise ValueError(f"best is {str(best)!r}; expected a file ending in .weights.h5.")
         if on_collapse not in ON_COLLAPSE:
-            raise ValueError(f"on_collapse is {on_collapse!r}; one of {ON_COLLAPSE} is wanted.")
+            raise ValueError(f"on_collapse is {on_collapse!r}; expected one of {ON_COLLAPSE}.")
         if on_collapse == "restore" and best is None:
             raise ValueError('on_collapse="restore" needs best=FILE.weights.h5 to restore from.')
         if not factor > 1 or patience < 1 or restores < 0:
@@ -166,7 +184,8 @@ class Evaluate(PeriodicCallback):
         self._had_precision = False
 
     def set_model(self, model):
-        check_generate(model, "Evaluate", "leave it out of callbacks")
+        if self.inputs is None:
+            check_generate(model, "Evaluate", "give inputs, or leave it out of callbacks")
         super().set_model(model)
 
     def on_train_begin(self, logs=None):
@@ -186,12 +205,12 @@ class Evaluate(PeriodicCallback):
 
     def on_train_batch_end(self, batch, logs=None):
         super().on_train_batch_end(batch, logs)
-        if self.due(self.every) and self.reason is None:
+        if self.due(self.freq) and self.reason is None:
             self.measure()
         self._write(logs)
 
     def on_epoch_end(self, epoch, logs=None):
-        if (self.every == "epoch" or not self._values) and self.reason is None:
+        if (self.freq == "epoch" or not self._values) and self.reason is None:
             self.measure()
         self._write(logs)
 
@@ -203,7 +222,7 @@ class Evaluate(PeriodicCallback):
         """Measure the model as it is now: alias -> `Score`, empty where the samples are NaN."""
         step = self.read_step()
         try:
-            scores = self.measurement.of(self.model)
+            scores = self.measurement.of(self._source())
         except NotFinite:
             self.scores = {}
             self._values = dict.fromkeys(self._keys(), math.nan)
@@ -220,6 +239,19 @@ class Evaluate(PeriodicCallback):
             self._collapsed(f"{bad}, {self._bad} measurements in a row", COLLAPSE_HINT)
         return scores
 
+    def _source(self):
+        """The model, or its translations of the inputs."""
+        if self.inputs is None:
+            return self.model
+        images, *beside = self.inputs
+        return Translations(
+            self.model.translate,
+            np.asarray(images),
+            np.asarray(beside[0]) if beside else None,
+            self.input_labels,
+            self.targets,
+        )
+
     def _keys(self):
         names = self.measurement.names
         return [*names, *names.values()]
@@ -228,8 +260,8 @@ class Evaluate(PeriodicCallback):
         value, best = self.scores[self.monitor].value, self.best_value
         name = self.measurement.names[self.monitor]
         # At or below 0 (an unbiased kernel distance) there are no multiples.
-        lower = lower_is_better(self.monitor)
-        if best > 0 and (value > self.factor * best if lower else value * self.factor < best):
+        worse = value > self.factor * best if self.lower else value * self.factor < best
+        if best > 0 and worse:
             return (
                 f"{name} is {value:.4g}, more than {self.factor:g} times worse than its best, "
                 f"{best:.4g} at step {self.best_step}"
@@ -270,8 +302,7 @@ class Evaluate(PeriodicCallback):
 
     def _keep_best(self, value, step):
         if self.best_value is not None:
-            lower = lower_is_better(self.monitor)
-            if not (value < self.best_value if lower else value > self.best_value):
+            if not (value < self.best_value if self.lower else value > self.best_value):
                 return
         self.best_value, self.best_step = value, step
         if self.best is None or backend.replica()[0] != 0:

@@ -1,13 +1,17 @@
-"""A fixed-noise sample grid as a PNG file, and the step counter that the callbacks share."""
+"""Fixed views of a model as PNG files, and the step counter that the callbacks share."""
 
 import os
 import pathlib
+import warnings
 
 import keras
 import numpy as np
 from absl import logging
 
-from keras_gans.data.images import fit_image, image_grid, save_grid
+from keras_gans import tasks
+from keras_gans.data.images import image_grid, save_grid
+from keras_gans.tasks.images import Panels
+from keras_gans.tasks.noise import Samples
 
 
 def check_freq(freq, name, optional=False):
@@ -25,38 +29,32 @@ def numbers(logs):
     return {name: float(v) for name, v in (logs or {}).items() if isinstance(v, is_number)}
 
 
+def renamed(new, old, given, value):
+    """The value of an argument that was called `old` in earlier versions.
+
+    Args:
+        new, old: its names.
+        given: what was passed by the old name; None where nothing was.
+        value: what was passed by the new one.
+    """
+    if given is None:
+        return value
+    warnings.warn(
+        f"{old} is called {new} now; the old name goes with the next version.",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return given
+
+
 def check_generate(model, callback, remedy):
     """Raise one line if `model` cannot draw samples."""
-    if not hasattr(model, "generate"):
+    task = tasks.find(model)
+    if task is None or not task.from_noise:
         raise ValueError(
             f"{callback} draws samples with model.generate(n, seed=...), which "
             f"{type(model).__name__} does not have: {remedy}."
         )
-
-
-def fixed_samples(model, n, seed, run=1):
-    """Draw `n` images with fixed noise, as float32 of shape (n, H, W, C) in [-1, 1].
-
-    Args:
-        model: has `generate(n, seed=...)`; a conditional one has a `num_classes` too.
-        n: number of images.
-        seed: int, the seed of the noise.
-        run: number of neighbours that share a label; the labels are 0 .. num_classes - 1, repeated.
-
-    Returns:
-        A pair: the images, and their labels (an int array of shape (n,), or None).
-    """
-    num_classes = getattr(model, "num_classes", None)
-    if num_classes is None:
-        return np.asarray(model.generate(n, seed=seed)), None
-    labels = (np.arange(n) // run) % num_classes
-    return np.asarray(model.generate(n, labels=labels, seed=seed)), labels
-
-
-def whole_rows(model, n):
-    """`n`, or less: with fewer classes than that, as many images as fill rows of one per class."""
-    num_classes = getattr(model, "num_classes", None)
-    return n - n % num_classes if num_classes and num_classes <= n else n
 
 
 def drawable(model, images, step):
@@ -68,28 +66,18 @@ def drawable(model, images, step):
     return False
 
 
-def grid_columns(n, labels, columns=None):
-    """Columns of a grid of `n` images: one per class where every class is in it."""
-    if columns is None and labels is not None and labels.max() + 1 < n:
-        return int(labels.max()) + 1
-    return columns
-
-
-def amplification_grid(model, images, labels=None, columns=None):
-    """Samples, and beside them their amplification maps (`keras_gans.losses.LGA`), in one picture.
+def maps_grid(images, maps, columns=None):
+    """Samples, and beside them maps of them, such as LGA's amplification, in one picture.
 
     Args:
-        model: a method whose objective has an `amplification_map`.
         images: float32 (n, H, W, C) in [-1, 1].
-        labels: integers (n,) of a conditional model.
+        maps: floats (n, h, w), of `score_maps` of a model.
         columns: columns of either grid.
 
     Returns:
-        A pair: uint8 (rows, columns, 3), the grid of images left of the grid of their maps, black
-        where the gradient counts least and white where it counts most in this picture; and the
-        maps, float32 (n, h, w).
+        uint8 (rows, columns, 3), the grid of images left of the grid of their maps, black where a
+        map is lowest and white where it is highest in this picture.
     """
-    maps = model.amplification_maps(images, labels)
     low, high = maps.min(), maps.max()
     shown = np.round(255 * (maps - low) / max(high - low, 1e-12)).astype("uint8")
     # Every pixel has the value of its region; sizes that do not divide are cut like the regions.
@@ -98,8 +86,7 @@ def amplification_grid(model, images, labels=None, columns=None):
         for side, n in zip(images.shape[1:3], maps.shape[1:], strict=True)
     )
     shown = shown[:, rows][:, :, cells]
-    halves = [image_grid(x, columns) for x in (images, shown)]
-    return np.concatenate(halves, axis=1), maps
+    return np.concatenate([image_grid(x, columns) for x in (images, shown)], axis=1)
 
 
 class PeriodicCallback(keras.callbacks.Callback):
@@ -149,7 +136,54 @@ class PeriodicCallback(keras.callbacks.Callback):
         return self.step // freq > self._previous_step // freq
 
 
-class SampleGrid(PeriodicCallback):
+class PictureGrid(PeriodicCallback):
+    """Writes a fixed view of a model as a PNG file while it trains.
+
+    A file appears whole or not at all. Pictures with NaN or Inf give a warning and no file.
+
+    Args:
+        path: as in `SampleGrid`.
+        view: `keras_gans.tasks.View`.
+        freq: "epoch", or a number of train steps.
+    """
+
+    def __init__(self, path, view, freq="epoch"):
+        super().__init__()
+        self.path = os.fspath(path)
+        self.view = view
+        self.freq = check_freq(freq, "freq")
+        if not self._target(1, 1).lower().endswith(".png"):
+            raise ValueError(f"path must end in .png, got {self.path!r}.")
+
+    def _target(self, epoch, step):
+        try:
+            return self.path.format(epoch=epoch, step=step)
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(
+                f"path may hold the fields {{epoch}} and {{step}} only, got {self.path!r} "
+                f"({type(error).__name__}: {error})."
+            ) from None
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        if self.due(self.freq):
+            self.write()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.freq == "epoch":
+            self.write()
+
+    def write(self):
+        """Draw the view, write the grid, and return its path (None where there is NaN)."""
+        target = pathlib.Path(self._target(self.epoch + 1, self.read_step()))
+        picture = self.view.draw(self.model)
+        if not drawable(self.model, picture.images, self.step):
+            return None
+        save_grid(picture.images, target, columns=picture.columns)
+        return target
+
+
+class SampleGrid(PictureGrid):
     """Writes a grid of samples from fixed noise as a PNG file while a model trains.
 
     The noise never changes, so the files show how the same samples develop. A file appears whole or
@@ -179,58 +213,19 @@ class SampleGrid(PeriodicCallback):
     """
 
     def __init__(self, path, n=64, freq="epoch", seed=0, columns=None):
-        super().__init__()
-        self.path = os.fspath(path)
-        self.n = n
-        self.freq = check_freq(freq, "freq")
-        self.seed = seed
-        self.columns = columns
         if n < 1:
             raise ValueError(f"n must be a positive number of samples, got {n!r}.")
         if columns is not None and columns < 1:
             raise ValueError(f"columns must be a positive number or None, got {columns!r}.")
-        if not self._target(1, 1).lower().endswith(".png"):
-            raise ValueError(f"path must end in .png, got {self.path!r}.")
-
-    def _target(self, epoch, step):
-        try:
-            return self.path.format(epoch=epoch, step=step)
-        except (KeyError, IndexError, ValueError) as error:
-            raise ValueError(
-                f"path may hold the fields {{epoch}} and {{step}} only, got {self.path!r} "
-                f"({type(error).__name__}: {error})."
-            ) from None
+        super().__init__(path, Samples(n, seed, columns), freq)
 
     def set_model(self, model):
         check_generate(model, "SampleGrid", "leave it out of callbacks")
         super().set_model(model)
 
-    def on_train_batch_end(self, batch, logs=None):
-        super().on_train_batch_end(batch, logs)
-        if self.due(self.freq):
-            self.write()
 
-    def on_epoch_end(self, epoch, logs=None):
-        if self.freq == "epoch":
-            self.write()
-
-    def write(self):
-        """Draw the samples, write the grid, and return its path (None where samples are NaN)."""
-        target = pathlib.Path(self._target(self.epoch + 1, self.read_step()))
-        images, columns = self.draw()
-        if not drawable(self.model, images, self.step):
-            return None
-        save_grid(images, target, columns=columns)
-        return target
-
-    def draw(self):
-        """The images of the grid now, and its columns."""
-        images, labels = fixed_samples(self.model, self.n, self.seed)
-        return images, grid_columns(self.n, labels, self.columns)
-
-
-class TranslationGrid(SampleGrid):
-    """Writes what an encoder-decoder makes of fixed images, as a PNG file while it trains.
+class TranslationGrid(PictureGrid):
+    """Writes what a model makes of fixed images, as a PNG file while it trains.
 
     A row per image: the input, the reconstruction and the residual of a decoupled model, the output
     (Zhang, Song, Qi, WACV 2018, Fig. 4), and the target where it is given.
@@ -254,45 +249,14 @@ class TranslationGrid(SampleGrid):
     """
 
     def __init__(self, path, inputs, targets=None, freq="epoch"):
-        self.inputs = inputs if isinstance(inputs, tuple) else (inputs,)
-        self.targets = targets
-        super().__init__(path, n=len(self.inputs[0]), freq=freq)
+        inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+        super().__init__(path, Panels(inputs, targets), freq)
 
     def set_model(self, model):
-        if not hasattr(model, "panels"):
+        task = tasks.find(model)
+        if task is None or task.from_noise:
             raise ValueError(
                 f"TranslationGrid draws model.panels(...), which {type(model).__name__} does not "
                 "have: use SampleGrid."
             )
-        PeriodicCallback.set_model(self, model)
-
-    def draw(self):
-        panels = self.model.panels(*self.inputs)
-        return panel_rows(panels if self.targets is None else {**panels, "target": self.targets})
-
-
-def panel_rows(panels):
-    """Panels of several images as the images and columns of a grid, a row an image.
-
-    Args:
-        panels: dictionary, name -> images (N, H, W, C), shown at the size of the last panel's;
-            grey is repeated where another panel has colour, and where there are neither 1 nor 3
-            channels their mean is shown.
-
-    Returns:
-        `(images, columns)` for `keras_gans.data.save_grid`.
-    """
-    columns = [_shown(np.asarray(x)) for x in panels.values()]
-    size = columns[-1].shape[1:3]
-    columns = [
-        x if x.shape[1:3] == size else np.stack([fit_image(i, size, "nearest") for i in x])
-        for x in columns
-    ]
-    channels = max(x.shape[-1] for x in columns)
-    columns = [np.repeat(x, channels // x.shape[-1], axis=-1) for x in columns]
-    images = np.stack(columns, axis=1)
-    return images.reshape(-1, *images.shape[2:]), len(columns)
-
-
-def _shown(images):
-    return images if images.shape[-1] in (1, 3) else images.mean(-1, keepdims=True)
+        super().set_model(model)

@@ -12,15 +12,15 @@ from PIL import Image
 
 from keras_gans.callbacks.sample_grid import (
     PeriodicCallback,
-    amplification_grid,
     check_freq,
     check_generate,
     drawable,
-    fixed_samples,
-    grid_columns,
+    maps_grid,
     numbers,
+    renamed,
 )
 from keras_gans.data.images import image_grid
+from keras_gans.tasks.noise import Samples
 
 _file_number = itertools.count()
 
@@ -109,7 +109,7 @@ class TensorBoard(PeriodicCallback):
 
     What is written:
 
-    - every `update_freq` steps all the logs of the step: `losses/d_loss`, `scores/real_score`,
+    - every `freq` steps all the logs of the step: `losses/d_loss`, `scores/real_score`,
       `gradients/d_grad_norm`, `gamma/gamma`, the rest under `train/`. As everywhere in Keras,
       these are the means over the epoch so far, not the values of one step;
     - with them each player's `learning_rate/<player>`, and `speed/steps_per_second` and
@@ -117,16 +117,18 @@ class TensorBoard(PeriodicCallback):
       takes (`model.images_per_step`). Validation, this callback's own work and a fit's first
       execution (it compiles) do not count;
     - at each epoch's end the epoch's values, validation included, under `epoch/`;
-    - every `sample_freq` a grid of samples from fixed noise, `samples`, under Images; with
-      `objective="lga"` also the samples beside their amplification maps, `amplification`, and the
-      lowest, mean and highest value of these under `amplification/`.
+    - every `sample_freq` a grid of samples from fixed noise, `samples`, under Images; where the
+      objective makes maps of scores (`keras_gans.losses.Objective.maps`), such as LGA's
+      `amplification`, also the samples beside each of them, and its lowest, mean and highest value
+      under `amplification/`.
 
     Args:
         log_dir: a local folder for the event files.
-        update_freq: a number of train steps, or "epoch".
+        freq: a number of train steps, or "epoch"; `update_freq` in earlier versions.
         samples: number of samples in the grid; 0 for no grid.
         sample_freq: "epoch", a number of train steps, or None for no grid.
         seed: int, the seed of the grid's noise.
+        view: `keras_gans.tasks.View` to draw in the place of samples, or None.
 
     Raises:
         ValueError: a bad frequency, a remote `log_dir`, or a grid wanted of a model without
@@ -136,21 +138,32 @@ class TensorBoard(PeriodicCallback):
     Example:
 
     ```python
-    board = keras_gans.callbacks.TensorBoard("logs", update_freq=50)
+    board = keras_gans.callbacks.TensorBoard("logs", freq=50)
     model.fit(ds, epochs=10, callbacks=[board])      # then: tensorboard --logdir logs
     ```
     """
 
-    def __init__(self, log_dir, update_freq=100, samples=64, sample_freq="epoch", seed=0):
+    def __init__(
+        self,
+        log_dir,
+        freq=100,
+        samples=64,
+        sample_freq="epoch",
+        seed=0,
+        view=None,
+        update_freq=None,
+    ):
         super().__init__()
         self.log_dir = os.fspath(log_dir)
-        self.update_freq = check_freq(update_freq, "update_freq")
-        self.samples = samples
+        self.freq = check_freq(renamed("freq", "update_freq", update_freq, freq), "freq")
         self.sample_freq = check_freq(sample_freq, "sample_freq", optional=True)
-        self.seed = seed
-        self._writer = None
         if samples < 0:
             raise ValueError(f"samples must be 0 (no grid) or a positive number, got {samples!r}.")
+        if not samples:
+            self.sample_freq = None
+        self._own_samples = view is None
+        self.view = Samples(samples, seed) if view is None else view
+        self._writer = None
         if "://" in self.log_dir:
             raise ValueError(f"log_dir must be a local folder, got {self.log_dir!r}.")
         try:
@@ -161,7 +174,7 @@ class TensorBoard(PeriodicCallback):
             ) from None
 
     def set_model(self, model):
-        if self.samples and self.sample_freq is not None:
+        if self._own_samples and self.sample_freq is not None:
             check_generate(model, "TensorBoard", "pass samples=0")
         super().set_model(model)
 
@@ -188,7 +201,7 @@ class TensorBoard(PeriodicCallback):
             self._seconds += time.perf_counter() - self._mark
             self._steps += steps
         self._compiled = self._compiled or steps > 0
-        if self.due(self.update_freq):
+        if self.due(self.freq):
             self._write_step(logs)
         if self.due(self.sample_freq):
             self._write_samples()
@@ -198,7 +211,7 @@ class TensorBoard(PeriodicCallback):
         if self._writer is None:
             return
         self.read_step()
-        if self.update_freq == "epoch":
+        if self.freq == "epoch":
             self._writer.scalars(self._rates(), self.step)
         epoch_values = {f"epoch/{name}": value for name, value in numbers(logs).items()}
         self._writer.scalars(epoch_values, self.step)
@@ -236,21 +249,12 @@ class TensorBoard(PeriodicCallback):
         return values
 
     def _write_samples(self):
-        if not self.samples:
+        step, picture = self.read_step(), self.view.draw(self.model)
+        if not drawable(self.model, picture.images, step):
             return
-        step = self.read_step()
-        images, labels = fixed_samples(self.model, self.samples, self.seed)
-        if not drawable(self.model, images, step):
-            return
-        grid = image_grid(images, columns=grid_columns(self.samples, labels))
-        self._writer.image("samples", grid, step)
-        if hasattr(getattr(self.model, "objective", None), "amplification_map"):
-            self._write_amplification(images, labels, step)
-
-    def _write_amplification(self, images, labels, step):
-        columns = grid_columns(self.samples, labels)
-        picture, maps = amplification_grid(self.model, images, labels, columns)
-        self._writer.image("amplification", picture, step)
-        # The picture goes from its darkest to its brightest region: these say what they are.
-        values = {"lowest": maps.min(), "mean": maps.mean(), "highest": maps.max()}
-        self._writer.scalars({f"amplification/{k}": float(v) for k, v in values.items()}, step)
+        self._writer.image("samples", image_grid(picture.images, picture.columns), step)
+        for name, maps in self.view.maps(self.model, picture.images).items():
+            self._writer.image(name, maps_grid(picture.images, maps, picture.columns), step)
+            # The picture goes from its darkest to its brightest region: these say what they are.
+            values = {"lowest": maps.min(), "mean": maps.mean(), "highest": maps.max()}
+            self._writer.scalars({f"{name}/{k}": float(v) for k, v in values.items()}, step)

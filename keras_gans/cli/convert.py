@@ -5,6 +5,7 @@ import pathlib
 
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.typing import Any
 
 TEXT = (
     "Convert a trained generator of Omni-GAN, Omni-INR-GAN or BigGAN from PyTorch: CHECKPOINT is "
@@ -59,7 +60,7 @@ def _flags():
     ]
 
 
-def run(values, positional, arguments):
+def run(values: Any, positional: list[str], arguments: Any) -> int:
     """Run the command."""
     (checkpoint,) = positional
     out = pathlib.Path(values.out)

@@ -1,167 +1,186 @@
 """`keras-gans evaluate`: scores of a trained model, as a table, as JSON, and over truncations."""
 
+import functools
 import json
 import pathlib
-import sys
 
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.zoo.cards import SAMPLES
 
-TEXT = (
-    "Measure a trained model against real images. SOURCE is the name of a zoo entry, a folder that "
-    "keras-gans train wrote, or a .keras file. Without --dataset the real images are those it was "
-    "trained on, as its recipe says. Scores are comparable only where all is equal that the table "
-    "and the JSON say beside them: feature network, real images and their number, number of "
-    "generated ones. fd (Frechet distance: realism and variety in one number) and kd (kernel "
-    "distance: the same, unbiased for few images) are better when lower; is (Inception score), "
-    "precision and density (realism), recall and coverage (variety) when higher. The network kgnet "
-    "ships with keras_gans and gives scores of its own (fd_kgnet); fid, kid and is of papers are "
-    "those of inception_2015, whose weights have to be fetched once."
-)
-DEFAULT = {"kgnet": "fd,kd,is,prdc", "inception_2015": "fd,kd,is,prdc", "none": "fd,kd,prdc"}
+NETWORKS = ("kgnet", "inception_2015", "none")
 # What the pictures of a truncation curve show: x, y.
 CURVES = (("fd", "is"), ("precision", "recall"))
 _MOST = 200  # truncations of a curve
 _LABELS = 8  # points of a curve that say their truncation, about
 
 
+def _text():
+    measured = "; ".join(
+        f"{name} ({d['says']}; {'lower' if d['lower_is_better'] else 'higher'} is better)"
+        for name, d in _metrics().items()
+    )
+    return (
+        "Measure a trained model. SOURCE is the name of a zoo entry, a folder that keras-gans "
+        "train wrote, or a .keras file. Without --dataset the real images are those it was trained "
+        "on, as its recipe says; then the scores are those of a card. Models that translate images "
+        "are measured on held-out ones, the split test. Scores are comparable only where all is "
+        "equal that the table and the JSON say beside them: feature network, real images and their "
+        f"number, number of generated ones. There are {measured}. The network kgnet ships with "
+        "keras_gans and gives scores of its own (fd_kgnet); fid, kid and is of papers are those of "
+        "inception_2015, whose weights have to be fetched once."
+    )
+
+
+def _metrics():
+    """Name -> facts of all metrics."""
+    startup.choose_backend()
+    from keras_gans import registry
+    from keras_gans.metrics.base import facts
+
+    return {name: facts(declared) for name, declared in registry.all("metric").items()}
+
+
 def _flags():
-    real, how, results = "Real images", "Measurement", "Results"
+    real = functools.partial(Flag, group="Real images")
+    how = functools.partial(Flag, group="Measurement")
+    data = "digits, a folder of images, an .npz, or a name of TensorFlow Datasets"
+    split = "part of the data, such as test or train[:80%]"
+    own_split = "the recipe's, else train; of digits train[:1500]"
+    cache = "folder that keeps the statistics of real images, measured once"
+    own_cache = "statistics in KERAS_GANS_HOME, else ~/.keras/keras_gans/statistics"
+    own_metrics = "those of a card, and the others that are no slower"
+    beside = "measure untrained networks, mean images and held-out ones beside it, as cards do"
+    network = "what looks at the images: kgnet, inception_2015, or none for their pixels"
+    weights = "file of that network's weights"
+    samples = "generated images, as many as of a card; papers take 10000 to 50000 for fid"
+    truncation = (
+        "scale of the latents' standard deviation: one number, or FIRST:LAST:STEP for the "
+        "trade-off of realism and variety, as pictures"
+    )
+    out = "folder for evaluation.json and the pictures"
     return [
-        Flag(
-            "dataset",
-            "string",
-            "digits, a folder of images, an .npz, or a name of TensorFlow Datasets",
-            shown="the recipe's",
-            value="NAME",
-            group=real,
-        ),
-        Flag("data_dir", "string", "where that data lies", value="DIR", group=real),
-        Flag(
-            "split",
-            "string",
-            "part of the data, such as test or train[:80%]",
-            shown="the recipe's, else train",
-            group=real,
-        ),
-        Flag(
-            "cache_dir",
-            "string",
-            "folder that keeps the statistics of real images, measured once",
-            shown="statistics in KERAS_GANS_HOME, else ~/.keras/keras_gans/statistics",
-            value="DIR",
-            group=real,
-        ),
-        Flag(
-            "metrics",
-            "string",
-            "some of fd,kd,is,prdc; prdc is precision, recall, density and coverage",
-            shown="all that the network gives; without kd for several truncations",
-            value="NAMES",
-            group=how,
-        ),
-        Flag(
-            "network",
-            "string",
-            "what looks at the images: kgnet, inception_2015, or none for their pixels",
-            "kgnet",
-            choices=tuple(DEFAULT),
-            group=how,
-        ),
-        Flag(
-            "weights",
-            "string",
-            "file of that network's weights",
-            shown="its own, or where it is kept",
-            value="FILE",
-            group=how,
-        ),
-        Flag(
-            "samples",
-            "integer",
-            "generated images; papers take 10000 to 50000 for fid",
-            5000,
-            group=how,
-        ),
-        Flag("seed", "integer", "seed of the noise", 0, group=how),
-        Flag("batch_size", "integer", "images at once", 64, group=how),
-        Flag(
-            "truncation",
-            "string",
-            "scale of the latents' standard deviation: one number, or FIRST:LAST:STEP for the "
-            "trade-off of realism and variety, as pictures",
-            "1.0",
-            value="T",
-            group=how,
-        ),
-        Flag(
-            "out",
-            "string",
-            "folder for evaluation.json and the pictures",
-            "evaluation",
-            value="DIR",
-            group=results,
-        ),
+        real("dataset", "string", data, shown="the recipe's", value="NAME"),
+        real("data_dir", "string", "where that data lies", value="DIR"),
+        real("split", "string", split, shown=own_split),
+        real("cache_dir", "string", cache, shown=own_cache, value="DIR"),
+        how("metrics", "string", _some_metrics, shown=own_metrics, value="NAMES"),
+        how("baselines", "boolean", beside, False),
+        how("network", "string", network, "kgnet", choices=NETWORKS),
+        how("weights", "string", weights, shown="its own, or where it is kept", value="FILE"),
+        how("samples", "integer", samples, SAMPLES),
+        how("seed", "integer", "seed of the noise", 0),
+        how("batch_size", "integer", "images at once", 64),
+        how("truncation", "string", truncation, "1.0", value="T"),
+        Flag("out", "string", out, "evaluation", value="DIR", group="Results"),
     ]
+
+
+def _some_metrics():
+    return f"some of {','.join(_metrics())}"
 
 
 def run(values, positional, arguments):
     """Run the command."""
     (source,) = positional
-    if values.seed < 0:
-        raise ValueError(f"--seed is {values.seed}; 0 or more is wanted.")
     truncations = parse_truncation(values.truncation)
-    metrics = [m for m in (values.metrics or DEFAULT[values.network]).split(",") if m]
-    if len(truncations) > 1 and values.metrics is None:
-        metrics.remove("kd")  # the slowest one, and in no picture
-    if values.network == "none" and "is" in metrics:
-        raise ValueError("is needs a classifier: leave it out of --metrics, or use another network")
-    if len(truncations) > 1 and not {"fd", "is"} <= set(metrics) and "prdc" not in metrics:
-        raise ValueError(
-            "--truncation draws is against fd and recall against precision: --metrics has to name "
-            "fd and is, or prdc."
-        )
     backend = startup.choose_backend(values.backend)
     from keras_gans.cli.sample import open_source
-    from keras_gans.metrics.measuring import Measurement
+    from keras_gans.metrics.base import check_counts
+    from keras_gans.zoo import comparison, scoring
 
-    model = open_source(source)
-    section = data_section(source, model, values)
-    split = f"{section['name']}/{section.get('split') or 'train'}"
-    measurement = Measurement(
-        None if metrics == ["is"] else open_data(section),
-        metrics,
-        _network(values.network, values.weights),
-        samples=values.samples,
-        seed=values.seed,
-        split=split,
-        cache_dir=values.cache_dir,
-        batch_size=values.batch_size,
+    check_counts(least=0, seed=values.seed)
+    check_counts(least=2, samples=values.samples)
+    named = [m for m in (values.metrics or "").split(",") if m]
+    _check_metrics(named, values.network, truncations)
+    network = _network(values.network, values.weights)
+    model = open_source(source, None)
+    recipe = scoring.find_recipe(model, recipe_of(source, model, values))
+    compared = comparison.compare(
+        model,
+        recipe,
+        values.data_dir,
+        values.split,
+        values.samples,
+        values.seed,
+        values.batch_size,
     )
-    print(f"{source} against {split}, {values.network}, {backend} backend.", flush=True)
-    with _bar("real images", None) as progress:
+    left_out = _left_out(network, len(truncations) > 1)
+    metrics = named or _default_metrics(compared, left_out)
+    others = compared.others() if values.baselines else []
+    others = [(x, [n for n in names if n in (named or names)]) for x, names in others]
+    others = [(x, [n for n in names if n not in left_out]) for x, names in others]
+    names = dict.fromkeys([*metrics, *(n for _, names in others for n in names)])
+    measurement = compared.measurement(names, network, cache_dir=values.cache_dir)
+    print(f"{source} against {compared.split}, {values.network}, {backend} backend.", flush=True)
+    with scoring.Bar("real images", None) as progress:
         cached = measurement.prepare(progress)
     if cached:
         print(f"The statistics of the real images are cached ({', '.join(cached)}).")
+
+    def measured(images, metrics, what, truncation=1.0):
+        with scoring.Bar(what, compared.source.count) as progress:
+            return measurement.of(images, truncation, progress, scoring.aliases(metrics))
+
     results = {}
     for t in truncations:
         what = "samples" if len(truncations) == 1 else f"samples at truncation {t:g}"
-        with _bar(what, values.samples) as progress:
-            results[t] = measurement.of(model, t, progress)
-    print("\n" + (table(results[t]) if len(results) == 1 else curve_table(results)) + "\n")
-    for line in _warnings(results):
-        print(f"Note: {line}.")
+        results[t] = measured(compared.source if t == 1 else model, metrics, what, t)
+    beside = {x.name: measured(x, names, x.name) for x, names in others if names}
+    data = {k: v for k, v in recipe["data"].items() if v is not None}
     about = {
         "source": source,
-        "data": section,
-        "samples": values.samples,
+        "data": {**data, "split": compared.part},
+        "samples": compared.source.count,
         "seed": values.seed,
         "labels": None if getattr(model, "num_classes", None) is None else "in turn",
         "backend": backend,
     }
-    for path, what in write(results, about, pathlib.Path(values.out)).items():
-        print(f"Wrote {path}: {what}.")
+    tell(results, beside, about, pathlib.Path(values.out))
     return 0
+
+
+def tell(results, beside, about, out):
+    """Print the scores and what makes them weak, and write them to a folder."""
+    first = next(iter(results.values()))
+    print("\n" + (table(first, beside) if len(results) == 1 else curve_table(results)) + "\n")
+    for line in _warnings({**results, **beside}):
+        print(f"Note: {line}.")
+    for path, what in write(results, beside, about, out).items():
+        print(f"Wrote {path}: {what}.")
+
+
+def _check_metrics(named, network, truncations):
+    """Refuse metrics, by name, that cannot be measured."""
+    from keras_gans import registry
+    from keras_gans.metrics.base import facts
+
+    for name in named:
+        needs = facts(registry.get("metric", name))["needs"]
+        if network == "none" and "classifier" in needs:
+            raise ValueError(
+                f"{name} needs a classifier: leave it out of --metrics, or use another network"
+            )
+    drawn = not named or {"fd", "is"} <= set(named) or "prdc" in named
+    if len(truncations) > 1 and not drawn:
+        raise ValueError(
+            "--truncation draws is against fd and recall against precision: --metrics has to name "
+            "fd and is, or prdc."
+        )
+
+
+def _left_out(network, several):
+    """Names of the metrics that are measured only where somebody names them."""
+    missing = set() if network.name.startswith("kgnet") else {"classes"}
+    missing |= {"classifier"} if network.name == "pixels" else set()
+    known = _metrics().items()
+    return {n for n, facts in known if missing & set(facts["needs"]) or several and facts["slow"]}
+
+
+def _default_metrics(compared, left_out):
+    """What a card says, and the other metrics that are measured by default."""
+    found = [*compared.metrics, *(n for n, facts in _metrics().items() if facts["default"])]
+    return [n for n in dict.fromkeys(found) if n not in left_out and compared.serves(n)]
 
 
 def parse_truncation(text):
@@ -184,39 +203,31 @@ def parse_truncation(text):
     return numbers
 
 
-def data_section(source, model, values):
-    """The `data` section of a recipe for the real images: the flags over the model's recipe."""
-    from keras_gans import recipes
+def recipe_of(source, model, values):
+    """The recipe that says what the real images are: the flags over the model's own recipe."""
+    from keras_gans import recipes, tasks
 
     path = pathlib.Path(source)
     folder = path if path.is_dir() else path.parent
     recipe = getattr(model, "recipe", None)
     if recipe is None and (folder / "recipe.yaml").is_file() and (path.is_file() or path.is_dir()):
-        recipe = recipes.load(folder / "recipe.yaml")
-    own = {k: v for k, v in ((recipe or {}).get("data") or {}).items() if v is not None}
-    for name in ("augment", "shuffle", "drop_remainder", "cache"):
-        own.pop(name, None)  # all images, as they are
-    section = own if values.dataset in (None, own.get("name")) else {"name": values.dataset}
-    if not section.get("name"):
+        recipe = folder / "recipe.yaml"
+    plain = {} if recipe is None else recipes.load(recipe).as_dict()
+    own = {k: v for k, v in (plain.get("data") or {}).items() if v is not None}
+    if values.dataset not in (None, own.get("name")):
+        own = {"name": values.dataset}
+        if tasks.of(model).from_noise:
+            plain = {}  # other images have other labels
+    if not own.get("name"):
         raise ValueError(
             f"No recipe of {source} names its data: say which real images with --dataset."
         )
-    given = {"data_dir": values.data_dir, "split": values.split}
-    section |= {k: v for k, v in given.items() if v is not None}
     shape = getattr(getattr(model, "generator", None), "output_shape", None) or (None,) * 4
-    if None not in shape[1:]:
+    if tasks.of(model).from_noise and None not in shape[1:]:
         height, width, channels = (int(n) for n in shape[1:])
-        size = height if height == width else (height, width)
-        section |= {"image_size": size, "channels": channels}
-    return section
-
-
-def open_data(section):
-    """The real images, each once and as it is, however few."""
-    from keras_gans.recipes import building
-
-    data = {**section, "shuffle": False, "drop_remainder": False}
-    return building.build_data({"data": data, "networks": {}, "model": {}, "schedule": {}})
+        size = height if height == width else [height, width]
+        own |= {"image_size": size, "channels": channels}
+    return {**plain, "data": own}
 
 
 def _network(name, weights):
@@ -235,40 +246,17 @@ def _network(name, weights):
     return inception_2015(weights)
 
 
-class _bar:
-    """Context manager: a progress bar of images on a terminal, else nothing."""
-
-    def __init__(self, what, target):
-        self.what, self.target = what, target
-
-    def __enter__(self):
-        if not sys.stdout.isatty():
-            return None
-        import keras
-
-        self.bar, self.told = keras.utils.Progbar(self.target, unit_name="image"), False
-        return self.update
-
-    def update(self, done):
-        if not self.told:
-            print(f"Measuring {self.what}:", flush=True)
-            self.told = True
-        self.bar.update(done)
-
-    def __exit__(self, *exception):
-        if sys.stdout.isatty() and self.told and self.target is None:
-            print()
-
-
-def table(scores):
-    """One row a score: what it is, and on what it was measured."""
+def table(scores, beside):
+    """One row a score: what it is, and on what it was measured; the others' scores after it."""
     rows = [("score", "value", "+/-", "real images", "generated", "network")]
-    for score in scores.values():
+    named = [(score.name, score) for score in scores.values()]
+    named += [(f"{s.name}, {name}", s) for name, of in beside.items() for s in of.values()]
+    for name, score in named:
         spread = score.details.get("std")
         network = f"{score.network} {(score.checksum or '')[:8]}"
         rows.append(
             (
-                score.name,
+                name,
                 f"{score.value:.4f}",
                 "" if spread is None else f"{spread:.4f}",
                 f"{score.n_real} {score.split}" if score.n_real else "",
@@ -304,7 +292,7 @@ def _warnings(results):
     return [f"{', '.join(names)}: {line}" for line, names in found.items()]
 
 
-def write(results, about, out):
+def write(results, beside, about, out):
     """Write `evaluation.json`, and the pictures of a curve; returns path -> what it is."""
     from keras_gans.files import replacing
     from keras_gans.version import __version__
@@ -314,6 +302,9 @@ def write(results, about, out):
         for t, scores in results.items()
     ]
     content = {**about, "keras_gans": __version__, "measurements": measured}
+    if beside:
+        of = {name: {a: s.as_dict() for a, s in scores.items()} for name, scores in beside.items()}
+        content["baselines"] = of
     path = out / "evaluation.json"
     with replacing(path, suffix=".json") as temporary:
         text = json.dumps(content, indent=1, default=_plain) + "\n"
@@ -343,25 +334,32 @@ def draw(results, x, y, path, source):
     marked = [i % every == 0 and last - i >= every or i == last for i in range(len(results))]
     texts = [f"{t:g}" if shown else None for t, shown in zip(results, marked, strict=True)]
     name = pathlib.PurePath(source).name or str(source)
-    better = {"fd": "lower is better", "is": "higher is better"}
     line_plot(
         {name: tuple(points)},
         path,
         title=f"{name}: numbers at the points are truncations",
-        x_label=f"{scores[x].name} ({better.get(x, 'realism, higher is better')})",
-        y_label=f"{scores[y].name} ({better.get(y, 'variety, higher is better')})",
+        x_label=f"{scores[x].name} ({_better(x, 'realism')})",
+        y_label=f"{scores[y].name} ({_better(y, 'variety')})",
         form="both",
         point_labels={name: texts},
     )
 
 
+def _better(alias, says):
+    """What an axis says of a score: precision and recall also what they measure."""
+    found = next(facts for facts in _metrics().values() if alias in facts["scores"])
+    better = f"{'lower' if found['lower_is_better'] else 'higher'} is better"
+    return better if len(found["scores"]) == 1 else f"{says}, {better}"
+
+
 COMMAND = Command(
     "evaluate",
     "scores of a trained model: Frechet distance, precision, ...",
-    TEXT,
+    _text,
     _flags,
     (
-        "keras-gans evaluate osgan_digits --samples=2000",
+        "keras-gans evaluate osgan_digits",
+        "keras-gans evaluate osgan_digits --metrics=fd,diversity,novelty --baselines",
         "keras-gans evaluate runs/cifar10 --data_dir=DIR --split=test --metrics=fd,is",
         "keras-gans evaluate runs/cifar10 --data_dir=DIR --network=inception_2015 --samples=50000",
         "keras-gans evaluate osgan_digits --truncation=0.05:1.0:0.05 --out=tradeoff",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from absl import flags
 
+from keras_gans import registry
 from keras_gans.errors import nearest
 
 _DEFINE = {
@@ -27,23 +28,25 @@ class Flag:
     Attributes:
         name: without dashes.
         kind: "string", "integer", "float", "boolean", or "strings": given several times, a list.
-        help: one line, without a full stop.
+        help: one line, without a full stop; or a function that gives it, which may import Keras.
         default: value where the flag is not given.
         shown: what the help shows as the default, where that is not `default`.
         key: where a value goes in a recipe, "section.key" or several of them.
         value: how the help calls the value.
         choices: the only values, or None.
+        names: a kind of `keras_gans.registry` whose names the help lists, or None.
         group: headline in the help.
     """
 
     name: str
     kind: str
-    help: str
+    help: str | Callable
     default: object = None
     shown: str | None = None
     key: str | tuple | None = None
     value: str | None = None
     choices: tuple | None = None
+    names: str | None = None
     group: str = "Flags"
 
 
@@ -66,7 +69,7 @@ class Command:
     Attributes:
         name: as it is typed, such as "zoo list".
         summary: one line.
-        text: what it does, in a paragraph.
+        text: what it does, in a paragraph; or a function that gives it, which may import Keras.
         flags: function without arguments -> list of `Flag`.
         examples: command lines.
         run: function of the parsed flags, the positional arguments and the whole command line ->
@@ -78,7 +81,7 @@ class Command:
 
     name: str
     summary: str
-    text: str
+    text: str | Callable
     flags: Callable
     examples: tuple
     run: Callable
@@ -96,7 +99,7 @@ class Command:
         values = flags.FlagValues()
         values.set_gnu_getopt(True)
         for flag in known:
-            _DEFINE[flag.kind](flag.name, flag.default, flag.help, flag_values=values)
+            _DEFINE[flag.kind](flag.name, flag.default, flag.name, flag_values=values)
         try:
             _, *positional = values(["keras-gans", *arguments])
         except flags.UnrecognizedFlagError as error:
@@ -128,13 +131,14 @@ class Command:
         for flag in known:
             if message.startswith(f"flag --{flag.name}=") and flag.kind in _WANTED:
                 given = message[len(f"flag --{flag.name}=") :].partition(":")[0]
-                return f"--{flag.name} is {given!r}; {_WANTED[flag.kind]} is wanted."
+                return f"--{flag.name} is {given!r}; expected {_WANTED[flag.kind]}."
         return message
 
     def help(self):
         """The text of `--help`."""
         usage = " ".join(["usage: keras-gans", self.name, *self.positional, "[flags]"])
-        parts = [usage, "", textwrap.fill(self.text, 88), ""]
+        text = self.text() if callable(self.text) else self.text
+        parts = [usage, "", textwrap.fill(text, 88), ""]
         groups = {}
         for flag in [*self.flags(), *self.common]:
             groups.setdefault(flag.group, []).append(flag)
@@ -151,7 +155,10 @@ def _help_of(flag):
     shown = flag.shown if flag.shown is not None else flag.default
     # By identity: 0 is a default to show.
     hidden = shown is None or shown is False
-    text = flag.help if hidden else f"{flag.help} [{shown}]"
+    text = flag.help() if callable(flag.help) else flag.help
+    if flag.names is not None:
+        text += f": {', '.join(registry.names_in_source(flag.names))}"
+    text = text if hidden else f"{text} [{shown}]"
     body = textwrap.wrap(text, 60)
     if len(head) >= 27:
         return "\n".join([head, *(" " * 28 + line for line in body)])

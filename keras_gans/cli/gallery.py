@@ -3,6 +3,7 @@
 import pathlib
 
 from keras_gans.cli.flags import DEBUG, Command, Flag
+from keras_gans.typing import Any
 
 
 def _flags():
@@ -12,7 +13,7 @@ def _flags():
     ]
 
 
-def run(values, positional, arguments):
+def run(values: Any, positional: list[str], arguments: Any) -> int:
     """Run `gallery`."""
     from keras_gans.zoo import gallery
 

@@ -1,28 +1,23 @@
 """The entry point of `keras-gans`: commands, help, and errors in one line."""
 
+import importlib
 import os
 import sys
 import textwrap
 
-from keras_gans.cli import (
-    convert,
-    evaluate,
-    gallery,
-    nrds,
-    pack,
-    sample,
-    train,
-    translate,
-    zoo,
-    zoo_score,
-)
+from keras_gans import tasks
+from keras_gans.cli import convert, evaluate, gallery, nrds, pack, train, zoo, zoo_score
 from keras_gans.errors import nearest
 from keras_gans.version import __version__
 
+# What makes images with a trained model: a module of the name of each task's command.
+_OF_TASKS = [
+    importlib.import_module(f"keras_gans.cli.{name}").COMMAND
+    for name in sorted({task.command for task in tasks.every()})
+]
 _ALL = (
     train.COMMAND,
-    sample.COMMAND,
-    translate.COMMAND,
+    *_OF_TASKS,
     evaluate.COMMAND,
     nrds.COMMAND,
     convert.COMMAND,

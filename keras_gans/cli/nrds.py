@@ -3,9 +3,11 @@
 import json
 import pathlib
 import sys
+from collections.abc import Iterable
 
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.typing import Any, PathLike
 
 TEXT = (
     "Rank models by their samples. ONE classifier learns to tell real samples (1) from the fakes "
@@ -51,7 +53,7 @@ def _flags():
         Flag(
             "channels",
             "integer",
-            "make all images grey (1) or RGB (3)",
+            "make all images gray (1) or RGB (3)",
             shown="their own",
             group=samples,
         ),
@@ -81,7 +83,7 @@ def _flags():
     ]
 
 
-def run(values, positional, arguments):
+def run(values: Any, positional: list[str], arguments: Any) -> int:
     """Run the command."""
     if not values.real:
         raise ValueError("--real is missing: the folder or file of the real samples.")
@@ -115,15 +117,13 @@ def run(values, positional, arguments):
     return 0
 
 
-def parse_fakes(texts):
+def parse_fakes(texts: Iterable[str] | None) -> dict[str, str]:
     """`["a=DIR", "b=DIR"]` as a dictionary, name -> folder or file."""
     folders = {}
     for text in texts or ():
         name, equals, folder = text.partition("=")
         if not (name and equals and folder):
-            raise ValueError(
-                f"--fake is {text!r}; NAME=DIR is wanted, such as --fake=osgan=fakes/."
-            )
+            raise ValueError(f"--fake is {text!r}; expected NAME=DIR, such as --fake=osgan=fakes/.")
         if name in folders:
             raise ValueError(f"--fake gives {name!r} twice: every model needs a name of its own.")
         folders[name] = folder
@@ -135,7 +135,9 @@ def parse_fakes(texts):
     return folders
 
 
-def read_samples(source, image_size=None, channels=None):
+def read_samples(
+    source: PathLike, image_size: int | None = None, channels: int | None = None
+) -> Any:
     """Images as uint8 or float32 in [-1, 1], or vectors (N, F), of a folder or an array file."""
     import numpy as np
 
@@ -144,7 +146,7 @@ def read_samples(source, image_size=None, channels=None):
     path = pathlib.Path(source).expanduser()
     if not path.exists():
         raise FileNotFoundError(
-            f"There is no {source}: a folder of images, an .npz or an .npy file is wanted."
+            f"There is no {source}: expected a folder of images, an .npz or an .npy file."
         )
     if path.suffix.lower() == ".npy" and path.is_file():
         try:

@@ -2,6 +2,7 @@
 
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.typing import Any
 
 
 def _flags():
@@ -16,12 +17,12 @@ def _flags():
     ]
 
 
-def run(values, positional, arguments):
+def run(values: Any, positional: list[str], arguments: Any) -> int:
     """Run the command."""
     (name,) = positional
     for flag in ("image_size", "num"):
         if values[flag].value is not None and values[flag].value < 1:
-            raise ValueError(f"--{flag} is {values[flag].value}; 1 or more is wanted.")
+            raise ValueError(f"--{flag} is {values[flag].value}; expected 1 or more.")
     startup.choose_backend(values.backend)
     from keras_gans import data
 

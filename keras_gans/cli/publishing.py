@@ -4,8 +4,6 @@ import pathlib
 
 from keras_gans.cli import timing
 
-_EXAMPLES = 8  # rows of a translator's picture
-
 
 def check(recipe, folder, replace):
     """Refuse what could not be published, before anything is trained.
@@ -43,7 +41,7 @@ def check(recipe, folder, replace):
             f"{target} exists: --republish replaces it, and the name in the recipe's card section "
             "chooses another."
         )
-    store.index_of(folder)  # a damaged neighbour shows before anything is trained
+    store.index_of(folder)  # a damaged neighbor shows before anything is trained
 
 
 def check_data(recipe):
@@ -52,10 +50,10 @@ def check_data(recipe):
     Raises:
         ValueError, FileNotFoundError: the data has no test part, or it cannot be read.
     """
-    from keras_gans.zoo import judging
+    from keras_gans.zoo import comparison
 
     try:
-        judging.read(recipe, "test", None)
+        comparison.read_test(recipe)
     except ValueError as error:
         raise ValueError(f"--publish scores with held-out images: {error}") from None
 
@@ -66,18 +64,13 @@ def publish(model, recipe, out, folder, replace):
     Returns:
         Path of the entry's folder.
     """
-    from keras_gans import zoo
-    from keras_gans.recipes import schema
-    from keras_gans.recipes.reading import examples_of
+    from keras_gans import tasks, zoo
 
     print("\nScoring:", flush=True)
     scores = zoo.score(model, recipe)
     print(table(scores))
-    card = {**schema.stated(recipe), "scores": scores, **timing.of_card(out)}
+    card = {**recipe.stated_card, "scores": scores, **timing.of_card(out)}
     ships = recipe["card"].get("discriminator")
-    shown = {}
-    if hasattr(model, "translate"):
-        shown["examples"], shown["targets"] = examples_of(recipe, _EXAMPLES)
     published = zoo.publish(
         model,
         recipe["card"]["name"],
@@ -86,7 +79,7 @@ def publish(model, recipe, out, folder, replace):
         recipe=recipe,
         discriminator=True if ships is None else ships,
         overwrite=replace,
-        **shown,
+        **tasks.of(model).examples(recipe),
     )
     print(f"\nPublished {published}; its card is {published / 'README.md'}.")
     return published

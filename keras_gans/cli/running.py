@@ -11,9 +11,10 @@ import time
 
 import numpy as np
 
+from keras_gans import tasks
 from keras_gans.callbacks import BackupAndRestore
 from keras_gans.callbacks.sample_grid import PeriodicCallback, numbers
-from keras_gans.cli import parts, pictures, timing
+from keras_gans.cli import run_weights, timing, watching
 from keras_gans.files import replacing
 
 
@@ -130,7 +131,7 @@ def fit(model, recipe, data, out, epochs, steps=None, save_every=200, minutes=No
     pause = Pause(backup, None if minutes is None else 60 * minutes)
     callbacks = [
         # First, and by an exception: what went wrong must not be backed up.
-        *pictures.callbacks_of(model, recipe, out),
+        *watching.callbacks_of(model, recipe, data, out),
         HistoryFile(out / "history.csv"),
         *([StepLimit(steps)] if steps else []),
         backup,
@@ -164,16 +165,16 @@ def write_results(model, recipe, out):
     """Write what a run leaves behind; returns file -> what it is."""
     evaluation = recipe["evaluation"]
     seed, count = evaluation.get("seed") or 0, evaluation.get("samples")
-    what = pictures.write_samples(model, recipe, out)
+    what = watching.write_samples(model, recipe, out)
     written = {"samples.png": what, "samples/": "the same after every epoch"}
-    if count and pictures.draws(model):
+    if count and tasks.of(model).from_noise:
         images = model.generate(count, seed=seed)
         with replacing(out / "samples.npy", suffix=".npy") as temporary:
             np.save(temporary, images)
         written["samples.npy"] = f"{count} samples, float32 in [-1, 1], shape {images.shape}"
     with replacing(out / "model.keras", suffix=".keras") as temporary:
         model.save(temporary)
-    count = parts.write(model, out)
+    count = run_weights.write(model, out)
     return {
         **written,
         "model.keras": "the model, with its optimizers: keras.saving.load_model",

@@ -1,10 +1,9 @@
 """`keras-gans sample`: images from a zoo entry, a run, or a .keras file."""
 
-import contextlib
 import os
 import pathlib
 
-from keras_gans.cli import parts, startup
+from keras_gans.cli import run_weights, startup
 from keras_gans.cli.flags import Command, Flag
 
 
@@ -36,10 +35,10 @@ def run(values, positional, arguments):
     """Run the command."""
     (source,) = positional
     if not values.out.lower().endswith(".png"):
-        raise ValueError(f"--out is {values.out!r}; a file ending in .png is wanted.")
+        raise ValueError(f"--out is {values.out!r}; expected a file ending in .png.")
     for name, least in (("num", 1), ("seed", 0), ("columns", 1)):
         if values[name].value is not None and values[name].value < least:
-            raise ValueError(f"--{name} is {values[name].value}; {least} or more is wanted.")
+            raise ValueError(f"--{name} is {values[name].value}; expected {least} or more.")
     size = parse_size(values.size)
     startup.choose_backend(values.backend)
     import numpy as np
@@ -67,30 +66,31 @@ def parse_size(text):
         return None
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(p.isdecimal() and int(p) > 0 for p in parts):
-        raise ValueError(f"--size is {text!r}; N or HEIGHTxWIDTH is wanted, such as 200x300.")
+        raise ValueError(f"--size is {text!r}; expected N or HEIGHTxWIDTH, such as 200x300.")
     numbers = [int(p) for p in parts]
     return numbers[0] if len(numbers) == 1 else tuple(numbers)
 
 
 def open_source(source, verb="generate"):
-    """What generates, or translates: a zoo entry, by name or folder, a run's or a file's model.
+    """What makes images: a zoo entry, by name or folder, a run's or a file's model.
 
     Args:
         source: string.
-        verb: "generate" or "translate", the method that is wanted.
+        verb: the function that the caller needs, that of a task: "generate" or "translate";
+            None for either.
 
     Raises:
-        ValueError, OSError: nothing of that kind; a model that does the other thing.
+        ValueError, OSError: nothing of that kind; a model of another task.
     """
+    from keras_gans import tasks
+
     model = _open(source)
-    if hasattr(model, verb):
+    task = tasks.of(model)
+    if verb in (None, task.verb):
         return model
-    if verb == "generate":
-        raise ValueError(
-            f"{source} makes images of images, not of noise: use keras-gans translate {source}."
-        )
+    expected = " or ".join(x.makes for x in tasks.every() if x.verb == verb)
     raise ValueError(
-        f"{source} makes images of noise, not of images: use keras-gans sample {source}."
+        f"{source} makes {task.makes}, not {expected}: use keras-gans {task.command} {source}."
     )
 
 
@@ -98,12 +98,12 @@ def open_run(path):
     """The model of a run's folder: from model.keras, or the smaller files of weights/."""
     if (path / "model.keras").is_file():
         return load_model(path / "model.keras")
-    return parts.read(path)
+    return run_weights.read(path)
 
 
 def _open(source):
     path = pathlib.Path(source)
-    if path.is_dir() and ((path / "model.keras").is_file() or parts.exist(path)):
+    if path.is_dir() and ((path / "model.keras").is_file() or run_weights.exist(path)):
         return open_run(path)
     if path.is_dir() and (path / "generator.keras").is_file():
         return load_model(path / "generator.keras")
@@ -137,7 +137,7 @@ def load_model(path):
     import keras
 
     # Their classes have to be registered before Keras reads the file.
-    from keras_gans import layers, losses, models, networks, training  # noqa: F401
+    from keras_gans import layers, losses, models, networks, tasks, training  # noqa: F401
 
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is damaged or no .keras file.")
@@ -146,16 +146,10 @@ def load_model(path):
     except (ValueError, OSError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(f"{path} does not load: {lines[0]}") from error
-    if hasattr(model, "generate") or hasattr(model, "translate"):
-        return model
-    # A network by itself, such as convert and zoo export write.
-    for wrapper in (models.Sampler, models.Translator):
-        with contextlib.suppress(ValueError, AttributeError):
-            return wrapper(model)
-    raise ValueError(
-        f"{path} holds a {type(model).__name__}, which generates no images: a model or a "
-        "generator of keras_gans is wanted."
-    )
+    try:
+        return tasks.wrapped(model)  # convert and zoo export write networks by themselves
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 COMMAND = Command(

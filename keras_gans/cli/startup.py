@@ -10,7 +10,7 @@ from keras_gans.cli.flags import BACKENDS
 from keras_gans.errors import nearest
 
 
-def choose_backend(wanted=None):
+def choose_backend(wanted: str | None = None) -> str:
     """Set KERAS_BACKEND for this process; returns the backend's name.
 
     Args:

@@ -6,7 +6,7 @@ import pathlib
 import platform
 import time
 
-from keras_gans.cli import parts
+from keras_gans.cli import run_weights
 from keras_gans.files import replacing
 
 NAME = "run.json"
@@ -25,7 +25,7 @@ def read(out):
 def is_finished(out, recipe):
     """Whether the run in a folder was trained to the end of this recipe's schedule."""
     wanted = {key: recipe["schedule"].get(key) for key in _SCHEDULE}
-    there = (pathlib.Path(out) / "model.keras").is_file() or parts.exist(out)
+    there = (pathlib.Path(out) / "model.keras").is_file() or run_weights.exist(out)
     return read(out).get("finished") == wanted and there
 
 

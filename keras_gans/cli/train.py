@@ -5,11 +5,11 @@ import shlex
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 
-from keras_gans.cli import publishing, startup, timing
+from keras_gans.cli import publishing, recipe_flags, startup, timing
 from keras_gans.cli.flags import Command, Flag
 
-DEFAULT = "osgan_digits"
 # What a run writes into its folder; --overwrite removes these and nothing else, the recipe last: a
 # folder without it is no run.
 WRITES = (
@@ -27,132 +27,60 @@ WRITES = (
 # A resumed run may be longer, be judged and described otherwise, and find its data elsewhere.
 MAY_DIFFER = ("schedule.epochs", "schedule.steps", "data.data_dir", "data.download")
 MAY_DIFFER_WHOLE = ("evaluation.", "card")
-_RATES = "optimizers.{}.learning_rate"
+
+_RUN = (
+    Flag(
+        "recipe",
+        "string",
+        "a YAML file with all of the above, or the name of a recipe of the library; flags win over "
+        "it",
+        shown="the method's own",
+        value="FILE",
+        group=recipe_flags.RUN,
+    ),
+    Flag(
+        "out",
+        "string",
+        "folder to write",
+        shown="runs/DATASET",
+        value="DIR",
+        group=recipe_flags.RUN,
+    ),
+    Flag("resume", "boolean", "continue the run in --out", False, group=recipe_flags.RUN),
+    Flag("overwrite", "boolean", "replace the run in --out", False, group=recipe_flags.RUN),
+    Flag("save_every", "integer", "train steps between backups", 200, group=recipe_flags.RUN),
+    Flag("minutes", "float", "pause after so long; --resume goes on", group=recipe_flags.RUN),
+    Flag(
+        "publish",
+        "string",
+        "folder of entries: once trained, measure a card's scores and write the entry that the "
+        "recipe's card section names; with --resume, of a run that is finished already",
+        value="FOLDER",
+        group=recipe_flags.RUN,
+    ),
+    Flag(
+        "republish",
+        "boolean",
+        "with --publish: replace an entry there",
+        False,
+        group=recipe_flags.RUN,
+    ),
+)
 
 
 def _flags():
-    from keras_gans.recipes import schema
-
-    recipe = schema.read(DEFAULT)
-    data, run = "Data", "The run"
-    networks, training = "Networks and method", "Training"
-
-    def of_recipe(name, kind, key, text, group, shown=None, **kwargs):
-        value = _get(recipe, key) if isinstance(key, str) else _get(recipe, key[0])
-        shown = shown if value is None else value
-        return Flag(name, kind, text, shown=shown, key=key, group=group, **kwargs)
-
-    rates = [_RATES.format(player) for player in ("generator", "discriminator")]
-    betas = tuple(f"optimizers.{p}.beta_1" for p in ("generator", "discriminator"))
-    return [
-        of_recipe(
-            "dataset",
-            "string",
-            "data.name",
-            "digits (no download), a folder of images, an .npz, or a name of TensorFlow Datasets "
-            "such as cifar10",
-            data,
-            value="NAME",
-        ),
-        of_recipe("data_dir", "string", "data.data_dir", "where that data lies", data, value="DIR"),
-        of_recipe("split", "string", "data.split", "part of the data", data, "train"),
-        of_recipe("image_size", "integer", "data.image_size", "pixels of a side", data, value="N"),
-        of_recipe(
-            "channels", "integer", "data.channels", "1 (grey) or 3", data, "the data's", value="N"
-        ),
-        of_recipe(
-            "labels",
-            "string",
-            "data.labels",
-            "which label, where the data has several",
-            data,
-            "the only one",
-            value="NAME",
-        ),
-        Flag(
-            "augment",
-            "string",
-            "flip, crop, or both: flip,crop",
-            shown="none",
-            key="data.augment",
-            group=data,
-        ),
-        of_recipe("method", "string", "model.method", "osgan (one stage) or gan (two)", networks),
-        of_recipe(
-            "objective",
-            "string",
-            "model.objective",
-            "minimax, non_saturating, hinge, least_squares, wasserstein, fisher, relativistic, "
-            "relativistic_average",
-            networks,
-        ),
-        of_recipe("width", "integer", "networks.width", "channels at half size", networks),
-        of_recipe(
-            "norm",
-            "string",
-            "networks.norm",
-            "the generator's: batch, group, instance, layer, none, spectral",
-            networks,
-        ),
-        of_recipe("d_norm", "string", "networks.d_norm", "the discriminator's", networks),
-        of_recipe("latent_dim", "integer", "model.latent_dim", "length of a latent", networks),
-        of_recipe(
-            "num_classes",
-            "integer",
-            "model.num_classes",
-            "classes of a conditional model, as many as the labels of the data have, 0 for none; "
-            "with another --dataset, none unless it is given",
-            networks,
-        ),
-        of_recipe(
-            "ema", "float", "model.ema", "decay of the averaged generator, 0 for none", networks
-        ),
-        of_recipe("penalty", "string", "model.penalty", "gradient_penalty or r1", networks, "none"),
-        of_recipe(
-            "d_steps", "integer", "model.d_steps", "updates of D for one of G (gan)", networks, 1
-        ),
-        of_recipe("epochs", "integer", "schedule.epochs", "passes over the data", training),
-        of_recipe("steps", "integer", "schedule.steps", "train steps, instead of epochs", training),
-        of_recipe("batch_size", "integer", "schedule.batch_size", "images of one update", training),
-        of_recipe("g_lr", "float", rates[0], "learning rate of the generator", training),
-        of_recipe("d_lr", "float", rates[1], "learning rate of the discriminator", training),
-        of_recipe("beta_1", "float", betas, "of both players' Adam", training),
-        of_recipe("seed", "integer", "schedule.seed", "of weights, noise and order", training),
-        Flag(
-            "recipe",
-            "string",
-            "a YAML file with all of the above; flags win over it",
-            shown=f"the library's {DEFAULT}",
-            value="FILE",
-            group=run,
-        ),
-        Flag("out", "string", "folder to write", shown="runs/DATASET", value="DIR", group=run),
-        Flag("resume", "boolean", "continue the run in --out", False, group=run),
-        Flag("overwrite", "boolean", "replace the run in --out", False, group=run),
-        Flag("save_every", "integer", "train steps between backups", 200, group=run),
-        Flag("minutes", "float", "pause after so long; --resume goes on", group=run),
-        of_recipe("num_samples", "integer", "evaluation.samples", "images in samples.npy", run),
-        Flag(
-            "publish",
-            "string",
-            "folder of entries: once trained, measure a card's scores and write the entry that the "
-            "recipe's card section names; with --resume, of a run that is finished already",
-            value="FOLDER",
-            group=run,
-        ),
-        Flag("republish", "boolean", "with --publish: replace an entry there", False, group=run),
-    ]
+    return [*recipe_flags.flags(), *_RUN]
 
 
 def run(values, positional, arguments):
     """Run the command."""
     for name, least in (("save_every", 1), ("minutes", 0)):
         if values[name].value is not None and values[name].value < least:
-            raise ValueError(f"--{name} is {values[name].value}; {least} or more is wanted.")
+            raise ValueError(f"--{name} is {values[name].value}; expected {least} or more.")
     if values.resume and values.overwrite:
         raise ValueError("--resume continues a run and --overwrite removes it: give one of them.")
     backend = startup.choose_backend(values.backend)
-    recipe = make_recipe(values)
+    recipe = recipe_flags.make_recipe(values)
     publishing.check(recipe, values.publish, values.republish)
     out = pathlib.Path(values.out or "runs/" + _folder_name(recipe["data"]["name"]))
     resumed = prepare(out, recipe, values.resume, values.overwrite)
@@ -165,7 +93,7 @@ def run(values, positional, arguments):
 
 
 def _train(recipe, out, values, backend, command, resumed):
-    from keras_gans import recipes
+    from keras_gans import recipes, tasks
     from keras_gans.cli import running
 
     if resumed and values.publish and timing.is_finished(out, recipe):
@@ -179,7 +107,7 @@ def _train(recipe, out, values, backend, command, resumed):
         publishing.check_data(recipe)
     if values.overwrite:
         clear(out)  # not before now: a recipe that cannot be built costs no run
-    recipes.save(recipe, out / "recipe.yaml")
+    recipe.save(out / "recipe.yaml")
     epochs, steps = running.length(recipe, data)
     what = f"{recipe['model']['method']} on {recipe['data']['name']}, {backend} backend"
     how_long = f"{steps} steps" if steps else f"{epochs} epochs of {len(data)} steps"
@@ -204,51 +132,9 @@ def _train(recipe, out, values, backend, command, resumed):
     print("Next:")
     if paused:
         print(f"  {command}")
-    print(f"  {_use(model, shlex.quote(str(out)))}")
+    print(f"  {tasks.of(model).next_command(shlex.quote(str(out)))}")
     print(f"  tensorboard --logdir {shlex.quote(str(out / 'tensorboard'))}")
     return 0
-
-
-def _use(model, folder):
-    if hasattr(model, "generate"):
-        return f"keras-gans sample {folder} --num=100 --seed=1 --out=grid.png"
-    return f"keras-gans translate {folder} IMAGES --out=translated.png"
-
-
-def make_recipe(values):
-    """The recipe of a command line: the file's or the library's, under the flags given."""
-    from keras_gans.recipes import registry, schema
-
-    recipe = schema.load(values.recipe or DEFAULT)
-    if values.dataset not in (None, recipe["data"].get("name")):
-        # Properties of the data that was.
-        recipe["model"].pop("num_classes", None)
-        recipe["data"].pop("labels", None)
-        recipe["card"] = {}
-    for flag in _flags():
-        value = values[flag.name].value
-        if flag.key is None or value is None:
-            continue
-        for key in (flag.key,) if isinstance(flag.key, str) else flag.key:
-            _set(recipe, key, _value_of(flag.name, value))
-        section, _, name = flag.key.partition(".") if isinstance(flag.key, str) else ("",) * 3
-        if section in ("networks", "model", "data") and name not in ("method", "name"):
-            known = registry.allowed(section, recipe)
-            if name not in known:
-                kind = recipe[section].get("name") or recipe[section].get("method") or "this"
-                raise ValueError(
-                    f"--{flag.name} does not apply to {kind}, which takes "
-                    f"{', '.join(sorted(set(known) - {'name', 'method'}))}."
-                )
-    if values.epochs is not None and values.steps is None:
-        recipe["schedule"].pop("steps", None)
-    if values.steps is not None and values.epochs is None:
-        recipe["schedule"].pop("epochs", None)
-    recipe = schema.validate(recipe)
-    schema.require(recipe, "data.name", "model.method", "schedule.batch_size")
-    if not recipe["schedule"].get("epochs") and not recipe["schedule"].get("steps"):
-        raise ValueError("The recipe says neither epochs nor steps: add --epochs=N.")
-    return recipe
 
 
 def prepare(out, recipe, resume, overwrite):
@@ -302,40 +188,13 @@ def _differences(old, new):
 
 
 def _flat(value, prefix=""):
-    if not isinstance(value, dict):
+    if not isinstance(value, Mapping):
         return {prefix: value}
     return {
         k: v
         for name, part in value.items()
         for k, v in _flat(part, f"{prefix}.{name}" if prefix else name).items()
     }
-
-
-def _get(recipe, key):
-    for name in key.split("."):
-        recipe = (recipe or {}).get(name)
-    return recipe
-
-
-def _set(recipe, key, value):
-    section, *path = key.split(".")
-    target = recipe.setdefault(section, {})
-    if section == "optimizers" and path[0] not in target:
-        target[path[0]] = {"name": "adam", "learning_rate": 2e-4, "beta_1": 0.5}
-    for name in path[:-1]:
-        target = target[name]
-    target[path[-1]] = value
-
-
-def _value_of(flag, value):
-    """What a flag's value is in a recipe."""
-    if flag in ("ema", "num_classes") and value == 0:
-        return None
-    if flag == "penalty" and value == "none":
-        return None
-    if flag == "augment":
-        return [name for name in value.split(",") if name not in ("", "none")]
-    return value
 
 
 def _folder_name(dataset):

@@ -21,7 +21,7 @@ def _flags():
         Flag(
             "outline",
             "boolean",
-            "draw the outlines of the images first, for networks that colour line drawings",
+            "draw the outlines of the images first, for networks that color line drawings",
             False,
         ),
         Flag(
@@ -48,9 +48,9 @@ def run(values, positional, arguments):
     source, *paths = positional
     out = pathlib.Path(values.out)
     if out.suffix.lower() not in ("", ".png"):
-        raise ValueError(f"--out is {values.out!r}; FILE.png or a folder is wanted.")
+        raise ValueError(f"--out is {values.out!r}; expected FILE.png or a folder.")
     if values.batch_size < 1:
-        raise ValueError(f"--batch_size is {values.batch_size}; 1 or more is wanted.")
+        raise ValueError(f"--batch_size is {values.batch_size}; expected 1 or more.")
     if values.outline and not paths:
         raise ValueError("--outline draws the outlines of images: give some, files or folders.")
     startup.choose_backend(values.backend)
@@ -59,12 +59,17 @@ def run(values, positional, arguments):
     from keras_gans.files import replacing
 
     files = find_images(paths)
-    translator = open_translator(source)
+    translator, examples = open_translator(source)
     domain = parse_domain(values.domain, translator, source)
     if files:
         names, inputs = unique_names(files), [read_images(files, translator, values.outline)]
     else:
-        inputs = stored_examples(translator, source)
+        inputs = examples
+        if inputs is None:
+            raise ValueError(
+                "Give images to translate, files or folders: only zoo entries bring examples "
+                f"along, and {source} is none."
+            )
         names = [f"example_{n}" for n in range(len(inputs[0]))]
     # Guides come with the examples; their domains give way to those that were asked for.
     beside = inputs[1] if translator.condition == "guides" else domain
@@ -79,18 +84,18 @@ def run(values, positional, arguments):
         print(f"Wrote {values.npy}: {array.dtype} {array.shape}, in units of [-1, 1].")
     shape, channels = translator.image_shape, translator.output_shape[-1]
     if files and not values.outline and shape[-1] == 1 < channels:
-        print("The network takes grey images; if it was trained on outlines, add --outline.")
+        print("The network takes gray images; if it was trained on outlines, add --outline.")
     return 0
 
 
 def find_images(paths):
     """The image files of files and folders, those of a folder sorted."""
-    from keras_gans.data.sources import image_files
+    from keras_gans.data.image_folders import image_files
 
     files = []
     for path in map(pathlib.Path, paths):
         if not path.exists():
-            raise FileNotFoundError(f"There is no {path}: an image file or a folder is wanted.")
+            raise FileNotFoundError(f"There is no {path}: expected an image file or a folder.")
         found = sorted(image_files(path)) if path.is_dir() else [path]
         if not found:
             raise ValueError(f"There are no image files in {path}.")
@@ -111,7 +116,7 @@ def unique_names(files):
 
 
 def read_images(files, translator, outline=False):
-    """Images as a translator takes them: cropped about the centre and resized, in [-1, 1]."""
+    """Images as a translator takes them: cropped about the center and resized, in [-1, 1]."""
     import numpy as np
 
     from keras_gans.data.images import fit_image, from_uint8, read_image
@@ -129,7 +134,7 @@ def read_images(files, translator, outline=False):
             "from Python, with entry.translate(images)."
         )
     if outline and channels != 1:
-        raise ValueError("--outline is for networks of grey line drawings, and this takes colour.")
+        raise ValueError("--outline is for networks of gray line drawings, and this takes color.")
     wanted = None if outline else channels
     images = [fit_image(read_image(file), (height, width), channels=wanted) for file in files]
     if outline:
@@ -137,24 +142,14 @@ def read_images(files, translator, outline=False):
     return from_uint8(np.stack(images))
 
 
-def stored_examples(translator, source):
-    """The examples that a zoo entry brings along."""
-    if not hasattr(translator, "examples"):
-        raise ValueError(
-            f"Give images to translate, files or folders: only zoo entries bring examples along, "
-            f"and {source} is none."
-        )
-    return translator.examples()
-
-
 def open_translator(source):
-    """What translates: a zoo entry, or the inference network of a run's model or a .keras file."""
+    """What translates, of a zoo entry, a run or a .keras file; and its examples, or None."""
+    from keras_gans import tasks
     from keras_gans.cli.sample import open_source
-    from keras_gans.models import Translator
 
     model = open_source(source, "translate")
-    network = getattr(model, "inference_network", None)
-    return model if network is None else Translator(network())
+    task = tasks.of(model)
+    return task.wrap(task.network(model)), task.stored_examples(model)
 
 
 def parse_domain(text, translator, source):
@@ -167,14 +162,14 @@ def parse_domain(text, translator, source):
         return ALL
     last = translator.num_domains - 1
     if not text.isdecimal() or int(text) > last:
-        raise ValueError(f"--domain is {text!r}; 0 to {last}, or all, is wanted.")
+        raise ValueError(f"--domain is {text!r}; expected 0 to {last}, or all.")
     return int(text)
 
 
 def write_pictures(out, panels, made, names, source):
     """A picture of all panels, or a file of each translation; says what was written."""
-    from keras_gans.callbacks.sample_grid import panel_rows
     from keras_gans.data.images import save_grid
+    from keras_gans.tasks.images import panel_rows
 
     count, images_by = len(names), f"{len(names)} image{'s' * (len(names) > 1)} by {source}"
     if out.suffix:
@@ -192,9 +187,9 @@ def write_pictures(out, panels, made, names, source):
 COMMAND = Command(
     "translate",
     "translate images with a trained model",
-    "Translate images with a trained model: another domain, a colouring, a style. "
+    "Translate images with a trained model: another domain, a coloring, a style. "
     "SOURCE is the name of a zoo entry or its folder, a folder of a run with a model.keras, or a "
-    ".keras file. IMAGES are image files and folders of them, each cropped about its centre and "
+    ".keras file. IMAGES are image files and folders of them, each cropped about its center and "
     "resized for the network; without any, the examples that came with a zoo entry are translated.",
     _flags,
     (

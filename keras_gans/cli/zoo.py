@@ -99,7 +99,8 @@ def run_show(values, positional, arguments):
 
 def run_load(values, positional, arguments):
     """Run `zoo load`."""
-    from keras_gans.zoo import cards, catalogue, store
+    from keras_gans import tasks
+    from keras_gans.zoo import catalogue, store
 
     entry = store.EntryFolder(catalogue.locate(positional[0], **where(values)))
     target = store.copy_entry(entry, pathlib.Path(values.out))
@@ -107,7 +108,7 @@ def run_load(values, positional, arguments):
     files = len(entry.card["files"])
     print(f"Wrote {target}: {files} files, {size / 2**20:.2f} MiB; every SHA-256 is right.")
     print("Use it:")
-    command = "translate" if cards.translates(entry.card) else "sample"
+    command = tasks.of_card(entry.card).command
     print(f"  keras-gans {command} {target} --out=grid.png")
     print(f'  keras_gans.zoo.load("{target.name}", path="{target.parent}")  # in Python')
     return 0
@@ -118,7 +119,7 @@ def run_export(values, positional, arguments):
     from keras_gans.cli.startup import choose_backend
 
     choose_backend(values.backend)
-    from keras_gans import zoo
+    from keras_gans import tasks, zoo
 
     name = positional[0]
     ending = {"keras": ".keras", "onnx": ".onnx"}.get(values.format, "")
@@ -126,12 +127,10 @@ def run_export(values, positional, arguments):
     out = zoo.export(entry, values.out or f"{name}{ending}", values.format, values.overwrite)
     print(f"Wrote {out}.")
     if values.format == "saved_model":
-        translates = hasattr(entry, "translator")
-        network = entry.translator if translates else entry.generator
-        inputs = ", ".join(x.name for x in network.inputs)
+        task = tasks.of(entry)
+        inputs = ", ".join(x.name for x in task.network(entry).inputs)
         print("Use it, without keras_gans:")
-        verb = "translate" if translates else "generate"
-        print(f'  tf.saved_model.load("{out}").{verb}({inputs})')
+        print(f'  tf.saved_model.load("{out}").{task.verb}({inputs})')
     return 0
 
 

@@ -3,6 +3,7 @@
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
 from keras_gans.cli.zoo import WHERE, where
+from keras_gans.zoo.cards import SAMPLES
 
 TOLERANCE = 0.05  # relative: the same samples on every backend, within float error
 # Of shares such as accuracy: float error moves an image or two across kgnet's decision, which is
@@ -14,7 +15,8 @@ TEXT = (
     "Measure the scores of an entry's card again, and print each beside the card's value and their "
     "relative difference. The latents come from a seed, the same on every backend and device. "
     "Scores that the card has from elsewhere are listed and not compared; those of one name that "
-    "were measured otherwise (another protocol or number of samples) count as not reached."
+    "were measured otherwise (another protocol or number of samples) count as not reached. With "
+    "--update the measured ones replace those of the card, in an entry of the folder --path."
 )
 
 
@@ -27,8 +29,11 @@ def _flags():
             shown="the place where TensorFlow Datasets keeps its data",
             value="DIR",
         ),
-        Flag("samples", "integer", "generated, or held-out, images: as many as the card's", 2000),
+        Flag(
+            "samples", "integer", "generated, or held-out, images: as many as the card's", SAMPLES
+        ),
         Flag("check", "boolean", "exit with 1 where a score is not reached (5% off)", False),
+        Flag("update", "boolean", "write the scores into the card of the entry in --path", False),
         *WHERE,
     ]
 
@@ -37,9 +42,12 @@ def run(values, positional, arguments):
     """Run `zoo score`."""
     (name,) = positional
     if values.samples < 2:
-        raise ValueError(f"--samples is {values.samples}; 2 or more is wanted.")
+        raise ValueError(f"--samples is {values.samples}; expected 2 or more.")
+    if values.update and values.path is None:
+        raise ValueError("--update writes into a folder of entries of yours: say which, --path.")
     backend = startup.choose_backend(values.backend)
     from keras_gans import zoo
+    from keras_gans.zoo import scoring
 
     entry = zoo.load(name, **where(values))
     print(f"{entry.name}, its scores again on the {backend} backend:", flush=True)
@@ -54,6 +62,9 @@ def run(values, positional, arguments):
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+    if values.update:
+        print(f"\nWrote {scoring.update(name, found, values.path)} with these scores.")
+        return 0
     if off:
         print(f"\nMore than {TOLERANCE:.0%} off, or measured otherwise: {', '.join(off)}.")
     elif not compared:
@@ -94,7 +105,7 @@ def compare(card, found):
         difference = abs(new["value"] - told["value"])
         relative = difference / max(abs(told["value"]), 1e-12) if difference else 0.0
         rows.append((name, *texts, f"{relative:.2%}"))
-        share = name.partition(",")[0] == "accuracy" and difference <= SHARE_TOLERANCE
+        share = name.startswith("accuracy") and difference <= SHARE_TOLERANCE
         if not relative <= TOLERANCE and not share:  # NaN is off, too
             off.append(name)
     return rows, off, compared

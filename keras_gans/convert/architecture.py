@@ -3,6 +3,8 @@
 import dataclasses
 import re
 
+import numpy as np
+
 # Number of blocks -> image size, and the width's multiples in G's last and D's first block.
 _GENERATORS = {3: (32, 4), 4: (64, 2), 5: (128, 1), 6: (256, 1)}
 _DISCRIMINATORS = {4: (32, 4), 5: (64, 1), 6: (128, 1), 7: (256, 1)}
@@ -31,18 +33,18 @@ class Generator:
     blocks: int
     shared_dim: int | None
     chunk: int
-    attention: tuple
+    attention: tuple[int, ...]
     hidden: int | None
 
     @property
-    def head(self):
+    def head(self) -> str:
         return "conv" if self.hidden is None else "inr"
 
     @property
-    def hierarchical(self):
+    def hierarchical(self) -> bool:
         return self.chunk != self.latent_dim
 
-    def __str__(self):
+    def __str__(self) -> str:
         classes = "tables of classes" if self.shared_dim is None else "shared class embedding"
         return (
             f"generator, {self.image_size} px, {_channels(self)}, width {self.width}, "
@@ -71,10 +73,10 @@ class Discriminator:
     blocks: int
     scores: int
     num_classes: int | None
-    d_head: object
-    attention: tuple
+    d_head: str | int
+    attention: tuple[int, ...]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"discriminator, {self.image_size} px, {_channels(self)}, width {self.width}, "
             f"{self.scores} score{'s' if self.scores > 1 else ''} ({self.d_head}), "
@@ -91,7 +93,7 @@ def _attention(form):
     return f"attention at {sides}" if sides else "no attention"
 
 
-def detect_generator(state, where):
+def detect_generator(state: dict[str, np.ndarray], where: str) -> Generator:
     """The form of the generator whose weights `state` holds.
 
     Args:
@@ -127,7 +129,7 @@ def detect_generator(state, where):
     if last % multiple or outputs != 16 * inputs:
         raise ValueError(
             f"{where}: 'linear.weight' has shape {(outputs, chunk)} and the last block {last} "
-            f"channels, which is no generator of {image_size} px; maps of 4x4 are wanted first."
+            f"channels, which is no generator of {image_size} px; expected maps of 4x4 first."
         )
     if not shared == hierarchical == (image_size > 32):
         raise ValueError(
@@ -155,7 +157,12 @@ def detect_generator(state, where):
     )
 
 
-def detect_discriminator(state, where, num_classes=None, d_head=None):
+def detect_discriminator(
+    state: dict[str, np.ndarray],
+    where: str,
+    num_classes: int | None = None,
+    d_head: str | int | None = None,
+) -> Discriminator:
     """The form of the discriminator whose weights `state` holds.
 
     Args:
@@ -169,7 +176,7 @@ def detect_discriminator(state, where, num_classes=None, d_head=None):
     """
     if "blocks.0.0.bn1.gain.weight" in state:
         raise ValueError(
-            f"{where} holds a generator ('blocks.0.0.bn1.gain.weight'); a discriminator is wanted "
+            f"{where} holds a generator ('blocks.0.0.bn1.gain.weight'); expected a discriminator "
             "here."
         )
     blocks, attention = _blocks(state, where)

@@ -7,6 +7,8 @@ import zipfile
 
 import numpy as np
 
+from keras_gans.typing import Any, PathLike
+
 # Where projects put one network's weights inside a larger file; the averaged generator first.
 _NESTS = {
     "generator": ("G_ema", "g_ema", "ema", "generator_ema", "generator", "G", "g", "netG"),
@@ -15,7 +17,7 @@ _NESTS = {
 _COMMON = ("state_dict", "model", "model_state_dict", "module")
 
 
-def read_checkpoint(path, part="generator"):
+def read_checkpoint(path: PathLike, part: str = "generator") -> dict[str, np.ndarray]:
     """The weights of one network in a PyTorch file.
 
     Nothing in the file is executed: PyTorch reads it with `weights_only=True`. Plain state_dicts,
@@ -36,12 +38,12 @@ def read_checkpoint(path, part="generator"):
     """
     path = pathlib.Path(path).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist: a checkpoint of PyTorch is wanted.")
+        raise FileNotFoundError(f"{path} does not exist: expected a checkpoint of PyTorch.")
     content = _without_prefixes(_nested(_read(path), part, path), part)
     return _statistics({name: _array(name, value, path) for name, value in content.items()})
 
 
-def import_torch(what):
+def import_torch(what: str) -> Any:
     """The module torch, or one line on what to do."""
     try:
         import torch
@@ -97,7 +99,7 @@ def _nested(content, part, path):
             )
         content = content[known[0]]
     if not isinstance(content, dict):
-        raise ValueError(f"{path} holds a {type(content).__name__}; a state_dict is wanted.")
+        raise ValueError(f"{path} holds a {type(content).__name__}; expected a state_dict.")
     strange = [k for k, v in content.items() if not (isinstance(k, str) and torch.is_tensor(v))]
     if strange:
         raise ValueError(f"{path} is no state_dict: {strange[0]!r} is not a tensor.")

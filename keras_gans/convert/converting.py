@@ -9,6 +9,7 @@ import numpy as np
 from keras_gans.convert import architecture, mapping, reference
 from keras_gans.convert.checkpoint import read_checkpoint
 from keras_gans.models import Sampler
+from keras_gans.typing import Any, PathLike
 
 IMAGES = 2e-5  # the most that a value of an image may differ
 SCORES = 1e-4  # the same of a score, times the largest score where that is above 1
@@ -26,11 +27,13 @@ class Conversion:
 
     generator: keras.Model | None
     discriminator: keras.Model | None
-    forms: dict
-    differences: dict
+    forms: dict[str, Any]
+    differences: dict[str, float]
 
 
-def load_torch(generator=None, discriminator=None, **options):
+def load_torch(
+    generator: PathLike | None = None, discriminator: PathLike | None = None, **options: Any
+) -> tuple[keras.Model | None, keras.Model | None]:
     """Networks from PyTorch checkpoints of BigGAN, Omni-GAN and Omni-INR-GAN.
 
     Reads what `ajbrock/BigGAN-PyTorch`, `PeterouZh/Omni-GAN-PyTorch` and `PeterouZh/Omni-GAN-DGP`
@@ -65,14 +68,14 @@ def load_torch(generator=None, discriminator=None, **options):
 
 
 def convert(
-    generator=None,
-    discriminator=None,
-    num_classes=None,
-    d_head=None,
-    cell="trained",
-    verify=True,
-    check=None,
-):
+    generator: PathLike | None = None,
+    discriminator: PathLike | None = None,
+    num_classes: int | None = None,
+    d_head: str | None = None,
+    cell: str = "trained",
+    verify: bool = True,
+    check: PathLike | None = None,
+) -> Conversion:
     """As `load_torch`, returning what was detected and measured too.
 
     Args:
@@ -198,12 +201,18 @@ def _compare(result, states):
     return found
 
 
-def images_of(generator, latents, labels, size=None, cell=None):
+def images_of(
+    generator: keras.Model,
+    latents: np.ndarray,
+    labels: Any,
+    size: tuple[int, int] | None = None,
+    cell: str | None = None,
+) -> np.ndarray:
     """A generator's images in evaluation; at a `size` (height, width) those of an INR head."""
     return Sampler(generator).images_of(latents, labels, None, size, cell)
 
 
-def scores_of(discriminator, images, labels=None):
+def scores_of(discriminator: keras.Model, images: np.ndarray, labels: Any = None) -> np.ndarray:
     """A discriminator's scores in evaluation."""
     images = np.asarray(images, "float32")
     if len(discriminator.inputs) == 1:
@@ -221,7 +230,7 @@ def _largest(scores):
 
 def _difference(ours, wanted, most, what):
     if ours.shape != wanted.shape:
-        raise ValueError(f"The {what} have shape {ours.shape}; {wanted.shape} is wanted.")
+        raise ValueError(f"The {what} have shape {ours.shape}; expected {wanted.shape}.")
     difference = float(np.max(np.abs(ours - wanted)))
     if not difference <= most:
         raise ValueError(
@@ -238,14 +247,14 @@ def _compare_recorded(result, path):
         with np.load(path, allow_pickle=False) as file:
             recorded = {name: file[name] for name in file.files}
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist: recorded outputs are wanted.") from None
+        raise FileNotFoundError(f"{path} does not exist: expected recorded outputs.") from None
     except (ValueError, OSError, EOFError) as error:
         raise ValueError(f"{path} is no .npz of arrays ({error}).") from None
     names = ["images", "labels", *(["latents"] if result.generator is not None else ["scores"])]
     missing = [n for n in names if n not in recorded]
     if missing:
         raise ValueError(
-            f"{path} has no array {missing[0]!r}; latents, labels and images are wanted, and "
+            f"{path} has no array {missing[0]!r}; expected latents, labels and images, and "
             "scores for a discriminator."
         )
     images, found = recorded["images"], {}

@@ -1,6 +1,11 @@
 """Which variable of ours is which weight of a checkpoint, and how its axes are arranged."""
 
+from collections.abc import Iterable, Iterator
+
+import keras
 import numpy as np
+
+from keras_gans.convert.architecture import Discriminator, Generator
 
 # PyTorch's shape of a variable of ours, and ours of PyTorch's array. A convolution's kernel is
 # (out, in, h, w) there and (h, w, in, out) here, a dense layer's (out, in) and (in, out).
@@ -11,9 +16,9 @@ _KINDS = {
     # What becomes the first feature map: channels first there, (4, 4, channels) here.
     "map": (lambda s: s[::-1], lambda x, s: _map_last(x.T).reshape(s)),
     "map vector": (lambda s: s, lambda x, s: _map_last(x).reshape(s)),
-    # Rows of the 3x3 neighbourhood: (channel, row, column) there, (row, column, channel) here;
+    # Rows of the 3x3 neighborhood: (channel, row, column) there, (row, column, channel) here;
     # the coordinates and the cell stand behind.
-    "inr": (lambda s: s[::-1], lambda x, s: _neighbourhood(x)),
+    "inr": (lambda s: s[::-1], lambda x, s: _neighborhood(x)),
 }
 # Records and counters, which no forward pass reads.
 _UNUSED = (".sv0", ".num_batches_tracked")
@@ -24,13 +29,15 @@ def _map_last(x):
     return np.swapaxes(x.reshape(*x.shape[:-1], -1, 16), -1, -2)
 
 
-def _neighbourhood(x):
+def _neighborhood(x):
     channels = (x.shape[1] - 4) // 9
     taps = x[:, :-4].reshape(-1, channels, 9).transpose(2, 1, 0).reshape(9 * channels, -1)
     return np.concatenate([taps, x[:, -4:].T])
 
 
-def generator_weights(network, form):
+def generator_weights(
+    network: keras.Model, form: Generator
+) -> Iterator[tuple[keras.Variable, str, str]]:
     """Yield `(variable, name, kind)` of every weight of a generator, in the checkpoint's order."""
     if form.shared_dim is not None:
         yield network.get_layer("shared").kernel, "shared.weight", "same"
@@ -61,7 +68,9 @@ def generator_weights(network, form):
     yield from _layer(network.get_layer("output_conv"), "output_layer.2", "conv")
 
 
-def discriminator_weights(network, form):
+def discriminator_weights(
+    network: keras.Model, form: Discriminator
+) -> Iterator[tuple[keras.Variable, str, str]]:
     """Yield `(variable, name, kind)` of every weight of a discriminator."""
     names = {layer.name for layer in network.layers}
     for i in range(form.blocks):
@@ -75,7 +84,12 @@ def discriminator_weights(network, form):
         yield embed.u, "embed.u0", "same"
 
 
-def assign(network, weights, state, where):
+def assign(
+    network: keras.Model,
+    weights: Iterable[tuple[keras.Variable, str, str]],
+    state: dict[str, np.ndarray],
+    where: str,
+) -> None:
     """Assign a checkpoint's weights to a network, every one of both.
 
     Args:

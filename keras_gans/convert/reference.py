@@ -8,14 +8,24 @@ Tables 5-8; Chen et al., LIIF, CVPR 2021, for the INR head; Miyato et al., Spect
 ICLR 2018, Algorithm 1.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from keras_gans.convert.architecture import Discriminator, Generator
 from keras_gans.convert.checkpoint import import_torch
+from keras_gans.typing import Any
 
 _EPSILON = 1e-5  # of the batch norms
 
 
-def generator_images(state, form, latents, labels, cases=((None, "trained"),)):
+def generator_images(
+    state: dict[str, np.ndarray],
+    form: Generator,
+    latents: np.ndarray,
+    labels: np.ndarray,
+    cases: Sequence[tuple[Any, str]] = ((None, "trained"),),
+) -> list[np.ndarray]:
     """The generator's images.
 
     Args:
@@ -41,7 +51,12 @@ def generator_images(state, form, latents, labels, cases=((None, "trained"),)):
     return [x.tanh().permute(0, 2, 3, 1).numpy() for x in images]
 
 
-def discriminator_scores(state, form, images, labels=None):
+def discriminator_scores(
+    state: dict[str, np.ndarray],
+    form: Discriminator,
+    images: np.ndarray,
+    labels: np.ndarray | None = None,
+) -> np.ndarray:
     """The discriminator's scores.
 
     Args:
@@ -170,7 +185,7 @@ def _attention(net, name, x):
 
 
 def _render(net, features, height, width, cell, rows=64):
-    """Colours at the centres of pixels; a point sees 3x3 features, its place and the cell."""
+    """Colors at the centers of pixels; a point sees 3x3 features, its place and the cell."""
     torch = net.torch
     batch, channels, *sides = features.shape
     unfolded = net.functional.unfold(features, 3, padding=1).reshape(batch, 9 * channels, *sides)

@@ -1,5 +1,6 @@
 """Data sets of images in [-1, 1], in an order that a resumed run repeats."""
 
+from keras_gans.data import embedded  # noqa: F401  (declares its data sets)
 from keras_gans.data.arrays import ArrayDataset, load_arrays
 from keras_gans.data.hands import draw_hand
 from keras_gans.data.images import from_uint8, image_grid, save_grid, to_uint8
@@ -7,7 +8,8 @@ from keras_gans.data.loading import load
 from keras_gans.data.order import EpochKey, epoch_key_of
 from keras_gans.data.packing import pack
 from keras_gans.data.pairs import PairDataset, load_pairs, outlines
-from keras_gans.data.quadruples import QuadrupleDataset, load_paired
+from keras_gans.data.quadruples import QuadrupleDataset, load_quadruples
+from keras_gans.errors import former_names
 
 __all__ = [
     "ArrayDataset",
@@ -20,10 +22,12 @@ __all__ = [
     "image_grid",
     "load",
     "load_arrays",
-    "load_paired",
     "load_pairs",
+    "load_quadruples",
     "outlines",
     "pack",
     "save_grid",
     "to_uint8",
 ]
+
+__getattr__ = former_names(__name__, load_paired=load_quadruples)

@@ -3,17 +3,18 @@
 import keras
 import numpy as np
 
+from keras_gans import registry
 from keras_gans.data.augment import augment_arrays, check_augment, draw
 from keras_gans.data.checks import (
     check_batch_size,
     check_choice,
-    check_images,
+    check_image_array,
     check_labels,
-    check_size,
 )
-from keras_gans.data.images import RESIZE, from_uint8, to_uint8
+from keras_gans.data.images import as_dtype, from_uint8
+from keras_gans.data.opening import opener
 from keras_gans.data.order import EpochKey, check_seed, permutation
-from keras_gans.data.sources import Options, open_arrays
+from keras_gans.data.sources import Options
 
 
 def load_arrays(
@@ -30,8 +31,8 @@ def load_arrays(
     """Read images (and labels) into NumPy arrays, without TensorFlow.
 
     Args:
-        name_or_path: `"digits"` (the 1,797 handwritten digits of scikit-learn), an `.npz` or `.npy`
-            file, or a folder of images; see `keras_gans.data.load` for their forms.
+        name_or_path: a data set that comes with the library (`"digits"`), an `.npz` or `.npy` file,
+            or a folder of images; see `keras_gans.data.load` for their forms.
         labels: `"auto"` (where there are any), True (required), False, or the name of the array of
             an `.npz`.
         dtype: `"float32"`, or `"uint8"` to hold the images in a quarter of the memory
@@ -52,7 +53,7 @@ def load_arrays(
     ((1797, 32, 32, 1), array([0, 1, 2], dtype=int32))
     """
     check_choice("dtype", dtype, ("float32", "uint8"))
-    options = make_options(
+    options = Options(
         size=image_size,
         split=split,
         labels=labels,
@@ -62,27 +63,15 @@ def load_arrays(
         value_range=value_range,
         cache=True,
     )
-    source = open_arrays(name_or_path, options)
-    if source is None:
+    found = opener(name_or_path)
+    if found is None:
+        own = ", ".join(map(repr, registry.names("data set")))
         raise ValueError(
-            f"{str(name_or_path)!r} is not 'digits', an .npz or .npy file or a folder of images; "
+            f"{str(name_or_path)!r} is not {own}, an .npz or .npy file or a folder of images; "
             "for the names of TensorFlow Datasets use keras_gans.data.load."
         )
-    images = source.images
-    if dtype == "uint8":
-        images = images if images.dtype == np.uint8 else to_uint8(images)
-    elif images.dtype == np.uint8:
-        images = from_uint8(images)
-    return images, source.labels
-
-
-def make_options(**kwargs):
-    """`Options` with its values checked."""
-    options = Options(**kwargs)
-    options.size = check_size(options.size)
-    check_choice("channels", options.channels, (None, 1, 3))
-    check_choice("resize", options.resize, (None, *RESIZE))
-    return options
+    source = found(options)
+    return as_dtype(source.images, dtype), source.labels
 
 
 class ArrayDataset(keras.utils.PyDataset):
@@ -96,7 +85,7 @@ class ArrayDataset(keras.utils.PyDataset):
     pass `shuffle=False` to it. `fit` of an adversarial model does so by itself.
 
     Args:
-        images: uint8, or floats in [-1, 1]; (N, H, W, C), or (N, H, W) for grey. uint8 stays uint8
+        images: uint8, or floats in [-1, 1]; (N, H, W, C), or (N, H, W) for gray. uint8 stays uint8
             in memory and is converted batch by batch (`keras_gans.data.from_uint8`).
         labels: integers (N,), or numbers (N, K) for several labels an image; None for none.
         batch_size: integer, N at most; None for 64, or all of fewer images.
@@ -132,7 +121,7 @@ class ArrayDataset(keras.utils.PyDataset):
         value_range=None,
     ):
         super().__init__()
-        self.images = check_images(images, "images", value_range, max_channels=8)
+        self.images = check_image_array(images, "images", value_range, max_channels=8)
         self.labels = None if labels is None else check_labels(labels, len(self.images), "labels")
         batch_size = min(64, len(self.images)) if batch_size is None else batch_size
         check_batch_size(batch_size, len(self.images), "the data")

@@ -5,14 +5,17 @@ keras-cv, whose own generators are stateful and would give a resumed run other p
 same images.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from keras_gans.data.order import augmentation_rng
+from keras_gans.typing import Any, Tensor
 
 AUGMENTATIONS = ("flip", "crop")
 
 
-def check_augment(augment):
+def check_augment(augment: Any) -> tuple[str, ...]:
     """`augment` as a tuple of known names; `ValueError` for any other."""
     names = (augment,) if isinstance(augment, str) else tuple(augment or ())
     for name in names:
@@ -22,7 +25,9 @@ def check_augment(augment):
     return names
 
 
-def draw(seed, epoch, batch, n, size):
+def draw(
+    seed: int, epoch: int, batch: int, n: int, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
     """The random numbers of one batch.
 
     Args:
@@ -43,7 +48,9 @@ def draw(seed, epoch, batch, n, size):
     return flips, shifts
 
 
-def augment_arrays(images, names, flips, shifts):
+def augment_arrays(
+    images: np.ndarray, names: Sequence[str], flips: np.ndarray, shifts: np.ndarray
+) -> np.ndarray:
     """Apply `draw`'s numbers to images (n, H, W, C) with NumPy."""
     if "flip" in names:
         images = np.where(flips[..., None, None] > 0, images[:, :, ::-1], images)
@@ -63,7 +70,7 @@ def _reflected(shift, n):
     return np.where(index >= n, 2 * n - 1 - index, index)
 
 
-def augment_tensors(names):
+def augment_tensors(names: Sequence[str]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """A function `(images, flips, shifts) -> images` on TensorFlow tensors, by keras-cv layers.
 
     Raises:

@@ -6,11 +6,11 @@ import numpy as np
 SLACK = 1e-3
 
 
-def check_images(x, where, value_range=None, guess=False, max_channels=3):
+def check_image_array(x, where, value_range=None, guess=False, max_channels=3):
     """Images in one of the library's two forms: uint8, or float32 in [-1, 1].
 
     Args:
-        x: array (N, H, W, C), or (N, H, W) for grey images.
+        x: array (N, H, W, C), or (N, H, W) for gray images.
         where: how to call it in messages.
         value_range: (lowest, highest) value that `x` may hold, where its dtype does not tell.
         guess: whether floats that span [0, 1] may be taken as [0, 1] images. Otherwise they are
@@ -27,7 +27,7 @@ def check_images(x, where, value_range=None, guess=False, max_channels=3):
     if x.ndim == 3:
         x = x[..., None]
     if x.ndim != 4 or 0 in x.shape:
-        raise ValueError(f"{where} have shape {x.shape}; (N, height, width, channels) is wanted.")
+        raise ValueError(f"{where} have shape {x.shape}; expected (N, height, width, channels).")
     allowed = (1, 3) if max_channels == 3 else range(1, max_channels + 1)
     if x.shape[-1] not in allowed:
         hint = ""
@@ -35,10 +35,10 @@ def check_images(x, where, value_range=None, guess=False, max_channels=3):
             hint = " They look channels-first: use images.transpose(0, 2, 3, 1)."
         wanted = "1 or 3" if max_channels == 3 else f"1 to {max_channels}"
         raise ValueError(
-            f"{where} have shape {x.shape}, so {x.shape[-1]} channels; {wanted} are wanted.{hint}"
+            f"{where} have shape {x.shape}, so {x.shape[-1]} channels; expected {wanted}.{hint}"
         )
     if x.dtype.kind not in "fiub":
-        raise ValueError(f"{where} have dtype {x.dtype}; uint8 or floats are wanted.")
+        raise ValueError(f"{where} have dtype {x.dtype}; expected uint8 or floats.")
     if x.dtype == np.uint8 and (value_range is None or tuple(value_range) == (0, 255)):
         if value_range is None and x.max() == 1:
             raise ValueError(
@@ -48,7 +48,7 @@ def check_images(x, where, value_range=None, guess=False, max_channels=3):
         return x
     if x.dtype.kind != "f" and value_range is None:
         raise ValueError(
-            f"{where} have dtype {x.dtype}; uint8 or floats are wanted: convert them, or pass "
+            f"{where} have dtype {x.dtype}; expected uint8 or floats: convert them, or pass "
             "value_range=(lowest, highest)."
         )
     return _to_model_range(x, where, value_range, guess)
@@ -65,7 +65,7 @@ def _to_model_range(x, where, value_range, guess):
         value_range = _range_of(low, high, where, guess)
     a, b = (float(v) for v in value_range)
     if not a < b:
-        raise ValueError(f"value_range is {value_range}; (lowest, highest) is wanted.")
+        raise ValueError(f"value_range is {value_range}; expected (lowest, highest).")
     slack = SLACK * (b - a)
     if low < a - slack or high > b + slack:
         raise ValueError(
@@ -103,10 +103,10 @@ def check_labels(y, n, where):
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim == 0 or len(y) != n:
-        raise ValueError(f"{where} have shape {y.shape} for {n} images; one an image is wanted.")
+        raise ValueError(f"{where} have shape {y.shape} for {n} images; expected one an image.")
     if y.dtype.kind in "iub" and y.ndim == 1:
         if y.min() < 0 or y.max() >= 2**31:
-            raise ValueError(f"{where} run from {y.min()} to {y.max()}; 0 .. 2^31 - 1 is wanted.")
+            raise ValueError(f"{where} run from {y.min()} to {y.max()}; expected 0 .. 2^31 - 1.")
         return y.astype("int32")
     if y.ndim == 2 and y.dtype.kind in "fiub" and np.isfinite(y).all():
         return y.astype("float32")
@@ -119,7 +119,7 @@ def check_labels(y, n, where):
 def check_batch_size(batch_size, n, where):
     """Raise `ValueError` unless 1 <= `batch_size` <= `n`."""
     if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size!r}; an integer of 1 or more is wanted.")
+        raise ValueError(f"batch_size is {batch_size!r}; expected an integer of 1 or more.")
     if batch_size > n:
         raise ValueError(
             f"batch_size is {batch_size}, but {where} has only {n} images: choose {n} or less."
@@ -134,7 +134,7 @@ def check_size(image_size):
     whole = all(isinstance(s, (int, np.integer)) and s > 0 for s in size)
     if len(size) != 2 or not whole:
         raise ValueError(
-            f"image_size is {image_size!r}; a positive integer or (height, width) is wanted."
+            f"image_size is {image_size!r}; expected a positive integer or (height, width)."
         )
     return tuple(int(s) for s in size)
 
@@ -143,4 +143,4 @@ def check_choice(name, value, choices):
     """Raise `ValueError` unless `value` is one of `choices`."""
     if value not in choices:
         known = " or ".join(repr(c) for c in choices)
-        raise ValueError(f"{name} is {value!r}; {known} is wanted.")
+        raise ValueError(f"{name} is {value!r}; expected {known}.")

@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from keras_gans.data.images import from_uint8
+from keras_gans.typing import Any
 
 # The 21 keypoints of OpenPose and MediaPipe: the wrist, then four from each finger's root to its
 # tip, thumb first.
@@ -12,12 +13,17 @@ BONES = tuple(
     for finger in range(5)
     for joint in range(4)
 )
-COLOURS = ((230, 50, 40), (240, 200, 30), (60, 190, 60), (40, 130, 230), (190, 70, 220))
+COLORS = ((230, 50, 40), (240, 200, 30), (60, 190, 60), (40, 130, 230), (190, 70, 220))
 _OVERSAMPLING = 4  # Pillow's lines have hard edges: draw large, then shrink
 
 
-def draw_hand(keypoints, image_size=256, line_width=None, visible=None):
-    """A hand's skeleton: a line for each bone, a colour for each finger, on black.
+def draw_hand(
+    keypoints: Any,
+    image_size: int | tuple[int, int] = 256,
+    line_width: float | None = None,
+    visible: Any = None,
+) -> np.ndarray:
+    """A hand's skeleton: a line for each bone, a color for each finger, on black.
 
     The guides of GestureGAN (Tang et al., ACM MM 2018) and AsymmetricGAN, which take OpenPose's 21
     keypoints; MediaPipe's are the same ones in the same order.
@@ -44,7 +50,7 @@ def draw_hand(keypoints, image_size=256, line_width=None, visible=None):
     """
     points = np.asarray(keypoints, "float64")
     if points.shape != (21, 2):
-        raise ValueError(f"keypoints have shape {points.shape}; (21, 2), x and y, is wanted.")
+        raise ValueError(f"keypoints have shape {points.shape}; expected (21, 2), x and y.")
     if np.nanmax(np.abs(points), initial=0.0) > 10:
         raise ValueError(
             f"keypoints reach {np.nanmax(np.abs(points)):.0f}; parts of the width and the height, "
@@ -58,15 +64,15 @@ def draw_hand(keypoints, image_size=256, line_width=None, visible=None):
     picture = Image.new("RGB", tuple(int(s) for s in scale))
     draw = ImageDraw.Draw(picture)
 
-    def disc(point, colour):
-        draw.ellipse([*(point - line * 0.8), *(point + line * 0.8)], fill=colour)
+    def disc(point, color):
+        draw.ellipse([*(point - line * 0.8), *(point + line * 0.8)], fill=color)
 
     for i, (a, b) in enumerate(BONES):
         ends = points[[a, b]] * scale
         if np.isfinite(ends).all():
-            colour = COLOURS[i // 4]
-            draw.line([tuple(p) for p in ends], fill=colour, width=round(line))
-            disc(ends[1], colour)
+            color = COLORS[i // 4]
+            draw.line([tuple(p) for p in ends], fill=color, width=round(line))
+            disc(ends[1], color)
     if np.isfinite(points[0]).all():
         disc(points[0] * scale, (255, 255, 255))
     return from_uint8(np.asarray(picture.resize((width, height), Image.Resampling.BOX)))

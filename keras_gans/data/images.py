@@ -51,6 +51,13 @@ def to_uint8(images):
     return np.clip(np.rint(np.nan_to_num((x + 1) * 127.5)), 0, 255).astype("uint8")
 
 
+def as_dtype(images, dtype):
+    """Images, uint8 or floats in [-1, 1], as "uint8" or "float32"."""
+    if images.dtype == dtype:
+        return images
+    return to_uint8(images) if dtype == "uint8" else from_uint8(images)
+
+
 def image_grid(images, columns=None, pad=2):
     """One picture of many images, row by row, on white.
 
@@ -84,7 +91,7 @@ def image_grid(images, columns=None, pad=2):
     n, height, width, _ = x.shape
     columns = math.ceil(math.sqrt(n)) if columns is None else columns
     if columns < 1 or pad < 0:
-        raise ValueError(f"columns={columns}, pad={pad}; columns >= 1 and pad >= 0 are wanted.")
+        raise ValueError(f"columns={columns}, pad={pad}; expected columns >= 1 and pad >= 0.")
     rows = math.ceil(n / columns)
     grid = np.full((rows * (height + pad) + pad, columns * (width + pad) + pad, 3), 255, "uint8")
     for i, image in enumerate(x):
@@ -132,7 +139,7 @@ def read_image(path):
                 image = image.convert("RGB")
             else:
                 raise ValueError(
-                    f"{path} has pixels of mode {image.mode}; 8 bits a channel are wanted."
+                    f"{path} has pixels of mode {image.mode}; expected 8 bits a channel."
                 )
             pixels = np.array(image)
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
@@ -141,14 +148,14 @@ def read_image(path):
 
 
 def fit_image(image, size=None, resize="bilinear", channels=None):
-    """Crop an image about its centre to the shape wanted, resize it, set its channels.
+    """Crop an image about its center to the shape wanted, resize it, set its channels.
 
     Args:
         image: uint8 or float32 array (H, W, 1 or 3).
         size: (height, width), or None to leave the size alone.
         resize: "nearest", "bilinear" (antialiased when it shrinks) or "area" (the mean over each
             output pixel; nearest when it enlarges).
-        channels: 1 (luma, ITU-R 601), 3 (grey repeated), or None to leave them alone.
+        channels: 1 (luma, ITU-R 601), 3 (gray repeated), or None to leave them alone.
 
     Returns:
         Array (height, width, channels) of the same dtype.
@@ -167,9 +174,9 @@ def fit_image(image, size=None, resize="bilinear", channels=None):
     if channels == 3 and image.shape[-1] == 1:
         image = np.repeat(image, 3, axis=-1)
     elif channels == 1 and image.shape[-1] == 3:
-        grey = image.astype("float32") @ np.array([0.299, 0.587, 0.114], "float32")
-        grey = np.rint(grey) if image.dtype == np.uint8 else np.clip(grey, -1, 1)
-        image = grey.astype(image.dtype)[..., None]
+        gray = image.astype("float32") @ np.array([0.299, 0.587, 0.114], "float32")
+        gray = np.rint(gray) if image.dtype == np.uint8 else np.clip(gray, -1, 1)
+        image = gray.astype(image.dtype)[..., None]
     return image
 
 

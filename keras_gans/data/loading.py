@@ -1,17 +1,13 @@
 """`keras_gans.data.load`: a `tf.data.Dataset` of images whose order is keyed by (seed, epoch)."""
 
-import pathlib
-
 import keras
 import numpy as np
 
-from keras_gans.data.arrays import make_options
 from keras_gans.data.augment import augment_tensors, check_augment, draw
 from keras_gans.data.checks import check_batch_size
+from keras_gans.data.opening import open_source
 from keras_gans.data.order import EpochKey, check_seed, derived_seed, permutation
-from keras_gans.data.packing import packed_file
-from keras_gans.data.sources import image_files, open_arrays
-from keras_gans.data.tfds import open_tfds
+from keras_gans.data.sources import Options
 
 # Images that are shuffled together where they do not fit into memory.
 SHUFFLE_BUFFER = 10_000
@@ -44,7 +40,8 @@ def load(
 
     Args:
         name_or_path: one of
-            `"digits"`: the 1,797 handwritten 8x8 digits that scikit-learn ships, without download;
+            a data set that comes with the library: `"digits"`, the 1,797 handwritten 8x8 digits of
+                scikit-learn;
             a folder of images (png, jpg, bmp, gif, webp, tiff, ppm), found in any depth; the
                 sub-folders are the classes; sub-folders train, test, val, ... are splits.
                 Transparency is laid on white;
@@ -53,7 +50,7 @@ def load(
                 span [-1, 1] or [0, 1]; pickles are never read;
             a name of TensorFlow Datasets: `"cifar10"`, `"emoji_styles/64"`.
             A file or folder that exists, here or in `data_dir`, goes before a name.
-        image_size: integer or (height, width): images are cropped about their centre to that shape
+        image_size: integer or (height, width): images are cropped about their center to that shape
             and resized. By default their own size (32 for digits).
         batch_size: integer, images in a (global) batch; None for 64, or all of fewer images.
         split: `"train"`, `"test"`, ..., or a part of one: `"train[:80%]"`, `"train[100:]"`.
@@ -65,7 +62,7 @@ def load(
             eighth of the size, by whole pixels, edges mirrored), with the layers of keras-cv.
         labels: False, True, or which label: a feature's name for TensorFlow Datasets with several,
             an array's name for `.npz`.
-        channels: 1 (grey) or 3 (RGB) to convert the images.
+        channels: 1 (gray) or 3 (RGB) to convert the images.
         seed: integer, 0 or more.
         drop_remainder: bool, whether the last images that fill no batch are left out.
         cache: whether to decode all images once and keep them, as uint8, in memory; by default
@@ -97,7 +94,7 @@ def load(
     (28, TensorShape([64, 32, 32, 1]))
     """
     _import_tensorflow()
-    options = make_options(
+    options = Options(
         size=image_size,
         split=split,
         labels=labels,
@@ -115,39 +112,20 @@ def load(
     # Before the first batch, so that a missing package is told here.
     augmenter = augment_tensors(names) if names else None
     key = EpochKey()
-    labelled = bool(labels) and (source.labels is not None or source.stream is not None)
+    labeled = bool(labels) and (source.labels is not None or source.stream is not None)
     dataset = _pipeline(
-        source, key, int(batch_size), labelled, shuffle, augmenter, seed, drop_remainder
+        source, key, int(batch_size), labeled, shuffle, augmenter, seed, drop_remainder
     )
     dataset.epoch_key = key
     dataset.class_names = source.class_names
-    dataset.labels = source.labels if labelled else None
+    dataset.labels = source.labels if labeled else None
     return dataset
 
 
 def read(name_or_path, labels=False, data_dir=None, download=False, **options):
     """All of a data set at once, as a `Source` with `images`; arguments as in `load`."""
-    options = make_options(
-        labels=labels, cache=True, size=options.pop("image_size", None), **options
-    )
+    options = Options(size=options.pop("image_size", None), labels=labels, cache=True, **options)
     return open_source(str(name_or_path), data_dir, download, options)
-
-
-def open_source(name, data_dir, download, options):
-    """The `Source` of a name, a file or a folder; arguments as in `load`, and `Options`."""
-    source = open_arrays(_in_data_dir(name, data_dir), options)
-    return open_tfds(name, data_dir, download, options) if source is None else source
-
-
-def _in_data_dir(name, data_dir):
-    """`data_dir/name` where that is an array file, a packed data set or a folder, else `name`."""
-    if data_dir is None or name == "digits":
-        return name
-    path = pathlib.Path(data_dir).expanduser() / name
-    if path.is_file() or next(image_files(path), None) is not None:
-        return str(path)
-    packed = packed_file(name, data_dir)
-    return name if packed is None else str(packed)
 
 
 def _import_tensorflow():
@@ -167,7 +145,7 @@ def _import_tensorflow():
     return tf
 
 
-def _pipeline(source, key, batch_size, labelled, shuffle, augmenter, seed, drop_remainder):
+def _pipeline(source, key, batch_size, labeled, shuffle, augmenter, seed, drop_remainder):
     import tensorflow as tf
 
     steps = source.n // batch_size if drop_remainder else -(-source.n // batch_size)
@@ -189,7 +167,7 @@ def _pipeline(source, key, batch_size, labelled, shuffle, augmenter, seed, drop_
             shifts.set_shape((images.shape[0], 2))
             shape = images.shape
             images = tf.ensure_shape(augmenter(images, flips, shifts), shape)
-        return (images, labels) if labelled else images
+        return (images, labels) if labeled else images
 
     def passes(_):
         # Once a pass, when its first batch is asked for; stateful, so never folded away.

@@ -5,6 +5,8 @@ import threading
 
 import numpy as np
 
+from keras_gans.typing import Any
+
 
 class EpochKey:
     """The epoch that the next pass over a dataset belongs to.
@@ -29,56 +31,56 @@ class EpochKey:
     (7, 8)
     """
 
-    def __init__(self, epoch=0):
+    def __init__(self, epoch: int = 0):
         # tf.data asks from a thread of its own.
         self._lock = threading.Lock()
         self.epoch = epoch
 
     @property
-    def epoch(self):
+    def epoch(self) -> int:
         return self._epoch
 
     @epoch.setter
-    def epoch(self, epoch):
+    def epoch(self, epoch: int) -> None:
         self._epoch = _index("epoch", epoch)
 
-    def next(self):
+    def next(self) -> int:
         """The epoch of a pass that begins now; the pass after it gets the following epoch."""
         with self._lock:
             epoch = self._epoch
             self._epoch += 1
         return epoch
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return EpochKey, (self.epoch,)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"EpochKey(epoch={self.epoch})"
 
 
 class _KeyGroup(EpochKey):
     """The keys of several datasets that are read side by side (`tf.data.Dataset.zip`)."""
 
-    def __init__(self, keys):
+    def __init__(self, keys: list[EpochKey]):
         self.keys = keys
 
     @property
-    def epoch(self):
+    def epoch(self) -> int:
         return self.keys[0].epoch
 
     @epoch.setter
-    def epoch(self, epoch):
+    def epoch(self, epoch: int) -> None:
         for key in self.keys:
             key.epoch = epoch
 
-    def next(self):
+    def next(self) -> int:
         return [key.next() for key in self.keys][0]
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return _KeyGroup, (self.keys,)
 
 
-def epoch_key_of(dataset):
+def epoch_key_of(dataset: Any) -> EpochKey | None:
     """The `EpochKey` of a dataset of `keras_gans.data`, also beneath tf.data transformations.
 
     Args:
@@ -116,17 +118,17 @@ def epoch_key_of(dataset):
     return _KeyGroup(keys) if len(keys) > 1 else (keys[0] if keys else None)
 
 
-def permutation(seed, epoch, n):
+def permutation(seed: int, epoch: int, n: int) -> np.ndarray:
     """The order of `n` images in an epoch: int64 (n,), each of 0 .. n - 1 once."""
     return np.random.default_rng((seed, epoch)).permutation(n)
 
 
-def derived_seed(seed, epoch):
+def derived_seed(seed: int, epoch: int) -> int:
     """One 63-bit integer for generators that take a single seed."""
     return np.random.default_rng((seed, epoch)).integers(2**63 - 1)
 
 
-def augmentation_rng(seed, epoch, batch):
+def augmentation_rng(seed: int, epoch: int, batch: int) -> np.random.Generator:
     """The generator of a batch's augmentation.
 
     NumPy pads a short key with zeros, (seed, epoch) being (seed, epoch, 0, 0); the 1 keeps these
@@ -135,7 +137,7 @@ def augmentation_rng(seed, epoch, batch):
     return np.random.default_rng((seed, epoch, batch, 1))
 
 
-def check_seed(seed):
+def check_seed(seed: Any) -> int:
     """`seed` as an integer; `ValueError` where it is negative or no integer."""
     return _index("seed", seed)
 
@@ -144,7 +146,7 @@ def _index(name, value):
     try:
         value = operator.index(value)
     except TypeError:
-        raise ValueError(f"{name} is {value!r}; an integer of 0 or more is wanted.") from None
+        raise ValueError(f"{name} is {value!r}; expected an integer of 0 or more.") from None
     if value < 0:
-        raise ValueError(f"{name} is {value}; an integer of 0 or more is wanted.")
+        raise ValueError(f"{name} is {value}; expected an integer of 0 or more.")
     return value

@@ -12,8 +12,11 @@ import sys
 import keras
 import numpy as np
 
-from keras_gans.data.checks import check_labels
+from keras_gans.data.checks import check_labels, check_size
 from keras_gans.data.images import first_line, fit_image
+from keras_gans.data.sources import in_memory, split_slice
+from keras_gans.data.tfds import TfdsExamples, open_builder
+from keras_gans.errors import nearest
 from keras_gans.files import replacing
 
 FORMAT = 1
@@ -54,12 +57,9 @@ def pack(name, out, data_dir=None, image_size=None, num=None, overwrite=False, d
         ValueError: no such data set, or images of several sizes without `image_size`.
         FileNotFoundError, ImportError: as `keras_gans.data.load`.
     """
-    from keras_gans.data.arrays import make_options
-    from keras_gans.data.tfds import TfdsExamples, open_builder
-
-    size = make_options(size=image_size).size
+    size = check_size(image_size)
     if num is not None and num < 1:
-        raise ValueError(f"num is {num}; 1 or more is wanted.")
+        raise ValueError(f"num is {num}; expected 1 or more.")
     path = _file_of(name, pathlib.Path(out))
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists: pass overwrite=True to replace it.")
@@ -139,7 +139,7 @@ class PackedExamples:
             )
 
     def _check(self):
-        """Raise where the description, perhaps a stranger's, does not hold together."""
+        """Raise where the description, which anyone may have written, contradicts itself."""
         for split, count in self.splits.items():
             if not isinstance(count, int) or count < 1:
                 raise ValueError(f"{count!r} examples in {split!r}")
@@ -150,8 +150,6 @@ class PackedExamples:
 
     def array(self, key, split):
         """A feature's array in a split such as "train" or "test[:100]"."""
-        from keras_gans.data.sources import split_slice
-
         name, part = split_slice(split, self.splits, self.path)
         try:
             array = self._file[f"{key}_{name}"]
@@ -194,9 +192,6 @@ class _Feature:
 
 def packed_source(path, options):
     """The `Source` of a packed data set; the same choices as for an unpacked one."""
-    from keras_gans.data.sources import in_memory
-    from keras_gans.errors import nearest
-
     packed = PackedExamples(path)
     of_kind = {
         kind: [k for k, f in packed.features.items() if f.kind == kind]

@@ -1,16 +1,18 @@
 """Images in pairs, (inputs, targets), for methods that translate."""
 
-import pathlib
-
 import numpy as np
 
-from keras_gans.data.arrays import ArrayDataset, make_options
+from keras_gans.data.arrays import ArrayDataset
 from keras_gans.data.augment import augment_arrays, draw
-from keras_gans.data.checks import check_choice, check_images
-from keras_gans.data.images import fit_image, from_uint8
+from keras_gans.data.checks import check_choice, check_image_array
+from keras_gans.data.images import as_dtype, fit_image, from_uint8
+from keras_gans.data.opening import open_examples, opener
+from keras_gans.data.packing import packed_file
+from keras_gans.data.sources import Options
 from keras_gans.errors import nearest
 
 OUTLINE = "outline"
+IMAGE = "image"
 
 
 def load_pairs(
@@ -25,18 +27,19 @@ def load_pairs(
     dtype="float32",
     download=False,
 ):
-    """Pairs of images from a data set of TensorFlow Datasets, as NumPy arrays.
+    """Pairs of images as NumPy arrays, without TensorFlow but for its data sets.
 
     Args:
-        name: its name, such as `"emoji_styles/128"` or `"facades_mini"`.
+        name: of a data set of TensorFlow Datasets, such as `"emoji_styles/128"`; or `"digits"`, an
+            array file or a folder of images, whose single images are the targets of outlines.
         source, target: what the inputs and the targets are, each
-            an image of an example (`"input_image"`, `"real_image"`);
+            an image of an example (`"input_image"`, `"real_image"`; `"image"` where it has one);
             or a class of a label (`"noto"`, `"twemoji"`: two of emoji_styles' styles), the two
             paired by `key`; where one is given so, the other must be;
             for `source` also `"outline"`, the `outlines` of the targets.
         image_size, channels: see `keras_gans.data.load`; of both.
         split: `"train"`, `"test"`, or a part such as `"train[:80%]"`.
-        data_dir: folder that holds the data set.
+        data_dir: folder that holds the data set, see `keras_gans.data.load`.
         key: the text that says which images of two classes belong together.
         dtype: `"float32"` in [-1, 1], or `"uint8"`, a quarter of the memory.
         download: bool, whether TensorFlow Datasets may download it.
@@ -52,45 +55,47 @@ def load_pairs(
 
     Example:
 
+    >>> inputs, targets = keras_gans.data.load_pairs("digits", source="outline", target="image")
+    >>> inputs.shape, targets.shape
+    ((1797, 32, 32, 1), (1797, 32, 32, 1))
     >>> inputs, targets = keras_gans.data.load_pairs(
     ...     "emoji_styles/64", source="noto", target="twemoji", split="test", data_dir=folder
     ... )  # doctest: +SKIP
     >>> inputs.shape  # doctest: +SKIP
     (127, 64, 64, 3)
     """
-    from keras_gans.data.tfds import open_examples
-
     check_choice("dtype", dtype, ("float32", "uint8"))
-    options = make_options(size=image_size, channels=channels)
-    if str(name) == "digits" or pathlib.Path(str(name)).expanduser().exists():
-        raise ValueError(
-            f"Pairs (source and target) are made of a data set of TensorFlow Datasets, such as "
-            f"emoji_styles/128, and {name} is none."
-        )
+    options = Options(size=image_size, channels=channels, split=split, cache=True)
     if target == OUTLINE or source == target:
         raise ValueError(
-            f"source is {source!r} and target {target!r}: two different ones are wanted, and an "
-            "outline as source only."
+            f"source is {source!r} and target {target!r}: they must be two different ones, and an "
+            "outline can only be the source."
         )
-    data = open_examples(name, data_dir, download)
-    features = data.features
     names = [x for x in (source, target) if x != OUTLINE]
-    images = [x for x in names if x in features]
-    if images == names:
-        found = _of_examples(data, split, names, options)
+    single = None if packed_file(name, data_dir) else opener(name, data_dir)
+    if single is None:
+        data = open_examples(name, data_dir, download)
+        if set(names) <= set(data.features):
+            found = _of_examples(data, split, names, options)
+        else:
+            found = _of_classes(name, data, split, names, key, options)
+    elif names == [IMAGE]:
+        found = {IMAGE: single(options).images}
     else:
-        found = _of_classes(name, data, split, names, key, options)
+        raise ValueError(
+            f"Pairs of source {source!r} and target {target!r} are made of a data set of "
+            f"TensorFlow Datasets, such as emoji_styles/128, and {name} is none: its single images "
+            f"are paired by source={OUTLINE!r}, target={IMAGE!r}."
+        )
     targets = found[target]
     inputs = outlines(targets) if source == OUTLINE else found[source]
-    if dtype == "float32":
-        inputs, targets = from_uint8(inputs), from_uint8(targets)
-    return inputs, targets
+    return as_dtype(inputs, dtype), as_dtype(targets, dtype)
 
 
 def outlines(images, threshold=0.25):
     """Line drawings: black where an image changes, white elsewhere.
 
-    A pixel is black where the luma within its 3x3 neighbourhood spans more than `threshold`.
+    A pixel is black where the luma within its 3x3 neighborhood spans more than `threshold`.
 
     Args:
         images: float images in [-1, 1] or uint8 ones, (N, H, W, C) with 1 or 3 channels.
@@ -105,12 +110,12 @@ def outlines(images, threshold=0.25):
     >>> (keras_gans.data.outlines(image)[0, 0, :, 0] < 0).astype(int)
     array([0, 0, 0, 1, 1, 0, 0, 0])
     """
-    images = check_images(images, "images", value_range=None)
+    images = check_image_array(images, "images", value_range=None)
     low, high = (0, 255) if images.dtype == np.uint8 else (-1.0, 1.0)
     lines = np.empty((*images.shape[:3], 1), images.dtype)
     for i, image in enumerate(images):
-        grey = fit_image(image, channels=1)[..., 0].astype("float32")
-        padded = np.pad(grey, 1, mode="edge")
+        gray = fit_image(image, channels=1)[..., 0].astype("float32")
+        padded = np.pad(gray, 1, mode="edge")
         around = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
         span = around.max(axis=(2, 3)) - around.min(axis=(2, 3))
         lines[i, ..., 0] = np.where(span > threshold * (high - low), low, high)
@@ -121,7 +126,7 @@ class PairDataset(ArrayDataset):
     """Batches of (inputs, targets) for `fit`, shuffled as in `keras_gans.data.ArrayDataset`.
 
     Args:
-        inputs, targets: uint8 images, or floats in [-1, 1]; (N, H, W, C), or (N, H, W) for grey;
+        inputs, targets: uint8 images, or floats in [-1, 1]; (N, H, W, C), or (N, H, W) for gray;
             as many of both. uint8 is converted batch by batch.
         batch_size, shuffle, seed, drop_remainder: see `ArrayDataset`.
         augment: any of `"flip"` and `"crop"`, the same for both images of a pair.
@@ -141,7 +146,7 @@ class PairDataset(ArrayDataset):
     def __init__(self, inputs, targets, batch_size=64, **kwargs):
         super().__init__(inputs, None, batch_size, **kwargs)
         value_range = kwargs.get("value_range")
-        self.targets = check_images(targets, "targets", value_range, max_channels=8)
+        self.targets = check_image_array(targets, "targets", value_range, max_channels=8)
         if len(self.targets) != len(self.images):
             raise ValueError(
                 f"There are {len(self.images)} inputs and {len(self.targets)} targets: a pair has "
@@ -163,8 +168,7 @@ class PairDataset(ArrayDataset):
 
 
 def _fit(image, options):
-    size, channels = options.size or image.shape[:2], options.channels
-    return fit_image(image, size, options.resize or "bilinear", channels)
+    return fit_image(image, options.size, channels=options.channels)
 
 
 def _of_examples(data, split, names, options):

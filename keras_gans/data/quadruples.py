@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 
-from keras_gans.data.checks import check_batch_size, check_images, check_size
+from keras_gans.data.checks import check_batch_size, check_image_array, check_size
 from keras_gans.data.images import fit_image, from_uint8
+from keras_gans.data.opening import open_examples
 from keras_gans.data.order import EpochKey, check_seed, permutation
 
 
@@ -35,7 +36,7 @@ class QuadrupleDataset(keras.utils.PyDataset):
     def __init__(self, x, guide_x, y, guide_y, batch_size=4, shuffle=True, swap=False, seed=0):
         super().__init__()
         given = {"x": x, "guide_x": guide_x, "y": y, "guide_y": guide_y}
-        self.arrays = [check_images(a, name, max_channels=8) for name, a in given.items()]
+        self.arrays = [check_image_array(a, name, max_channels=8) for name, a in given.items()]
         for name, array in zip(given, self.arrays, strict=True):
             if array.shape[:3] != self.arrays[0].shape[:3]:
                 raise ValueError(
@@ -81,10 +82,12 @@ class QuadrupleDataset(keras.utils.PyDataset):
         return from_uint8(images) if images.dtype == np.uint8 else images
 
 
-def load_paired(
+def load_quadruples(
     name, data_dir=None, split="train", key="codepoint", domain="style", image_size=None
 ):
     """A data set of TensorFlow Datasets whose images are one thing in each of several domains.
+
+    Any two domains, with a guide of each image, make quadruples for `QuadrupleDataset`.
 
     Args:
         name: such as `"emoji_styles/64"`.
@@ -102,8 +105,6 @@ def load_paired(
         ValueError: an unknown feature, or something that not every domain shows exactly once.
         ImportError, FileNotFoundError: as `keras_gans.data.load`.
     """
-    from keras_gans.data.tfds import open_examples
-
     size = check_size(image_size)
     data = open_examples(name, data_dir)
     features = data.features

@@ -7,8 +7,8 @@ import pathlib
 
 import numpy as np
 
+from keras_gans import registry
 from keras_gans.data.images import first_line, fit_image
-from keras_gans.data.packing import PackedExamples, packed_file
 from keras_gans.data.sources import Source
 from keras_gans.errors import nearest
 
@@ -45,7 +45,7 @@ def open_tfds(name, data_dir, download, options):
     if None in size or channels is None:
         raise ValueError(f"The images of {name} differ in size: pass image_size= and channels=.")
     if stored[-1] not in (1, 3, None):
-        raise ValueError(f"The images of {name} have {stored[-1]} channels; 1 or 3 are wanted.")
+        raise ValueError(f"The images of {name} have {stored[-1]} channels; expected 1 or 3.")
     shape = (*size, channels)
 
     def fit(image):
@@ -122,14 +122,6 @@ class TfdsExamples:
         with contextlib.suppress(ValueError):
             chosen["label"] = _label_key(self.name, self._builder.info, True)
         return chosen
-
-
-def open_examples(name, data_dir, download=False):
-    """The examples of a data set, packed or not; arguments and errors as in `open_builder`."""
-    packed = packed_file(name, data_dir)
-    if packed is not None:
-        return PackedExamples(packed)
-    return TfdsExamples(open_builder(name, data_dir, download))
 
 
 def _decoded(builder, split, keys):
@@ -221,10 +213,11 @@ def open_builder(name, data_dir, download=False):
 
 def _unknown(name, folder, list_builders):
     prepared = _prepared(folder)
-    names = ["digits", *prepared, *list_builders(with_community_datasets=False)]
-    known = list(dict.fromkeys(names))
-    text = f"Unknown data set {name!r}{nearest(name, known)}: 'digits', a folder of images, an "
-    text += ".npz or .npy file, or a name of TensorFlow Datasets is wanted"
+    own = registry.names("data set")
+    known = list(dict.fromkeys([*own, *prepared, *list_builders(with_community_datasets=False)]))
+    text = f"Unknown data set {name!r}{nearest(name, known)}: it must be one of the library's own "
+    text += f"({', '.join(own)}), a folder of images, an .npz or .npy file, or a name of "
+    text += "TensorFlow Datasets"
     if os.path.isdir(name):
         return f"{text}; the folder {name} has no images in it."
     if folder is not None and not os.path.isdir(folder):
@@ -257,7 +250,7 @@ def _image_key(name, features, wanted):
         raise ValueError(f"{name} has no image {wanted!r}{hint}; it has {', '.join(keys)}.")
     if features[wanted].np_dtype != np.uint8:
         dtype = np.dtype(features[wanted].np_dtype).name
-        raise ValueError(f"The image {wanted!r} of {name} is {dtype}; uint8 is wanted.")
+        raise ValueError(f"The image {wanted!r} of {name} is {dtype}; expected uint8.")
     return wanted
 
 

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_gans.layers.spectral import SpectralConv2D
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
@@ -12,11 +13,11 @@ class SelfAttention(keras.layers.Layer):
 
     Zhang et al., Self-Attention GANs, ICML 2019, in the form of BigGAN: theta and phi are 1x1
     convolutions to C / 8 channels, g to C / 2, o back to C, all without bias and under spectral
-    normalisation; phi and g are max-pooled 2x2; the products are not scaled; the gain starts at 0.
+    normalization; phi and g are max-pooled 2x2; the products are not scaled; the gain starts at 0.
 
     Args:
         initializer: of the kernels, or four of them (theta's, phi's, g's, o's).
-        epsilon: float, of the spectral normalisation.
+        epsilon: float, of the spectral normalization.
 
     Call arguments:
         inputs: (B, H, W, C), H and W even.
@@ -27,13 +28,18 @@ class SelfAttention(keras.layers.Layer):
     (2, 8, 8, 16)
     """
 
-    def __init__(self, initializer="glorot_uniform", epsilon=1e-12, **kwargs):
+    theta: SpectralConv2D
+    phi: SpectralConv2D
+    g: SpectralConv2D
+    o: SpectralConv2D
+
+    def __init__(self, initializer: Any = "glorot_uniform", epsilon: float = 1e-12, **kwargs: Any):
         super().__init__(**kwargs)
         four = initializer if isinstance(initializer, (list, tuple)) else (initializer,) * 4
-        self.initializers = [keras.initializers.get(i) for i in four]
+        self.initializers: list[Any] = [keras.initializers.get(i) for i in four]
         self.epsilon = epsilon
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         inner, value = max(channels // 8, 1), max(channels // 2, 1)
         filters = (inner, inner, value, channels)
@@ -55,9 +61,9 @@ class SelfAttention(keras.layers.Layer):
         for layer in (self.theta, self.phi, self.g):
             layer.build(input_shape)
         self.o.build((*input_shape[:-1], value))
-        self.gain = self.add_weight(name="gain", shape=(), initializer="zeros")
+        self.gain: keras.Variable = self.add_weight(name="gain", shape=(), initializer="zeros")
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         def pooled(x):
             return ops.max_pool(x, 2, 2, "valid", data_format="channels_last")
 
@@ -73,10 +79,10 @@ class SelfAttention(keras.layers.Layer):
         out = self.o(ops.reshape(ops.matmul(weights, g), shape), training=training)
         return inputs + ops.convert_to_tensor(self.gain) * out
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         serialize = keras.initializers.serialize
         return {
             **super().get_config(),

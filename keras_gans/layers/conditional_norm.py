@@ -1,19 +1,20 @@
-"""Batch normalisation as published GANs have it, and conditioned on a vector per instance."""
+"""Batch normalization as published GANs have it, and conditioned on a vector per instance."""
 
 import keras
 from keras import ops
 
 from keras_gans.layers.spectral import SpectralDense
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class BatchNorm(keras.layers.Layer):
-    """Batch normalisation with the semantics of PyTorch's.
+    """Batch normalization with the semantics of PyTorch's.
 
     Unlike `keras.layers.BatchNormalization` the moving variance is the unbiased estimate, and
     epsilon is 1e-5; momentum is Keras's, the share of the old statistics that stays (PyTorch's 0.1
     is 0.9). Statistics are float32 under any policy. As in Keras, a layer with
-    `trainable = False` uses the moving statistics, and replicas normalise by their own batch's
+    `trainable = False` uses the moving statistics, and replicas normalize by their own batch's
     statistics; their moving ones are averaged.
 
     Args:
@@ -29,35 +30,37 @@ class BatchNorm(keras.layers.Layer):
     (2, 4, 4, 3)
     """
 
-    couples_instances = True
+    couples_instances: bool = True
 
-    def __init__(self, momentum=0.9, epsilon=1e-5, **kwargs):
+    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any):
         super().__init__(**kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.build_statistics(input_shape[-1])
-        self.gain = self.add_weight(
+        self.gain: Any = self.add_weight(
             name="gain", shape=(input_shape[-1],), initializer="ones", autocast=False
         )
-        self.bias = self.add_weight(
+        self.bias: Any = self.add_weight(
             name="bias", shape=(input_shape[-1],), initializer="zeros", autocast=False
         )
 
-    def build_statistics(self, channels):
+    def build_statistics(self, channels: int) -> None:
         options = {"shape": (channels,), "trainable": False, "autocast": False}
         options["aggregation"] = "mean"
-        self.moving_mean = self.add_weight(name="moving_mean", initializer="zeros", **options)
-        self.moving_variance = self.add_weight(
+        self.moving_mean: keras.Variable = self.add_weight(
+            name="moving_mean", initializer="zeros", **options
+        )
+        self.moving_variance: keras.Variable = self.add_weight(
             name="moving_variance", initializer="ones", **options
         )
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         gain, bias = ops.convert_to_tensor(self.gain), ops.convert_to_tensor(self.bias)
         return self.normalize(inputs, gain, bias, training)
 
-    def normalize(self, x, gain, bias, training):
+    def normalize(self, x: Tensor, gain: Tensor, bias: Tensor, training: bool) -> Tensor:
         """`gain * (x - mean) / sqrt(variance + epsilon) + bias` in the compute dtype."""
         x = ops.cast(x, "float32")
         if training and self.trainable:
@@ -71,30 +74,30 @@ class BatchNorm(keras.layers.Layer):
             variance = ops.convert_to_tensor(self.moving_variance)
         return ops.cast(x * (gain * ops.rsqrt(variance + self.epsilon)) + bias, self.compute_dtype)
 
-    def move(self, mean, variance, count):
+    def move(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
         """Move the statistics towards those of a batch of `count` values a channel."""
         count = ops.cast(count, "float32")
         variance = variance * (count / ops.maximum(count - 1, 1))
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + ops.stop_gradient(value) * (1 - self.momentum))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class ConditionalBatchNorm(BatchNorm):
-    """Batch normalisation whose gain and bias are linear in a condition.
+    """Batch normalization whose gain and bias are linear in a condition.
 
     x_hat * (1 + gain(c)) + bias(c), gain and bias linear without bias (de Vries et al., NeurIPS
     2017; BigGAN, Appendix B). A one-hot condition makes them tables of one row per class; BigGAN's
-    condition, a shared embedding with a part of the latents, goes with spectral normalisation.
+    condition, a shared embedding with a part of the latents, goes with spectral normalization.
 
     Args:
-        spectral: bool, whether the two linear maps are under spectral normalisation.
+        spectral: bool, whether the two linear maps are under spectral normalization.
         initializer: of their kernels, or a pair (gain's, bias's).
         momentum, epsilon: of `BatchNorm`.
         spectral_epsilon: float, of `SpectralDense`.
@@ -109,22 +112,25 @@ class ConditionalBatchNorm(BatchNorm):
     (2, 4, 4, 3)
     """
 
+    gain: keras.layers.Dense
+    bias: keras.layers.Dense
+
     def __init__(
         self,
-        spectral=False,
-        initializer="glorot_uniform",
-        momentum=0.9,
-        epsilon=1e-5,
-        spectral_epsilon=1e-12,
-        **kwargs,
+        spectral: bool = False,
+        initializer: Any = "glorot_uniform",
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        spectral_epsilon: float = 1e-12,
+        **kwargs: Any,
     ):
         super().__init__(momentum, epsilon, **kwargs)
         self.spectral = spectral
         pair = initializer if isinstance(initializer, (list, tuple)) else (initializer,) * 2
-        self.initializers = [keras.initializers.get(i) for i in pair]
+        self.initializers: list[Any] = [keras.initializers.get(i) for i in pair]
         self.spectral_epsilon = spectral_epsilon
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         features, condition = input_shape
         self.build_statistics(features[-1])
         options = {"epsilon": self.spectral_epsilon} if self.spectral else {}
@@ -143,7 +149,7 @@ class ConditionalBatchNorm(BatchNorm):
         self.gain.build(condition)
         self.bias.build(condition)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         x, condition = inputs
         options = {"training": training} if self.spectral else {}
         shape = (-1, *(1,) * (len(x.shape) - 2), x.shape[-1])
@@ -153,10 +159,10 @@ class ConditionalBatchNorm(BatchNorm):
         )
         return self.normalize(x, 1 + gain, bias, training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape[0]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         serialize = keras.initializers.serialize
         return {
             **super().get_config(),

@@ -4,9 +4,12 @@ import keras
 from keras import ops
 
 from keras_gans.training import backend, vjp
+from keras_gans.typing import Any, Tensor
 
 
-def conv2d_transpose(inputs, kernel, strides, padding, **kwargs):
+def conv2d_transpose(
+    inputs: Tensor, kernel: Tensor, strides: tuple[int, int], padding: str, **kwargs: Any
+) -> Tensor:
     """`keras.ops.conv_transpose` in two dimensions, by phases where that is much faster.
 
     Args:
@@ -51,7 +54,7 @@ def _conv2d_transpose_with_gradient(inputs, kernel):
     return transpose(inputs, kernel)
 
 
-def conv2d_transpose_by_phases(inputs, kernel):
+def conv2d_transpose_by_phases(inputs: Tensor, kernel: Tensor) -> Tensor:
     """A 4x4 transposed convolution of stride 2, "same", as a 2x2 convolution to four phases.
 
     Output pixel o = 2 p + a takes tap k of input pixel i where k = o - 2 i + 1: phase a = 0 has
@@ -97,7 +100,7 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
     (1, 8, 8, 8)
     """
 
-    def linear(self, inputs, kernel):
+    def linear(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         """The layer without its bias and activation, for any kernel."""
         return conv2d_transpose(
             inputs,
@@ -109,11 +112,11 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
             data_format=self.data_format,
         )
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return finish(self, self.linear(inputs, self.kernel))
 
 
-def finish(layer, outputs):
+def finish(layer: keras.layers.Layer, outputs: Tensor) -> Tensor:
     """Add a Keras layer's bias and apply its activation."""
     if layer.use_bias:
         first = getattr(layer, "data_format", "channels_last") == "channels_first"

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_gans.errors import nearest
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
@@ -19,7 +20,7 @@ class DiffAugment(keras.layers.Layer):
       times [0.5, 1.5). Nothing is clipped.
     - "translation": a shift by up to 1/8 of the height and of the width (rounded, whole pixels),
       either way; what comes in is 0.
-    - "cutout": a rectangle of half the height and width (rounded) set to 0, its centre anywhere in
+    - "cutout": a rectangle of half the height and width (rounded) set to 0, its center anywhere in
       the image; the part outside the image is lost.
 
     `layer(images, random=None, training=True)` takes float images (B, H, W, C) and gives the same
@@ -44,15 +45,15 @@ class DiffAugment(keras.layers.Layer):
     (2, 8, 8, 3)
     """
 
-    def __init__(self, policy="color,translation,cutout", seed=0, **kwargs):
+    def __init__(self, policy: str = "color,translation,cutout", seed: int = 0, **kwargs: Any):
         # The images keep their dtype under any policy of the layer.
         super().__init__(autocast=False, **kwargs)
-        self.names = _names(policy)
-        self.policy = ",".join(self.names)
+        self.names: tuple[str, ...] = _names(policy)
+        self.policy: str = ",".join(self.names)
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator: keras.random.SeedGenerator = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if len(input_shape) != 4 or None in tuple(input_shape[1:]):
             raise ValueError(
                 f"DiffAugment has images of shape {tuple(input_shape)}; (batch, height, width, "
@@ -60,22 +61,24 @@ class DiffAugment(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, images, random=None, training=True):
+    def call(self, images: Tensor, random: Any = None, training: bool = True) -> Tensor:
         if not training:
             return images
         dtype = keras.backend.standardize_dtype(images.dtype)
         if "float" not in dtype:
-            raise ValueError(f"DiffAugment has {dtype} images; floats in [-1, 1] are wanted.")
+            raise ValueError(f"DiffAugment has {dtype} images; expected floats in [-1, 1].")
         random = _KerasRandom(self.seed_generator) if random is None else random
         x = ops.cast(images, "float32")
         for name in self.names:
             x = _AUGMENTATIONS[name](x, random)
         return ops.cast(x, dtype)
 
-    def compute_output_spec(self, images, random=None, training=True):
+    def compute_output_spec(
+        self, images: Tensor, random: Any = None, training: bool = True
+    ) -> keras.KerasTensor:
         return keras.KerasTensor(images.shape, dtype=images.dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "policy": self.policy, "seed": self.seed}
 
 
@@ -96,8 +99,8 @@ def _color(x, random):
     u = ops.reshape(random.uniform((ops.shape(x)[0], 3)), (-1, 1, 1, 1, 3))
     brightness, saturation, contrast = u[..., 0] - 0.5, 2.0 * u[..., 1], u[..., 2] + 0.5
     x = x + brightness
-    grey = ops.mean(x, axis=3, keepdims=True)
-    x = grey + saturation * (x - grey)
+    gray = ops.mean(x, axis=3, keepdims=True)
+    x = gray + saturation * (x - gray)
     mean = ops.mean(x, axis=(1, 2, 3), keepdims=True)
     return mean + contrast * (x - mean)
 
@@ -135,9 +138,9 @@ def _cutout(x, random):
 def _cut(batch, size, random):
     """Whether each place of an axis is cut out, (B, size)."""
     side = _share(size, 1 / 2)
-    # An even side has its centre between two places: one more of them.
-    centre = random.integers((batch, 1), size + 1 - side % 2)
-    place = ops.arange(size, dtype="int32") - centre + side // 2
+    # An even side has its center between two places: one more of them.
+    center = random.integers((batch, 1), size + 1 - side % 2)
+    place = ops.arange(size, dtype="int32") - center + side // 2
     return ops.logical_and(place >= 0, place < side)
 
 
@@ -153,7 +156,7 @@ def _names(policy):
     names = [n.strip() for n in policy.split(",")] if isinstance(policy, str) else []
     if not any(names):
         raise ValueError(
-            f"The augmentation policy is {policy!r}; a string of names out of {known} is wanted, "
+            f"The augmentation policy is {policy!r}; expected a string of names out of {known}, "
             "with commas between them."
         )
     for name in names:

@@ -1,32 +1,24 @@
 """Initial weights that are the same on every backend."""
 
-import contextlib
-import contextvars
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 from keras import ops
 
-_blank = contextvars.ContextVar("keras_gans_blank_weights", default=False)
-
-
-@contextlib.contextmanager
-def blank_weights():
-    """A context for networks whose weights come from elsewhere: ours are zeros, drawn by nobody."""
-    token = _blank.set(True)
-    try:
-        yield
-    finally:
-        _blank.reset(token)
+from keras_gans.training.blank import are_blank
+from keras_gans.typing import Config, Shape, Tensor
 
 
 class _Seeded(keras.initializers.Initializer):
     """Base of those below: `draw(random, shape)` gives a float64 array."""
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Shape, dtype: str | None = None) -> Tensor:
         shape = tuple(shape)
-        blank = _blank.get()
-        values = np.zeros(shape) if blank else self.draw(np.random.default_rng(self.seed), shape)
+        if are_blank():
+            values = np.zeros(shape)
+        else:
+            values = self.draw(np.random.default_rng(self.seed), shape)
         return ops.convert_to_tensor(values.astype("float32"), dtype=dtype)
 
 
@@ -46,14 +38,14 @@ class SeededNormal(_Seeded):
     (2, 3)
     """
 
-    def __init__(self, stddev=0.05, seed=0):
+    def __init__(self, stddev: float = 0.05, seed: int | Sequence[int] = 0):
         self.stddev = stddev
         self.seed = seed
 
-    def draw(self, random, shape):
+    def draw(self, random: np.random.Generator, shape: Shape) -> np.ndarray:
         return random.normal(0.0, self.stddev, shape)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"stddev": self.stddev, "seed": self.seed}
 
 
@@ -62,7 +54,7 @@ class SeededUniform(_Seeded):
     """Uniform weights in [-limit, limit] drawn by NumPy (see `SeededNormal`).
 
     `limit = fan_in ** -0.5` gives what PyTorch's convolutions and linear layers start with, their
-    biases included: published networks that initialise only their kernels keep it there.
+    biases included: published networks that initialize only their kernels keep it there.
 
     Args:
         limit: float.
@@ -74,14 +66,14 @@ class SeededUniform(_Seeded):
     (3,)
     """
 
-    def __init__(self, limit=0.05, seed=0):
+    def __init__(self, limit: float = 0.05, seed: int | Sequence[int] = 0):
         self.limit = limit
         self.seed = seed
 
-    def draw(self, random, shape):
+    def draw(self, random: np.random.Generator, shape: Shape) -> np.ndarray:
         return random.uniform(-self.limit, self.limit, shape)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"limit": self.limit, "seed": self.seed}
 
 
@@ -108,14 +100,14 @@ class SeededOrthogonal(_Seeded):
     True
     """
 
-    def __init__(self, gain=1.0, seed=0):
+    def __init__(self, gain: float = 1.0, seed: int | Sequence[int] = 0):
         self.gain = gain
         self.seed = seed
 
-    def draw(self, random, shape):
+    def draw(self, random: np.random.Generator, shape: Shape) -> np.ndarray:
         if len(shape) < 2:
             raise ValueError(
-                f"SeededOrthogonal got the shape {shape}; a kernel of two axes or more is wanted: "
+                f"SeededOrthogonal got the shape {shape}; expected a kernel of two axes or more: "
                 "give biases another initializer."
             )
         outputs, rest = shape[-1], int(np.prod(shape[:-1]))
@@ -126,5 +118,5 @@ class SeededOrthogonal(_Seeded):
         matrix = q if outputs <= rest else q.T  # (rest, outputs)
         return matrix.reshape(shape)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"gain": self.gain, "seed": self.seed}

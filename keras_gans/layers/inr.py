@@ -1,11 +1,14 @@
 """A head that renders an image of any size from a feature map."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_gans.layers.initializers import SeededUniform
 from keras_gans.layers.spectral import SpectralDense
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 # Bytes of one intermediate result of a chunk of rows in `render`; a handful live at once.
 _CHUNK_BYTES = 48 * 2**20
@@ -13,25 +16,25 @@ _CHUNK_BYTES = 48 * 2**20
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class INRHead(keras.layers.Layer):
-    """Implicit-representation head: colours as a function of features and coordinates.
+    """Implicit-representation head: colors as a function of features and coordinates.
 
     Omni-INR-GAN (Zhou et al., Omni-GAN, ICCV 2021, Sec. 3.5, Tables 7 and 8): at each pixel, the
-    3x3 neighbourhoods of the feature map are sampled bilinearly at the pixel's centre and
+    3x3 neighborhoods of the feature map are sampled bilinearly at the pixel's center and
     concatenated with its coordinates (y, x) in [-1, 1] and the cell, the pixel's size measured in
     the map's pixels times 2 (rows, columns); a perceptron (hidden, hidden, channels; ReLU;
-    spectrally normalised) and tanh give the colour.
+    spectrally normalized) and tanh give the color.
 
     Sampling commutes with a linear map. So the first linear layer, whose kernel
     (9 C + 4, hidden) is one matrix to the spectral norm, is applied before it as a zero-padded 3x3
     convolution, and 9 C channels are never sampled. Its rows are in the order (row of the
-    neighbourhood, column, channel), y, x, cell rows, cell columns.
+    neighborhood, column, channel), y, x, cell rows, cell columns.
 
     Args:
         image_size: integer, side of the images of `call`.
         hidden: integer, width of the perceptron.
         channels: integer, channels of the images.
         cell: "trained" for the cell of `image_size` at every size, or "true" for each size's own.
-        epsilon: float, of the spectral normalisation.
+        epsilon: float, of the spectral normalization.
         seed: integer or sequence of integers; kernels and biases start uniform in
             +-fan_in ** -0.5 (PyTorch's linear layers).
 
@@ -50,7 +53,14 @@ class INRHead(keras.layers.Layer):
     """
 
     def __init__(
-        self, image_size, hidden, channels=3, cell="trained", epsilon=1e-6, seed=0, **kwargs
+        self,
+        image_size: int,
+        hidden: int,
+        channels: int = 3,
+        cell: str = "trained",
+        epsilon: float = 1e-6,
+        seed: int | Sequence[int] = 0,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         _check_cell(cell)
@@ -61,11 +71,11 @@ class INRHead(keras.layers.Layer):
         self.epsilon = epsilon
         self.seed = seed
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         inputs = (9 * input_shape[-1] + 4, self.hidden, self.hidden)
         outputs = (self.hidden, self.hidden, self.channels)
         seed = list(self.seed) if isinstance(self.seed, (list, tuple)) else [self.seed]
-        self.linears = [
+        self.linears: list[SpectralDense] = [
             SpectralDense(
                 n_out,
                 kernel_initializer=SeededUniform(n_in**-0.5, [*seed, 2 * i]),
@@ -79,10 +89,17 @@ class INRHead(keras.layers.Layer):
         for layer, n_in in zip(self.linears, inputs, strict=True):
             layer.build((None, n_in))
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         return self._render(inputs, (self.image_size,) * 2, self.cell, None, training)
 
-    def render(self, features, size, cell=None, rows=None, differentiable=False):
+    def render(
+        self,
+        features: Tensor,
+        size: int | tuple[int, int],
+        cell: str | None = None,
+        rows: int | None = None,
+        differentiable: bool = False,
+    ) -> Tensor:
         """Images of any size, from the feature map, in evaluation mode.
 
         Args:
@@ -101,7 +118,7 @@ class INRHead(keras.layers.Layer):
         """
         height, width = (size, size) if np.ndim(size) == 0 else size
         if height < 1 or width < 1:
-            raise ValueError(f"size is {size}; a positive height and width are wanted.")
+            raise ValueError(f"size is {size}; expected a positive height and width.")
         cell = cell or self.cell
         _check_cell(cell)
         if rows is None:
@@ -138,13 +155,13 @@ class INRHead(keras.layers.Layer):
             chunks.append(ops.tanh(y))
         return chunks[0] if len(chunks) == 1 else ops.concatenate(chunks, axis=1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.image_size, self.image_size, self.channels)
 
-    def compute_output_spec(self, inputs, training=False):
+    def compute_output_spec(self, inputs: Tensor, training: bool = False) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype="float32")
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "image_size": self.image_size,
@@ -162,14 +179,14 @@ def _check_cell(cell):
 
 
 def _centres(count):
-    """The coordinates of the centres of `count` pixels in [-1, 1]."""
+    """The coordinates of the centers of `count` pixels in [-1, 1]."""
     return (2 * np.arange(count) + 1) / count - 1
 
 
 def _sample(x, axis, count, start, stop):
     """Samples start to stop of `count` along an axis of x, bilinear, zero outside of x.
 
-    `torch.nn.functional.grid_sample(padding_mode="zeros", align_corners=False)` at pixel centres.
+    `torch.nn.functional.grid_sample(padding_mode="zeros", align_corners=False)` at pixel centers.
     """
     n = x.shape[axis]
     if (count, start, stop) == (n, 0, n):

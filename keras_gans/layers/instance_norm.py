@@ -1,7 +1,9 @@
-"""Instance normalisation."""
+"""Instance normalization."""
 
 import keras
 from keras import ops
+
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
@@ -26,12 +28,12 @@ class InstanceNorm(keras.layers.Layer):
     [-1.342, -0.447, 0.447, 1.342]
     """
 
-    def __init__(self, parameters=True, epsilon=1e-5, **kwargs):
+    def __init__(self, parameters: bool = True, epsilon: float = 1e-5, **kwargs: Any):
         super().__init__(**kwargs)
-        self.parameters = bool(parameters)
+        self.parameters: bool = bool(parameters)
         self.epsilon = epsilon
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         if channels is None or len(input_shape) < 3:
             raise ValueError(
@@ -39,10 +41,14 @@ class InstanceNorm(keras.layers.Layer):
                 "positions to average over and a known C is wanted."
             )
         if self.parameters:
-            self.scale = self.add_weight(shape=(channels,), initializer="ones", name="scale")
-            self.offset = self.add_weight(shape=(channels,), initializer="zeros", name="offset")
+            self.scale: keras.Variable = self.add_weight(
+                shape=(channels,), initializer="ones", name="scale"
+            )
+            self.offset: keras.Variable = self.add_weight(
+                shape=(channels,), initializer="zeros", name="offset"
+            )
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         x = ops.cast(inputs, "float32")
         axes = tuple(range(1, len(x.shape) - 1))
         x = x - ops.mean(x, axes, keepdims=True)
@@ -51,8 +57,8 @@ class InstanceNorm(keras.layers.Layer):
             x = x * ops.cast(self.scale, "float32") + ops.cast(self.offset, "float32")
         return ops.cast(x, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "parameters": self.parameters, "epsilon": self.epsilon}

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_gans.typing import Any, Config, Tensor
+
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class OneHot(keras.layers.Layer):
@@ -20,17 +22,17 @@ class OneHot(keras.layers.Layer):
     (2, 3)
     """
 
-    def __init__(self, num_classes, **kwargs):
+    def __init__(self, num_classes: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.num_classes = num_classes
         self.built = True
 
-    def call(self, labels):
+    def call(self, labels: Tensor) -> Tensor:
         labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
         return ops.one_hot(labels, self.num_classes, dtype=self.compute_dtype)
 
-    def compute_output_spec(self, labels):
+    def compute_output_spec(self, labels: Tensor) -> keras.KerasTensor:
         return keras.KerasTensor((labels.shape[0], self.num_classes), dtype=self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "num_classes": self.num_classes}

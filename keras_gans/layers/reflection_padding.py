@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_gans.typing import Any, Config, Shape, Tensor
+
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class ReflectionPadding2D(keras.layers.Layer):
@@ -23,27 +25,27 @@ class ReflectionPadding2D(keras.layers.Layer):
     [1, 0, 1, 2, 1]
     """
 
-    def __init__(self, padding=1, **kwargs):
+    def __init__(self, padding: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
         if padding < 0:
-            raise ValueError(f"padding is {padding}; 0 or more pixels are wanted.")
-        self.padding = int(padding)
+            raise ValueError(f"padding is {padding}; expected 0 or more pixels.")
+        self.padding: int = int(padding)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if any(n is not None and n <= self.padding for n in input_shape[1:3]):
             raise ValueError(
                 f"Images of {input_shape[1]} x {input_shape[2]} cannot be mirrored over "
-                f"{self.padding} pixels: larger images, or less padding, are wanted."
+                f"{self.padding} pixels: expected larger images, or less padding."
             )
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         n = self.padding
         return ops.pad(inputs, ((0, 0), (n, n), (n, n), (0, 0)), mode="reflect")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, height, width, channels = input_shape
         sides = (None if n is None else n + 2 * self.padding for n in (height, width))
         return (batch, *sides, channels)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "padding": self.padding}

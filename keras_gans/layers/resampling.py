@@ -6,10 +6,11 @@ from keras import ops
 
 from keras_gans.layers.convolution import conv2d_transpose, finish
 from keras_gans.layers.spectral import SpectralConv2D
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 # What resampling makes of the 3 taps along an axis: 4 taps of stride 2. Nearest upsampling copies
 # an input to two places, so a tap of the transposed convolution is the sum of the taps that meet
-# it; average pooling takes the mean of two neighbouring outputs.
+# it; average pooling takes the mean of two neighboring outputs.
 _TAPS = {
     "up": np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], "float32"),
     "down": np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], "float32") / 2,
@@ -19,7 +20,7 @@ _TAPS = {
 class _Resampled:
     """Mixin of a convolution layer: what its 3x3 kernel and the resampling are together."""
 
-    def __init__(self, filters, resample, **kwargs):
+    def __init__(self, filters: int, resample: str, **kwargs: Any):
         if resample not in _TAPS:
             raise ValueError(f'resample is {resample!r}; "up" or "down" is wanted.')
         kwargs = {k: v for k, v in kwargs.items() if k not in _FIXED}
@@ -28,7 +29,7 @@ class _Resampled:
             raise ValueError(f"{type(self).__name__} takes channels_last images only.")
         self.resample = resample
 
-    def linear(self, inputs, kernel):
+    def linear(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         taps = ops.convert_to_tensor(_TAPS[self.resample], kernel.dtype)
         if self.resample == "up":
             kernel = ops.einsum("at,bu,tuio->aboi", taps, taps, kernel)
@@ -39,14 +40,14 @@ class _Resampled:
             inputs, padding = ops.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0))), "valid"
         return ops.conv(inputs, kernel, 2, padding, data_format="channels_last")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         def resampled(n):
             return None if n is None else (2 * n if self.resample == "up" else n // 2)
 
         batch, height, width, _ = input_shape
         return (batch, resampled(height), resampled(width), self.filters)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = {k: v for k, v in super().get_config().items() if k not in _FIXED}
         return {**config, "resample": self.resample}
 
@@ -74,17 +75,17 @@ class ResampledConv2D(_Resampled, keras.layers.Conv2D):
     (1, 8, 8, 8)
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return finish(self, self.linear(inputs, self.kernel))
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class ResampledSpectralConv2D(_Resampled, SpectralConv2D):
-    """`ResampledConv2D` under spectral normalisation of the 3x3 kernel (see `SpectralNormalized`).
+    """`ResampledConv2D` under spectral normalization of the 3x3 kernel (see `SpectralNormalized`).
 
     Args:
         filters, resample, **kwargs: of `ResampledConv2D`.
-        epsilon: float, of the spectral normalisation.
+        epsilon: float, of the spectral normalization.
 
     Example:
 
@@ -107,8 +108,8 @@ class GlobalSumPooling2D(keras.layers.Layer):
     (2, 3)
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.cast(ops.sum(ops.cast(inputs, "float32"), (1, 2)), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], input_shape[-1])

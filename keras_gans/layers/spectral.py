@@ -1,10 +1,11 @@
-"""Spectral normalisation with the right gradient on every backend."""
+"""Spectral normalization with the right gradient on every backend."""
 
 import keras
 from keras import ops
 
 from keras_gans.layers.convolution import Conv2DTranspose, finish
 from keras_gans.layers.initializers import SeededNormal
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 
 class SpectralNormalized:
@@ -18,19 +19,19 @@ class SpectralNormalized:
     and v held constant in the gradient. u' is stored in training only; evaluation iterates too.
 
     `keras.layers.SpectralNormalization` writes W / sigma into the kernel: on TensorFlow and torch
-    sigma then has no gradient, and the normalised kernel is normalised again at every call.
+    sigma then has no gradient, and the normalized kernel is normalized again at every call.
     """
 
     # Axis of the kernel that counts outputs: a Conv2DTranspose kernel is (h, w, out, in).
-    _output_axis = -1
+    _output_axis: int = -1
 
-    def __init__(self, *args, epsilon=1e-12, **kwargs):
+    def __init__(self, *args: Any, epsilon: float = 1e-12, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.epsilon = epsilon
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
-        self.u = self.add_weight(
+        self.u: keras.Variable = self.add_weight(
             name="u",
             shape=(1, self.kernel.shape[self._output_axis]),
             initializer=SeededNormal(1.0),
@@ -39,7 +40,7 @@ class SpectralNormalized:
             aggregation="only_first_replica",
         )
 
-    def sigma(self, kernel):
+    def sigma(self, kernel: Tensor) -> tuple[Tensor, Tensor]:
         """`(sigma, u')` of a kernel: the estimate of its largest singular value, and the new u."""
         axes = list(range(len(kernel.shape)))
         axes.insert(0, axes.pop(self._output_axis))
@@ -50,7 +51,7 @@ class SpectralNormalized:
         u, v = ops.stop_gradient(u), ops.stop_gradient(v)
         return ops.sum(ops.matmul(u, matrix) * v), u
 
-    def normalized(self, training):
+    def normalized(self, training: bool) -> Tensor:
         """The kernel divided by sigma, in the layer's compute dtype; in training, u moves on."""
         kernel = ops.cast(self.kernel, "float32")
         sigma, u = self.sigma(kernel)
@@ -58,17 +59,17 @@ class SpectralNormalized:
             self.u.assign(u)
         return ops.cast(kernel / sigma, self.compute_dtype)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         return finish(self, self.linear(inputs, self.normalized(training)))
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         # Convolutions of Keras save their kernel and bias only: u would be lost.
         keras.layers.Layer.save_own_variables(self, store)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         keras.layers.Layer.load_own_variables(self, store)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "epsilon": self.epsilon}
 
 
@@ -78,7 +79,7 @@ def _normalize(x, epsilon):
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class SpectralConv2D(SpectralNormalized, keras.layers.Conv2D):
-    """`keras.layers.Conv2D` under spectral normalisation (see `SpectralNormalized`).
+    """`keras.layers.Conv2D` under spectral normalization (see `SpectralNormalized`).
 
     Args:
         *args, **kwargs: of `keras.layers.Conv2D`.
@@ -91,20 +92,20 @@ class SpectralConv2D(SpectralNormalized, keras.layers.Conv2D):
     (1, 4, 4, 8)
     """
 
-    def linear(self, inputs, kernel):
+    def linear(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         return self.convolution_op(inputs, kernel)
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class SpectralConv2DTranspose(SpectralNormalized, Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose` under spectral normalisation (see `SpectralNormalized`)."""
+    """`keras.layers.Conv2DTranspose` under spectral normalization (see `SpectralNormalized`)."""
 
     _output_axis = -2
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class SpectralEmbedding(SpectralNormalized, keras.layers.Embedding):
-    """`keras.layers.Embedding` under spectral normalisation (see `SpectralNormalized`).
+    """`keras.layers.Embedding` under spectral normalization (see `SpectralNormalized`).
 
     The table (rows, values) is the matrix, as in the projection discriminators of SNGAN and
     BigGAN.
@@ -113,19 +114,19 @@ class SpectralEmbedding(SpectralNormalized, keras.layers.Embedding):
     _output_axis = 0
 
     @property
-    def kernel(self):
+    def kernel(self) -> Tensor:
         return self._embeddings
 
-    def compute_output_spec(self, inputs, training=False):
+    def compute_output_spec(self, inputs: Tensor, training: bool = False) -> keras.KerasTensor:
         return super().compute_output_spec(inputs)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         return ops.take(self.normalized(training), ops.cast(inputs, "int32"), axis=0)
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class SpectralDense(SpectralNormalized, keras.layers.Dense):
-    """`keras.layers.Dense` under spectral normalisation (see `SpectralNormalized`)."""
+    """`keras.layers.Dense` under spectral normalization (see `SpectralNormalized`)."""
 
-    def linear(self, inputs, kernel):
+    def linear(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         return ops.matmul(inputs, kernel)

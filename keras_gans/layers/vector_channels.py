@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_gans.typing import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class VectorChannels(keras.layers.Layer):
@@ -17,7 +19,7 @@ class VectorChannels(keras.layers.Layer):
     (2, 4, 4, 8)
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         images, vectors = inputs
         planes = ops.cast(vectors, images.dtype)[:, None, None, :]
         shape = (ops.shape(images)[0], *images.shape[1:3], vectors.shape[-1])
@@ -25,6 +27,6 @@ class VectorChannels(keras.layers.Layer):
             shape = (*ops.shape(images)[:3], vectors.shape[-1])
         return ops.concatenate([images, ops.broadcast_to(planes, shape)], axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         images, vectors = input_shape
         return (*images[:-1], images[-1] + vectors[-1])

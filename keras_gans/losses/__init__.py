@@ -44,6 +44,7 @@ from keras_gans.losses.translation import (
     Perceptual,
     TotalVariation,
 )
+from keras_gans.typing import Any
 
 __all__ = [
     "ACGAN",
@@ -85,7 +86,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name == "OBJECTIVES":
         warnings.warn(
             'keras_gans.losses.OBJECTIVES is now keras_gans.registry.all("objective").',

@@ -15,6 +15,7 @@ from keras_gans.losses import objectives
 from keras_gans.losses.objective import AdversarialLoss, Objective
 from keras_gans.losses.omni import OmniLoss, check_margin_and_gamma, check_variant, omni_labels
 from keras_gans.losses.omni import one_hot as _one_hot
+from keras_gans.typing import Any, Config, Self, Tensor
 
 
 def _register(cls):
@@ -42,25 +43,25 @@ class ClassObjective(Objective):
         labels: those that `given` has bound, or None.
     """
 
-    order = ()
-    labels = None
+    order: tuple[str, ...] = ()
+    labels: Tensor = None
 
-    def __init__(self, num_classes=None, **kwargs):
+    def __init__(self, num_classes: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.num_classes = num_classes
 
-    def given(self, labels):
+    def given(self, labels: Tensor) -> Self:
         bound = copy.copy(self)
         bound.labels = labels
         bound.discriminator = AdversarialLoss(bound, "discriminator", self.reduction)
         bound.generator = AdversarialLoss(bound, "generator", self.reduction)
         return bound
 
-    def num_scores(self, num_classes):
+    def num_scores(self, num_classes: int) -> int:
         """How many scores D needs for so many classes."""
         return num_classes + len(self.order)
 
-    def check(self, num_classes, scores):
+    def check(self, num_classes: int | None, scores: int) -> None:
         """Raise `ValueError` unless a model's classes and its D's scores fit the objective.
 
         Args:
@@ -85,7 +86,7 @@ class ClassObjective(Objective):
                 f"needs {wanted} ({order}) for {num_classes} classes: build it with that many."
             )
 
-    def count(self, scores):
+    def count(self, scores: Tensor) -> int:
         """C, from the number of scores."""
         count = scores.shape[-1] - len(self.order)
         if count < 1 or self.num_classes not in (None, count):
@@ -96,14 +97,14 @@ class ClassObjective(Objective):
             )
         return count
 
-    def classes(self, scores):
+    def classes(self, scores: Tensor) -> Tensor:
         """The one-hot labels, float32, (B, C) or (B, 1, 1, C) for a map of scores."""
         vectors = _one_hot(self.bound_labels, self.count(scores))
         missing = len(scores.shape) - len(vectors.shape)
         return ops.reshape(vectors, (-1, *(1,) * missing, *vectors.shape[1:]))
 
     @property
-    def bound_labels(self):
+    def bound_labels(self) -> Tensor:
         if self.labels is None:
             raise ValueError(
                 f"The objective {self.name!r} needs the labels of the batch: use "
@@ -111,7 +112,7 @@ class ClassObjective(Objective):
             )
         return self.labels
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         given = {} if self.num_classes is None else {"num_classes": self.num_classes}
         return {**config, **given}
@@ -142,28 +143,36 @@ class Omni(ClassObjective):
     2.4849
     """
 
-    order = ("real", "fake")
+    order: tuple[str, ...] = ("real", "fake")
+    margin: float
+    gamma: float
 
     def __init__(
-        self, num_classes=None, variant="omni", margin=0.0, gamma=1.0, attributes=None, **kwargs
+        self,
+        num_classes: int | None = None,
+        variant: str = "omni",
+        margin: float = 0.0,
+        gamma: float = 1.0,
+        attributes: Any = None,
+        **kwargs: Any,
     ):
         super().__init__(num_classes=num_classes, **kwargs)
-        self.variant = check_variant(variant)
+        self.variant: str = check_variant(variant)
         self.margin, self.gamma = check_margin_and_gamma(margin, gamma)
-        self.attributes = None if attributes is None else _table(attributes)
-        self.loss = OmniLoss(self.margin, self.gamma, reduction=None)
+        self.attributes: np.ndarray | None = None if attributes is None else _table(attributes)
+        self.loss: OmniLoss = OmniLoss(self.margin, self.gamma, reduction=None)
 
     @property
-    def sizes(self):
+    def sizes(self) -> tuple[int, ...] | None:
         """The number of values of each attribute, or None."""
         if self.attributes is None:
             return None
         return tuple(int(n) + 1 for n in self.attributes.max(axis=0))
 
-    def num_scores(self, num_classes):
+    def num_scores(self, num_classes: int) -> int:
         return super().num_scores(num_classes if self.sizes is None else sum(self.sizes))
 
-    def check(self, num_classes, scores):
+    def check(self, num_classes: int | None, scores: int) -> None:
         rows = num_classes if self.attributes is None else len(self.attributes)
         if num_classes is not None and rows != num_classes:
             raise ValueError(
@@ -180,19 +189,19 @@ class Omni(ClassObjective):
             sizes = self.sizes
         return self.loss.call(omni_labels(labels, sizes, role, self.variant), scores)
 
-    def real_term(self, scores):
+    def real_term(self, scores: Tensor) -> Tensor:
         return self._term("real", scores)
 
-    def fake_term(self, scores):
+    def fake_term(self, scores: Tensor) -> Tensor:
         return self._term("fake", scores)
 
-    def generator_term(self, scores):
+    def generator_term(self, scores: Tensor) -> Tensor:
         return self._term("generator", scores)
 
-    def realness(self, scores):
+    def realness(self, scores: Tensor) -> Tensor:
         return scores[..., -2]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = {"variant": self.variant, "margin": self.margin, "gamma": self.gamma}
         if self.attributes is not None:
             config["attributes"] = self.attributes.tolist()
@@ -204,7 +213,7 @@ class Omni(ClassObjective):
 class OneSidedOmni(Omni):
     """One-sided Omni-GAN's losses: `Omni` with `variant="one_sided"`."""
 
-    def __init__(self, num_classes=None, variant="one_sided", **kwargs):
+    def __init__(self, num_classes: int | None = None, variant: str = "one_sided", **kwargs: Any):
         super().__init__(num_classes=num_classes, variant=variant, **kwargs)
 
 
@@ -240,46 +249,51 @@ class _WithAdversarialScore(ClassObjective):
 
     splits = False  # not every adversarial objective does
 
-    def __init__(self, num_classes=None, adversarial="minimax", **kwargs):
+    def __init__(
+        self,
+        num_classes: int | None = None,
+        adversarial: str | Objective | Config = "minimax",
+        **kwargs: Any,
+    ):
         super().__init__(num_classes=num_classes, **kwargs)
-        self.adversarial = objectives.get(adversarial)
+        self.adversarial: Objective = objectives.get(adversarial)
         if isinstance(self.adversarial, ClassObjective):
             raise ValueError(
                 f"adversarial is {self.adversarial.name!r}, which needs classes itself: name one "
                 'without, such as "minimax", "non_saturating" or "hinge".'
             )
-        self.needs_real = self.adversarial.needs_real
+        self.needs_real: bool = self.adversarial.needs_real
 
-    def real_class_term(self, scores):
+    def real_class_term(self, scores: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def fake_class_term(self, scores):
+    def fake_class_term(self, scores: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def generator_class_term(self, scores):
+    def generator_class_term(self, scores: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def discriminator_loss(self, real_scores, fake_scores):
+    def discriminator_loss(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         real, fake = _float(real_scores), _float(fake_scores)
         game = self.adversarial.discriminator_loss(real[..., -1], fake[..., -1])
         return game + self.real_class_term(real) + self.fake_class_term(fake)
 
-    def generator_loss(self, real_scores, fake_scores):
+    def generator_loss(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         real, fake = _float(real_scores), _float(fake_scores)
         game = self.adversarial.generator_loss(real[..., -1], fake[..., -1])
         return game + self.generator_class_term(fake)
 
-    def realness(self, scores):
+    def realness(self, scores: Tensor) -> Tensor:
         return scores[..., -1]
 
     @property
-    def variables(self):
+    def variables(self) -> list[keras.Variable]:
         return self.adversarial.variables
 
-    def update(self, real_scores, fake_scores):
+    def update(self, real_scores: Tensor, fake_scores: Tensor) -> None:
         self.adversarial.update(real_scores[..., -1], fake_scores[..., -1])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         game = self.adversarial
         declared = registry.of(game)
         plain = declared is not None and declared.value is type(game)
@@ -293,7 +307,7 @@ class _WithAdversarialScore(ClassObjective):
 class ACGAN(_WithAdversarialScore):
     """AC-GAN's losses: Odena et al., ICML 2017; Omni-GAN's Eqs. 1 and 2.
 
-    D maximises L_GAN + L_cls and G maximises L_cls - L_GAN, with L_cls = E log P(c | x) +
+    D maximizes L_GAN + L_cls and G maximizes L_cls - L_GAN, with L_cls = E log P(c | x) +
     E log P(c | G(z)): the classifier learns from fakes as if they were real. As losses:
     L_D = adversarial_D - log P(c | x) - log P(c | G(z)), L_G = adversarial_G - log P(c | G(z)).
     Scores: [classes..., adversarial]; P is the softmax over the classes. With "minimax",
@@ -307,9 +321,9 @@ class ACGAN(_WithAdversarialScore):
     3.3863
     """
 
-    order = ("adversarial",)
+    order: tuple[str, ...] = ("adversarial",)
 
-    def real_class_term(self, scores):
+    def real_class_term(self, scores: Tensor) -> Tensor:
         return _cross_entropy(scores[..., :-1], self.classes(scores))
 
     fake_class_term = generator_class_term = real_class_term
@@ -325,7 +339,7 @@ class ImACGAN(_WithAdversarialScore):
     adversarial]; P is the softmax over all but the last.
     """
 
-    order = ("fake", "adversarial")
+    order: tuple[str, ...] = ("fake", "adversarial")
 
     def _target(self, scores, fake):
         classes = self.classes(scores)
@@ -334,10 +348,10 @@ class ImACGAN(_WithAdversarialScore):
             return ops.concatenate([ops.zeros_like(classes), ones], axis=-1)
         return ops.concatenate([classes, ops.zeros_like(ones)], axis=-1)
 
-    def real_class_term(self, scores):
+    def real_class_term(self, scores: Tensor) -> Tensor:
         return _cross_entropy(scores[..., :-1], self._target(scores, fake=False))
 
-    def fake_class_term(self, scores):
+    def fake_class_term(self, scores: Tensor) -> Tensor:
         return _cross_entropy(scores[..., :-1], self._target(scores, fake=True))
 
     generator_class_term = real_class_term
@@ -355,7 +369,7 @@ class MultiHinge(ClassObjective):
     is in the Omni-GAN paper, which compares the loss alone.
     """
 
-    order = ("fake",)
+    order: tuple[str, ...] = ("fake",)
 
     def _hinge(self, scores, fake):
         scores, classes = _float(scores), self.classes(scores)
@@ -365,14 +379,14 @@ class MultiHinge(ClassObjective):
         wrong = ops.max(ops.where(target > 0, -3e38, scores), axis=-1)
         return ops.relu(1.0 + wrong - ops.sum(target * scores, axis=-1))
 
-    def real_term(self, scores):
+    def real_term(self, scores: Tensor) -> Tensor:
         return self._hinge(scores, fake=False)
 
-    def fake_term(self, scores):
+    def fake_term(self, scores: Tensor) -> Tensor:
         return self._hinge(scores, fake=True)
 
-    def generator_term(self, scores):
+    def generator_term(self, scores: Tensor) -> Tensor:
         return self._hinge(scores, fake=False)
 
-    def realness(self, scores):
+    def realness(self, scores: Tensor) -> Tensor:
         return -scores[..., -1]

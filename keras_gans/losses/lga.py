@@ -9,6 +9,7 @@ from keras import ops
 from keras_gans import registry
 from keras_gans.errors import nearest
 from keras_gans.losses import objectives
+from keras_gans.typing import Any, Config, Tensor
 
 _register = keras.saving.register_keras_serializable(package="keras_gans")
 
@@ -70,11 +71,11 @@ class LocalGradientAmplifier(keras.losses.Loss):
 
     def __init__(
         self,
-        variant="plain",
-        amplification="margin",
-        reduction="sum_over_batch_size",
-        name="local_gradient_amplifier",
-        **kwargs,
+        variant: str = "plain",
+        amplification: str = "margin",
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "local_gradient_amplifier",
+        **kwargs: Any,
     ):
         super().__init__(name=name, reduction=reduction, **kwargs)
         for what, value, known in (
@@ -86,21 +87,22 @@ class LocalGradientAmplifier(keras.losses.Loss):
                     f"Unknown {what} {value!r}{nearest(str(value), known)}: choose one of "
                     f"{', '.join(known)}."
                 )
-        self.variant, self.amplification = variant, amplification
+        self.variant: str = variant
+        self.amplification: str = amplification
 
-    def amplification_map(self, scores):
+    def amplification_map(self, scores: Tensor) -> Tensor:
         """A of the scores, in their shape, without a gradient."""
         return ops.stop_gradient(_MAPS[self.amplification, self.variant](_float(scores)))
 
-    def per_score(self, scores):
+    def per_score(self, scores: Tensor) -> Tensor:
         """-Y * A, in the shape of the scores."""
         return -_float(scores) * self.amplification_map(scores)
 
-    def call(self, ignored, scores):
+    def call(self, ignored: Tensor, scores: Tensor) -> Tensor:
         loss = self.per_score(scores)
         return ops.mean(ops.reshape(loss, (ops.shape(loss)[0], -1)), axis=1)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         own = {"variant": self.variant, "amplification": self.amplification}
         return {**super().get_config(), **own}
 
@@ -128,16 +130,20 @@ class LGA(objectives.Hinge):
     [[2.0, 0.0]]
     """
 
-    def __init__(self, variant="plain", amplification="margin", **kwargs):
+    def __init__(self, variant: str = "plain", amplification: str = "margin", **kwargs: Any):
         super().__init__(**kwargs)
-        self.amplifier = LocalGradientAmplifier(variant, amplification)
+        self.amplifier: LocalGradientAmplifier = LocalGradientAmplifier(variant, amplification)
 
-    def generator_term(self, scores):
+    def generator_term(self, scores: Tensor) -> Tensor:
         return self.amplifier.per_score(scores)
 
-    def amplification_map(self, scores):
+    def amplification_map(self, scores: Tensor) -> Tensor:
         """How much each score of fakes counts in the generator's gradient, in their shape."""
         return self.amplifier.amplification_map(scores)
+
+    @property
+    def maps(self):
+        return {"amplification": self.amplification_map}
 
     def get_config(self):
         own = {k: getattr(self.amplifier, k) for k in ("variant", "amplification")}

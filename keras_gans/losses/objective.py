@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_gans.typing import Config, Self, Tensor
+
 
 class AdversarialLoss(keras.losses.Loss):
     """One player's side of an `Objective`, a `keras.losses.Loss` over two tensors of scores.
@@ -11,16 +13,18 @@ class AdversarialLoss(keras.losses.Loss):
     `loss.call(real_scores, fake_scores)` gives one value per instance, shape (B,).
     """
 
-    def __init__(self, objective, role, reduction="sum_over_batch_size"):
+    def __init__(
+        self, objective: "Objective", role: str, reduction: str | None = "sum_over_batch_size"
+    ):
         super().__init__(name=f"{objective.name}_{role}", reduction=reduction)
         self.objective = objective
         self.role = role
 
-    def call(self, real_scores, fake_scores):
+    def call(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         per_score = getattr(self.objective, f"{self.role}_loss")(real_scores, fake_scores)
         return ops.mean(ops.reshape(per_score, (ops.shape(per_score)[0], -1)), axis=1)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         return {"reduction": config["reduction"], "objective": self.objective, "role": self.role}
 
@@ -33,7 +37,7 @@ class Objective:
 
     Subclasses that split write `real_term`, `fake_term` (of the discriminator's loss) and
     `generator_term`, each elementwise; the others override `discriminator_loss` and
-    `generator_loss`. All are minimised.
+    `generator_loss`. All are minimized.
 
     Attributes:
         symmetric: the generator's term is exactly minus the discriminator's fake term.
@@ -43,57 +47,65 @@ class Objective:
         generator: `AdversarialLoss` of the generator.
     """
 
-    name = None
-    symmetric = False
-    splits = True
-    needs_real = False
+    name: str | None = None
+    symmetric: bool = False
+    splits: bool = True
+    needs_real: bool = False
 
-    def __init__(self, reduction="sum_over_batch_size"):
+    def __init__(self, reduction: str | None = "sum_over_batch_size"):
         self.reduction = reduction
-        self.discriminator = AdversarialLoss(self, "discriminator", reduction)
-        self.generator = AdversarialLoss(self, "generator", reduction)
+        self.discriminator: AdversarialLoss = AdversarialLoss(self, "discriminator", reduction)
+        self.generator: AdversarialLoss = AdversarialLoss(self, "generator", reduction)
 
-    def real_term(self, scores):
+    def real_term(self, scores: Tensor) -> Tensor:
         """L_D's term of the real scores, elementwise."""
         raise NotImplementedError
 
-    def fake_term(self, scores):
+    def fake_term(self, scores: Tensor) -> Tensor:
         """L_D's term of the fake scores, elementwise."""
         raise NotImplementedError
 
-    def generator_term(self, scores):
+    def generator_term(self, scores: Tensor) -> Tensor:
         """L_G's term of the fake scores, elementwise."""
         if self.symmetric:
             return -self.fake_term(scores)
         raise NotImplementedError
 
-    def discriminator_loss(self, real_scores, fake_scores):
+    def discriminator_loss(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         """L_D for each score."""
         return self.real_term(real_scores) + self.fake_term(fake_scores)
 
-    def generator_loss(self, real_scores, fake_scores):
+    def generator_loss(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         """L_G for each score."""
         return self.generator_term(fake_scores)
 
-    def given(self, labels):
+    def given(self, labels: Tensor) -> Self:
         """The objective of a batch with these labels: itself, unless it looks at classes."""
         return self
 
-    def realness(self, scores):
+    def realness(self, scores: Tensor) -> Tensor:
         """The score that says how real an image is, where D has several (for the logs)."""
         return scores
+
+    @property
+    def maps(self):
+        """What an objective makes of D's scores of fakes that is worth a look, none by default.
+
+        Dictionary, name -> function of raw scores (B, ...) to values in their shape.
+        """
+        return {}
 
     @property
     def variables(self):
         """`keras.Variable`s of the objective itself (Fisher's multiplier), none by default."""
         return []
 
-    def update(self, real_scores, fake_scores):
+    def update(self, real_scores: Tensor, fake_scores: Tensor) -> None:
         """Update `variables` after a discriminator step; nothing by default."""
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"reduction": self.reduction}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         return cls(**config)

@@ -6,6 +6,7 @@ from keras import ops
 from keras_gans import registry
 from keras_gans.losses.objective import Objective
 from keras_gans.training import backend
+from keras_gans.typing import Any, Config, Tensor
 
 _register = keras.saving.register_keras_serializable(package="keras_gans")
 
@@ -26,10 +27,10 @@ class Minimax(Objective):
 
     symmetric = True
 
-    def real_term(self, scores):
+    def real_term(self, scores: Tensor) -> Tensor:
         return ops.softplus(-scores)
 
-    def fake_term(self, scores):
+    def fake_term(self, scores: Tensor) -> Tensor:
         return ops.softplus(scores)
 
 
@@ -41,13 +42,13 @@ class NonSaturating(Objective):
     L_D as in `Minimax`, L_G = softplus(-D(G(z))); gamma = -exp(-D(G(z))).
     """
 
-    def real_term(self, scores):
+    def real_term(self, scores: Tensor) -> Tensor:
         return ops.softplus(-scores)
 
-    def fake_term(self, scores):
+    def fake_term(self, scores: Tensor) -> Tensor:
         return ops.softplus(scores)
 
-    def generator_term(self, scores):
+    def generator_term(self, scores: Tensor) -> Tensor:
         return ops.softplus(-scores)
 
 
@@ -62,10 +63,10 @@ class Wasserstein(Objective):
 
     symmetric = True
 
-    def real_term(self, scores):
+    def real_term(self, scores: Tensor) -> Tensor:
         return -scores
 
-    def fake_term(self, scores):
+    def fake_term(self, scores: Tensor) -> Tensor:
         return scores
 
 
@@ -77,13 +78,13 @@ class LeastSquares(Objective):
     L_D = (D(x) - 1)^2 / 2 + D(G(z))^2 / 2, L_G = (D(G(z)) - 1)^2 / 2.
     """
 
-    def real_term(self, scores):
+    def real_term(self, scores: Tensor) -> Tensor:
         return 0.5 * ops.square(scores - 1.0)
 
-    def fake_term(self, scores):
+    def fake_term(self, scores: Tensor) -> Tensor:
         return 0.5 * ops.square(scores)
 
-    def generator_term(self, scores):
+    def generator_term(self, scores: Tensor) -> Tensor:
         return 0.5 * ops.square(scores - 1.0)
 
 
@@ -95,13 +96,13 @@ class Hinge(Objective):
     L_D = max(0, 1 - D(x)) + max(0, 1 + D(G(z))), L_G = -D(G(z)).
     """
 
-    def real_term(self, scores):
+    def real_term(self, scores: Tensor) -> Tensor:
         return ops.relu(1.0 - scores)
 
-    def fake_term(self, scores):
+    def fake_term(self, scores: Tensor) -> Tensor:
         return ops.relu(1.0 + scores)
 
-    def generator_term(self, scores):
+    def generator_term(self, scores: Tensor) -> Tensor:
         return -scores
 
 
@@ -110,7 +111,7 @@ class Hinge(Objective):
 class Fisher(Objective):
     """Fisher GAN: Mroueh and Sercu, NeurIPS 2017, Eq. 8, by the augmented Lagrangian.
 
-    With Omega = (E D(x)^2 + E D(G(z))^2) / 2 over the batch, the discriminator minimises
+    With Omega = (E D(x)^2 + E D(G(z))^2) / 2 over the batch, the discriminator minimizes
     L_D = E D(G(z)) - E D(x) - lambda (1 - Omega) + rho / 2 (Omega - 1)^2 and the generator
     L_G = -E D(G(z)). The multiplier takes a step lambda <- lambda - rho (1 - Omega) after each
     discriminator step.
@@ -121,33 +122,35 @@ class Fisher(Objective):
 
     splits = False
 
-    def __init__(self, rho=1e-6, **kwargs):
+    def __init__(self, rho: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
         self.rho = rho
-        self.multiplier = keras.Variable(0.0, dtype="float32", trainable=False, name="multiplier")
+        self.multiplier: keras.Variable = keras.Variable(
+            0.0, dtype="float32", trainable=False, name="multiplier"
+        )
 
     @property
-    def variables(self):
+    def variables(self) -> list[keras.Variable]:
         return [self.multiplier]
 
     def _omega(self, real_scores, fake_scores):
         squares = ops.square(real_scores), ops.square(fake_scores)
         return 0.5 * backend.replica_mean(ops.mean(squares[0]) + ops.mean(squares[1]))
 
-    def discriminator_loss(self, real_scores, fake_scores):
+    def discriminator_loss(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         excess = self._omega(real_scores, fake_scores) - 1.0
         multiplier = ops.cast(ops.convert_to_tensor(self.multiplier), excess.dtype)
         constraint = multiplier * excess + 0.5 * self.rho * ops.square(excess)
         return fake_scores - real_scores + constraint
 
-    def generator_loss(self, real_scores, fake_scores):
+    def generator_loss(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         return -fake_scores
 
-    def update(self, real_scores, fake_scores):
+    def update(self, real_scores: Tensor, fake_scores: Tensor) -> None:
         excess = self._omega(real_scores, fake_scores) - 1.0
         self.multiplier.assign(self.multiplier + self.rho * excess)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "rho": self.rho}
 
 
@@ -162,10 +165,10 @@ class Relativistic(Objective):
     splits = False
     needs_real = True
 
-    def discriminator_loss(self, real_scores, fake_scores):
+    def discriminator_loss(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         return ops.softplus(fake_scores - real_scores)
 
-    def generator_loss(self, real_scores, fake_scores):
+    def generator_loss(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         return ops.softplus(real_scores - fake_scores)
 
 
@@ -185,21 +188,21 @@ class RelativisticAverage(Objective):
     splits = False
     needs_real = True
 
-    def discriminator_loss(self, real_scores, fake_scores):
+    def discriminator_loss(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         real = real_scores - _batch_mean(fake_scores)
         fake = fake_scores - _batch_mean(real_scores)
         return ops.softplus(-real) + ops.softplus(fake)
 
-    def generator_loss(self, real_scores, fake_scores):
+    def generator_loss(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         return self.discriminator_loss(fake_scores, real_scores)
 
 
-def get(identifier):
+def get(identifier: str | Objective | Config) -> Objective:
     """An `Objective` from itself, its name or its configuration.
 
     Args:
         identifier: `Objective`, its name (`keras_gans.registry.names("objective")`), or a
-            serialised objective.
+            serialized objective.
 
     Raises:
         ValueError: unknown name, with the nearest known ones.

@@ -6,11 +6,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gans.typing import Any, Config, Tensor
+
 VARIANTS = ("omni", "one_sided")
 ROLES = ("real", "fake", "generator")
 
 
-def log_one_plus_sum_exp(x, mask):
+def log_one_plus_sum_exp(x: Tensor, mask: Tensor) -> Tensor:
     """log(1 + sum of exp(x) over the entries of the last axis that the mask keeps).
 
     Exact to float32 for any x, with finite gradients: the largest exponent is taken out first, and
@@ -32,7 +34,7 @@ class OmniLoss(keras.losses.Loss):
 
     Zhou et al., Omni-GAN: On the Secrets of cGANs and Beyond, ICCV 2021, Eq. 5:
     log(1 + sum over the negatives of exp(s)) + log(1 + sum over the positives of exp(-s)).
-    Minimising it drives negative scores below 0 and positive scores above 0. The released code
+    Minimizing it drives negative scores below 0 and positive scores above 0. The released code
     replaces every score s by gamma * (s + margin) first; the defaults change nothing.
 
     `loss(labels, scores)` takes
@@ -60,13 +62,21 @@ class OmniLoss(keras.losses.Loss):
     1.3863
     """
 
+    margin: float
+    gamma: float
+
     def __init__(
-        self, margin=0.0, gamma=1.0, reduction="sum_over_batch_size", name="omni_loss", **kwargs
+        self,
+        margin: float = 0.0,
+        gamma: float = 1.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "omni_loss",
+        **kwargs: Any,
     ):
         super().__init__(name=name, reduction=reduction, **kwargs)
         self.margin, self.gamma = check_margin_and_gamma(margin, gamma)
 
-    def call(self, labels, scores):
+    def call(self, labels: Tensor, scores: Tensor) -> Tensor:
         labels, scores = ops.convert_to_tensor(labels), ops.convert_to_tensor(scores)
         scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
         labels = _fit(ops.cast(labels, scores.dtype), scores)
@@ -76,16 +86,16 @@ class OmniLoss(keras.losses.Loss):
             loss if len(loss.shape) == 1 else ops.mean(loss, axis=tuple(range(1, len(loss.shape))))
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "margin": self.margin, "gamma": self.gamma}
 
 
-def check_margin_and_gamma(margin, gamma):
+def check_margin_and_gamma(margin: float, gamma: float) -> tuple[float, float]:
     """Both as floats, or a `ValueError`."""
     if not math.isfinite(margin):
-        raise ValueError(f"margin is {margin}; a finite number is wanted.")
+        raise ValueError(f"margin is {margin}; expected a finite number.")
     if not (math.isfinite(gamma) and gamma > 0):
-        raise ValueError(f"gamma is {gamma}; a positive number is wanted.")
+        raise ValueError(f"gamma is {gamma}; expected a positive number.")
     return float(margin), float(gamma)
 
 
@@ -108,7 +118,9 @@ def _fit(labels, scores):
     return labels
 
 
-def omni_labels(labels, num_classes, role="real", variant="omni"):
+def omni_labels(
+    labels: Tensor, num_classes: int | tuple[int, ...], role: str = "real", variant: str = "omni"
+) -> Tensor:
     """The label vectors of Omni-GAN: Eqs. 6, 7, 9 (omni), 11-13 (one-sided) and 25-28.
 
     The scores are in the order [classes..., real, fake]. With y the instance's class:
@@ -140,7 +152,7 @@ def omni_labels(labels, num_classes, role="real", variant="omni"):
     array([[-1., -1.,  1.,  1., -1.]], dtype=float32)
     """
     if role not in ROLES:
-        raise ValueError(f"role is {role!r}; one of {', '.join(ROLES)} is wanted.")
+        raise ValueError(f"role is {role!r}; expected one of {', '.join(ROLES)}.")
     check_variant(variant)
     classes = attributes_one_hot(labels, num_classes)
     ones = ops.ones_like(classes[..., :1])
@@ -152,25 +164,25 @@ def omni_labels(labels, num_classes, role="real", variant="omni"):
     return -vector if role == "fake" else vector
 
 
-def check_variant(variant):
+def check_variant(variant: str) -> str:
     """The variant, or a `ValueError`."""
     if variant not in VARIANTS:
-        raise ValueError(f"variant is {variant!r}; one of {', '.join(VARIANTS)} is wanted.")
+        raise ValueError(f"variant is {variant!r}; expected one of {', '.join(VARIANTS)}.")
     return variant
 
 
-def one_hot(labels, num_classes):
+def one_hot(labels: Tensor, num_classes: int) -> Tensor:
     """float32 one-hot vectors on a new last axis; zeros for what is no class, on every backend."""
     labels = ops.cast(labels, "int32")
     return ops.cast(ops.equal(labels[..., None], ops.arange(num_classes, dtype="int32")), "float32")
 
 
-def attributes_one_hot(labels, num_classes):
+def attributes_one_hot(labels: Tensor, num_classes: int | tuple[int, ...]) -> Tensor:
     """One-hot vectors (..., C): of one label, or of one label in each attribute, side by side."""
     several = isinstance(num_classes, (tuple, list))
     sizes = [int(n) for n in (num_classes if several else [num_classes])]
     if not sizes or min(sizes) < 1:
-        raise ValueError(f"num_classes is {num_classes}; 1 or more, or a tuple of them, is wanted.")
+        raise ValueError(f"num_classes is {num_classes}; expected 1 or more, or a tuple of them.")
     labels = _checked(labels, sizes, several)
     if not several:
         return one_hot(labels, sizes[0])
@@ -184,11 +196,11 @@ def _checked(labels, sizes, several):
     labels = np.asarray(labels) if concrete else ops.convert_to_tensor(labels)
     dtype = keras.backend.standardize_dtype(labels.dtype)
     if "int" not in dtype:
-        raise ValueError(f"labels have the dtype {dtype}; integers are wanted.")
+        raise ValueError(f"labels have the dtype {dtype}; expected integers.")
     shape = tuple(labels.shape)
     if not shape or (several and (len(shape) < 2 or shape[-1] != len(sizes))):
         wanted = f"(B, {len(sizes)}) or (B, h, w, {len(sizes)})" if several else "(B,) or (B, h, w)"
-        raise ValueError(f"labels have the shape {shape}; {wanted} is wanted.")
+        raise ValueError(f"labels have the shape {shape}; expected {wanted}.")
     if concrete and labels.size:
         largest = labels.reshape(-1, len(sizes)).max(axis=0)
         if labels.min() < 0 or (largest >= sizes).any():

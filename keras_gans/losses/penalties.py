@@ -1,11 +1,15 @@
 """Gradient penalties on the discriminator."""
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
 from keras_gans import registry
 from keras_gans.layers import ConditionalBatchNorm
 from keras_gans.training.gradients import input_gradient
+from keras_gans.training.random import StepRandom
+from keras_gans.typing import Config, Self, Tensor
 
 _register = keras.saving.register_keras_serializable(package="keras_gans")
 
@@ -18,16 +22,16 @@ class Penalty:
     value per instance, shape (B,).
     """
 
-    def __init__(self, weight):
+    def __init__(self, weight: float):
         if weight < 0:
-            raise ValueError(f"The weight of a penalty is {weight}; 0 or more is wanted.")
+            raise ValueError(f"The weight of a penalty is {weight}; expected 0 or more.")
         self.weight = weight
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"weight": self.weight}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         return cls(**config)
 
 
@@ -44,21 +48,23 @@ class GradientPenalty(Penalty):
 
     Args:
         weight: float, lambda (paper: 10).
-        target: float, the norm that costs nothing (1; 0 gives a zero-centred penalty).
+        target: float, the norm that costs nothing (1; 0 gives a zero-centered penalty).
     """
 
-    def __init__(self, weight=10.0, target=1.0):
+    def __init__(self, weight: float = 10.0, target: float = 1.0):
         super().__init__(weight)
         self.target = target
 
-    def __call__(self, critic, real, fake, random):
+    def __call__(
+        self, critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, random: StepRandom
+    ) -> Tensor:
         place = random.uniform((ops.shape(real)[0], 1, 1, 1))
         between = real + ops.cast(place, real.dtype) * (fake - real)
         squared = _squared_norms(input_gradient(critic, between))
         # The root has no derivative at 0: without the epsilon a flat critic gives NaN.
         return self.weight * ops.square(ops.sqrt(squared + 1e-12) - self.target)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "target": self.target}
 
 
@@ -71,20 +77,22 @@ class R1(Penalty):
         weight: float, gamma (paper: 10).
     """
 
-    def __init__(self, weight=10.0):
+    def __init__(self, weight: float = 10.0):
         super().__init__(weight)
 
-    def __call__(self, critic, real, fake, random):
+    def __call__(
+        self, critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, random: StepRandom
+    ) -> Tensor:
         return 0.5 * self.weight * _squared_norms(input_gradient(critic, real))
 
 
-def clip_weights(variables, limit):
+def clip_weights(variables: list[keras.Variable], limit: float) -> None:
     """Clip every entry of `variables` to [-limit, limit] (WGAN; all of D's, biases too)."""
     for v in variables:
         v.assign(ops.clip(ops.convert_to_tensor(v), -limit, limit))
 
 
-def weight_matrices(network):
+def weight_matrices(network: keras.Model) -> list[Tensor]:
     """The weights of a network with two axes or more, each as a matrix (outputs, everything else).
 
     A table of classes (an embedding, or a conditional norm's) has the classes in its rows. The
@@ -131,8 +139,8 @@ def _output_axis(layer):
     return -1
 
 
-def orthogonal_penalty(matrices):
-    """BigGAN's orthogonal regularisation: half the sum of squares of W W^T off its diagonal.
+def orthogonal_penalty(matrices: list[Tensor]) -> Tensor:
+    """BigGAN's orthogonal regularization: half the sum of squares of W W^T off its diagonal.
 
     Brock et al., ICLR 2019, Eq. 3, with the factor of the released code: the gradient for a matrix
     W is 2 (W W^T o (1 - I)) W, for each one by itself.

@@ -4,13 +4,15 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gans.typing import Any, Config, Tensor
+
 # Wang, Simoncelli and Bovik 2003, Sec. 3.2: exponents of the five scales.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 WINDOW, SIGMA = 11, 1.5
 _K1, _K2 = 0.01, 0.03
 
 
-def scales_for(height, width):
+def scales_for(height: int, width: int) -> int:
     """How many of the five scales of MS-SSIM fit: all from 161 pixels a side."""
     side, scales = min(height, width), 0
     while side >= WINDOW and scales < len(WEIGHTS):
@@ -18,7 +20,7 @@ def scales_for(height, width):
     return scales
 
 
-def check_scales(scales, height, width):
+def check_scales(scales: int | None, height: int, width: int) -> int:
     """The scales to use on images of a size: `scales`, or as many as fit for None."""
     if min(height, width) < WINDOW:
         raise ValueError(
@@ -31,7 +33,7 @@ def check_scales(scales, height, width):
     return scales
 
 
-def similarity(x, y, data_range, xp=np):
+def similarity(x: Tensor, y: Tensor, data_range: float, xp: Any = np) -> tuple[Tensor, Tensor]:
     """(SSIM, contrast-structure term) of each image and channel, (B, C) each.
 
     Args:
@@ -57,7 +59,9 @@ def similarity(x, y, data_range, xp=np):
     return xp.mean(luminance * contrast, axis=(1, 2)), xp.mean(contrast, axis=(1, 2))
 
 
-def multi_scale(x, y, data_range, scales, floor=0.0, xp=np):
+def multi_scale(
+    x: Tensor, y: Tensor, data_range: float, scales: int, floor: float = 0.0, xp: Any = np
+) -> Tensor:
     """MS-SSIM of each image, (B,).
 
     Wang, Simoncelli and Bovik, Multi-scale Structural Similarity, Asilomar 2003, Eq. 7: the product
@@ -106,7 +110,7 @@ class MultiScaleSSIM(keras.losses.Loss):
     """1 - MS-SSIM of pairs of images: 0 for equal ones, at most 1.
 
     Wang, Simoncelli and Bovik 2003, Eq. 7; Tang & Sebe, AsymmetricGAN, Eq. 6, which is the
-    similarity: what is minimised is one minus it. Five scales need images of 161 pixels or more; on
+    similarity: what is minimized is one minus it. Five scales need images of 161 pixels or more; on
     smaller ones as many are used as fit (64 pixels: 3, 32: 2), so that values compare between
     images of one size only. SSIM depends on where black is, which published values take as 0.
 
@@ -129,21 +133,30 @@ class MultiScaleSSIM(keras.losses.Loss):
     0.0
     """
 
-    def __init__(self, data_range=2.0, black=-1.0, scales=None, floor=0.01, **kwargs):
+    def __init__(
+        self,
+        data_range: float = 2.0,
+        black: float = -1.0,
+        scales: int | None = None,
+        floor: float = 0.01,
+        **kwargs: Any,
+    ):
         super().__init__(**{"name": "multi_scale_ssim", **kwargs})
         if not data_range > 0 or not 0 < floor < 1:
             raise ValueError(
                 f"data_range is {data_range} and floor {floor}; a positive range, and a floor "
                 "between 0 and 1, are wanted."
             )
-        self.data_range, self.black = float(data_range), float(black)
-        self.scales, self.floor = scales, float(floor)
+        self.data_range: float = float(data_range)
+        self.black: float = float(black)
+        self.scales: int | None = scales
+        self.floor: float = float(floor)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         scales = check_scales(self.scales, *y_true.shape[1:3])
         x, y = (ops.cast(image, "float32") - self.black for image in (y_true, y_pred))
         return 1.0 - multi_scale(x, y, self.data_range, scales, self.floor, ops)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         own = {name: getattr(self, name) for name in ("data_range", "black", "scales", "floor")}
         return {**super().get_config(), **own}

@@ -3,10 +3,13 @@
 Each is a `keras.losses.Loss`; `loss.call(y_true, y_pred)` gives one value per instance, (B,).
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from keras_gans.losses.objectives import LeastSquares
+from keras_gans.typing import Any, Config, Tensor
 
 _register = keras.saving.register_keras_serializable(package="keras_gans")
 
@@ -29,18 +32,18 @@ class ColorL1(keras.losses.Loss):
     1.5
     """
 
-    def __init__(self, name="color_l1", **kwargs):
+    def __init__(self, name: str = "color_l1", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return ops.sum(ops.mean(_difference(y_true, y_pred), axis=(1, 2)), axis=-1)
 
 
 @_register
 class ColorCycle(ColorL1):
-    """Colour cycle-consistency, Eq. 2: `ColorL1` of images and G^r(G^t(x, g_y), g_x)."""
+    """Color cycle-consistency, Eq. 2: `ColorL1` of images and G^r(G^t(x, g_y), g_x)."""
 
-    def __init__(self, name="color_cycle", **kwargs):
+    def __init__(self, name: str = "color_cycle", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
 
@@ -48,10 +51,10 @@ class ColorCycle(ColorL1):
 class Cycle(keras.losses.Loss):
     """Cycle-consistency, Eq. 1: the mean over pixels and channels of |x_hat - x|."""
 
-    def __init__(self, name="cycle", **kwargs):
+    def __init__(self, name: str = "cycle", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return ops.mean(_difference(y_true, y_pred), axis=(1, 2, 3))
 
 
@@ -62,7 +65,7 @@ class ConditionalIdentity(Cycle):
     Eq. 3 has two terms, of x and of y. `AsymmetricGAN` and `SupervisedAsymmetricGAN` have both.
     """
 
-    def __init__(self, name="conditional_identity", **kwargs):
+    def __init__(self, name: str = "conditional_identity", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
 
@@ -79,14 +82,14 @@ class DomainClassification(keras.losses.Loss):
     1.3863
     """
 
-    def __init__(self, name="domain_classification", **kwargs):
+    def __init__(self, name: str = "domain_classification", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> Tensor:
         # Keras would cast the labels to floats.
         return super().__call__(ops.cast(y_true, "int32"), y_pred, sample_weight)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         logits = ops.log_softmax(ops.cast(y_pred, "float32"), axis=-1)
         labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         return -ops.sum(ops.one_hot(labels, y_pred.shape[-1], dtype="float32") * logits, axis=-1)
@@ -94,7 +97,7 @@ class DomainClassification(keras.losses.Loss):
 
 @_register
 class TotalVariation(keras.losses.Loss):
-    """Anisotropic total variation of y_pred: the sum of |differences| of neighbouring pixels.
+    """Anisotropic total variation of y_pred: the sum of |differences| of neighboring pixels.
 
     Rudin, Osher and Fatemi, 1992, in the form of image synthesis (Johnson et al., ECCV 2016). A sum
     over pixels and channels, for which the weight 1e-6 of Eq. 12 was meant, so it grows with the
@@ -107,10 +110,10 @@ class TotalVariation(keras.losses.Loss):
     6.0
     """
 
-    def __init__(self, name="total_variation", **kwargs):
+    def __init__(self, name: str = "total_variation", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         x = ops.cast(y_pred, "float32")
         down = ops.sum(ops.abs(x[:, 1:] - x[:, :-1]), axis=(1, 2, 3))
         return down + ops.sum(ops.abs(x[:, :, 1:] - x[:, :, :-1]), axis=(1, 2, 3))
@@ -134,7 +137,11 @@ class Perceptual(keras.losses.Loss):
     """
 
     def __init__(
-        self, features, weights=(1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0), name="perceptual", **kwargs
+        self,
+        features: keras.Model | Config,
+        weights: Sequence[float] = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0),
+        name: str = "perceptual",
+        **kwargs: Any,
     ):
         super().__init__(name=name, **kwargs)
         if isinstance(features, dict):
@@ -142,11 +149,12 @@ class Perceptual(keras.losses.Loss):
         if len(features.outputs) != len(weights):
             raise ValueError(
                 f"The network has {len(features.outputs)} features, and there are {len(weights)} "
-                "weights: one for each is wanted."
+                "weights: expected one for each."
             )
-        self.features, self.weights = features, tuple(float(w) for w in weights)
+        self.features: keras.Model = features
+        self.weights: tuple[float, ...] = tuple(float(w) for w in weights)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         total = 0.0
         pairs = zip(self._of(y_true), self._of(y_pred), self.weights, strict=True)
         for real, fake, weight in pairs:
@@ -158,7 +166,7 @@ class Perceptual(keras.losses.Loss):
         features = self.features(ops.cast(images, "float32"), training=False)
         return features if isinstance(features, (list, tuple)) else [features]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         features = keras.saving.serialize_keras_object(self.features)
         return {**super().get_config(), "features": features, "weights": list(self.weights)}
 
@@ -170,13 +178,13 @@ class ConditionalLeastSquares(LeastSquares):
     L_D = (D(y) - 1)^2 + D(G(x))^2, L_G = (D(G(x)) - 1)^2.
     """
 
-    name = "conditional_least_squares"
+    name: str | None = "conditional_least_squares"
 
-    def real_term(self, scores):
+    def real_term(self, scores: Tensor) -> Tensor:
         return 2.0 * super().real_term(scores)
 
-    def fake_term(self, scores):
+    def fake_term(self, scores: Tensor) -> Tensor:
         return 2.0 * super().fake_term(scores)
 
-    def generator_term(self, scores):
+    def generator_term(self, scores: Tensor) -> Tensor:
         return 2.0 * super().generator_term(scores)

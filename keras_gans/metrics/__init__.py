@@ -7,29 +7,32 @@ from keras_gans.metrics.classifier import (
     inception_score,
 )
 from keras_gans.metrics.curves import FrechetResNetDistance, discrete_frechet
+from keras_gans.metrics.diversity import Diversity
 from keras_gans.metrics.features import FeatureNetwork, Features
 from keras_gans.metrics.frechet import (
     FrechetDistance,
     IntraClassFrechetDistance,
     frechet_distance,
 )
-from keras_gans.metrics.inception import inception_2015
-from keras_gans.metrics.inception_weights import convert_inception_2015
+from keras_gans.metrics.inception_weights import convert_inception_2015, inception_2015
 from keras_gans.metrics.kernel import KernelDistance, kernel_distance, subset_indices
 from keras_gans.metrics.kgnet import kgnet
-from keras_gans.metrics.neighbours import PRDC, prdc
+from keras_gans.metrics.measuring import Measurement
+from keras_gans.metrics.neighbors import PRDC, Novelty, prdc
 from keras_gans.metrics.nrds import NRDSResult, nrds
-from keras_gans.metrics.pictures import MSSSIM, PSNR, SSIM, ms_ssim, psnr, ssim
+from keras_gans.metrics.pictures import L1, MSSSIM, PSNR, SSIM, ms_ssim, psnr, ssim
 from keras_gans.metrics.scores import Score, protocol
 from keras_gans.metrics.statistics import Statistics
 from keras_gans.metrics.suite import MetricSuite
 
 __all__ = [
+    "L1",
     "MSSSIM",
     "PRDC",
     "PSNR",
     "SSIM",
     "ClassificationAccuracy",
+    "Diversity",
     "FeatureNetwork",
     "Features",
     "FrechetDistance",
@@ -39,7 +42,9 @@ __all__ = [
     "IntraClassFrechetDistance",
     "KernelDistance",
     "MetricSuite",
+    "Measurement",
     "NRDSResult",
+    "Novelty",
     "Score",
     "Statistics",
     "convert_inception_2015",

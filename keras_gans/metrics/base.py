@@ -1,23 +1,57 @@
-"""What the metrics share: two sides of images, a feature network, results that say all of it."""
+"""What the metrics share: sides of images, a feature network, results that say all of it."""
 
 import json
 
 import keras
 import numpy as np
 
+from keras_gans import registry
 from keras_gans.metrics.features import Features, to_host
 from keras_gans.metrics.scores import Score, protocol
 from keras_gans.metrics.statistics import check_features, load_arrays, save_arrays
 
-SIDES = ("real", "fake")
-_WORDS = {"real": "real", "fake": "generated"}
+SIDES = ("real", "fake", "held_out")
+_WORDS = {"real": "real", "fake": "generated", "held_out": "held-out real"}
 
 
 def check_counts(least=1, **counts):
     """Raise `ValueError` for an argument that is no integer of `least` or more."""
     for name, value in counts.items():
         if not isinstance(value, (int, np.integer)) or value < least:
-            raise ValueError(f"{name} is {value!r}; an integer of {least} or more is wanted.")
+            raise ValueError(f"{name} is {value!r}; expected an integer of {least} or more.")
+
+
+def facts(metric):
+    """What the declaration of a metric says (see `keras_gans.registry.metric`), a dictionary.
+
+    - needs: what it cannot do without, of "classifier" (a feature network with logits), "labels"
+      (of the images), "classes" (which of the network's classes the labels are), "targets" (an
+      image of its own for each generated one) and "held_out" (real images that nobody trained on);
+    - real: bool, whether it compares with real images;
+    - scores: aliases of its scores, by default its name alone;
+    - lower_is_better: bool, or None where the class declares nothing;
+    - default: bool, whether `keras-gans evaluate` measures it where nobody names metrics;
+    - slow: bool, whether it is left out there for several truncations;
+    - says, how: what it says, and how it is measured, in a few words.
+
+    Args:
+        metric: a metric, its class, or its declaration.
+    """
+    given = isinstance(metric, registry.Declaration)
+    declared = metric if given else registry.of(metric)
+    plain = {
+        "needs": (),
+        "real": True,
+        "default": False,
+        "slow": False,
+        "says": "",
+        "lower_is_better": None,
+    }
+    if declared is None:
+        cls = metric if isinstance(metric, type) else type(metric)
+        return {**plain, "how": cls.__name__, "scores": (cls.kind,)}
+    plain |= {"how": declared.summary, "scores": (declared.name,)}
+    return {**plain, **declared.about}
 
 
 class Sums:
@@ -85,11 +119,32 @@ class GenerativeMetric(keras.metrics.Metric):
         name: str; by default the protocol's, such as "fid" or "fd_kgnet".
 
     Subclasses define `kind` and `wants`, make the parts (`Statistics`, `Sums` or `Rows`), take
-    features into them in `add`, and compute in `result`.
+    features into them in `add`, and compute in `result`. `keras_gans.registry.metric` gives them a
+    name for `evaluate --metrics` and says what else they need; see `facts`.
     """
 
     kind = None
     wants = "features"
+
+    @classmethod
+    def measuring(cls, network, split, samples, classes):
+        """The metric as a `Measurement` makes it, which knows more than a name.
+
+        Args:
+            network, split: see the class.
+            samples: integer, generated images to come.
+            classes: the feature network's class of each label, integers (K,), or None.
+        """
+        return cls(network, split=split)
+
+    @property
+    def names(self):
+        """Dictionary, alias -> name of each score that `result` gives."""
+        return {self.kind: self.name}
+
+    def most_real(self, samples):
+        """How many real images are enough, beside `samples` generated ones; None for all."""
+        return None
 
     def __init__(self, network=None, split=None, name=None):
         if not (network is None or callable(network)):
@@ -129,6 +184,16 @@ class GenerativeMetric(keras.metrics.Metric):
         x = to_host(images)
         return Features(x, x, None)
 
+    def see(self, side, batch, outputs):
+        """Take in a batch of a source of images (`keras_gans.metrics.sources.Batch`).
+
+        Args:
+            side: "real", "fake" or "held_out".
+            batch: images, and what goes with them.
+            outputs: `Features` of the images.
+        """
+        self.take(side, outputs)
+
     def take(self, side, outputs, *labels):
         """Take in the `Features` of one side's images (see `look`), however they were computed."""
         x = getattr(outputs, self.wants)
@@ -157,13 +222,14 @@ class GenerativeMetric(keras.metrics.Metric):
     def reset_state(self):
         """Forget all images."""
         for side in SIDES:
-            self._reset(side)
+            self.reset_side(side)
 
     def reset_fake(self):
         """Forget the generated images, keep the real ones: for the next checkpoint."""
-        self._reset("fake")
+        self.reset_side("fake")
 
-    def _reset(self, side):
+    def reset_side(self, side):
+        """Forget the images of a side."""
         self.lowest.pop(side, None)
         if side in self.parts:
             self.parts[side].reset()
@@ -240,7 +306,7 @@ class GenerativeMetric(keras.metrics.Metric):
         for side, lowest in self.lowest.items():
             if lowest >= 0:
                 warnings.append(
-                    f"no {_WORDS[side]} image has a value below 0: [-1, 1] is wanted, not [0, 1]"
+                    f"no {_WORDS[side]} image has a value below 0: expected [-1, 1], not [0, 1]"
                 )
         return Score(
             value,
@@ -253,7 +319,19 @@ class GenerativeMetric(keras.metrics.Metric):
             split=self.split,
             warnings=warnings,
             details=details,
+            protocol=self.protocol(),
         )
+
+    def protocol(self):
+        """How the score is measured, in words for a card."""
+        known = facts(self)
+        text = known["how"]
+        if known["real"] and self.count("real"):
+            text += f", against {self.count('real'):,} real images"
+            text += f" of {self.split}" if self.split else ""
+        if self.network is not None:
+            text += f", through {self.network.name}"
+        return text
 
     def get_config(self):
         return {"network": self.network, "split": self.split, "name": self.name}
@@ -269,7 +347,7 @@ class PairedMetric(GenerativeMetric):
     def update_state(self, real, fake):
         """Take in pairs: two batches of one size, real (the truth) and generated."""
         real, fake = self.look(real), self.look(fake)
-        for side, outputs in zip(SIDES, (real, fake), strict=True):
+        for side, outputs in zip(("real", "fake"), (real, fake), strict=True):
             if outputs.lowest is not None:
                 self.lowest[side] = min(self.lowest.get(side, np.inf), outputs.lowest)
         real, fake = getattr(real, self.wants), getattr(fake, self.wants)
@@ -281,6 +359,9 @@ class PairedMetric(GenerativeMetric):
         if len(real):
             values = self.measure(real, fake)
             self.parts["fake"].add(len(real), total=values.sum(), squares=np.square(values).sum())
+
+    def see(self, side, batch, outputs):
+        self.update_state(batch.targets, batch.images)
 
     def update_real(self, images):
         raise ValueError(f"{self.name} compares pairs: call update_state(real, fake).")

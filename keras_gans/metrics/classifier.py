@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_gans import registry
 from keras_gans.metrics.base import GenerativeMetric, Sums, check_counts
 from keras_gans.metrics.frechet import check_classes
 from keras_gans.metrics.statistics import check_features
@@ -26,7 +27,7 @@ def inception_score(logits, splits=10, shuffle=True, seed=2020):
     logits = check_features(logits, "logits")
     check_counts(splits=splits)
     if not len(logits):
-        raise ValueError("There are no logits; those of 1 image or more are wanted.")
+        raise ValueError("There are no logits; expected those of 1 image or more.")
     sums = _split_sums(logits, _split_of_all(len(logits), splits, shuffle, seed), splits)
     return _scores(**sums)[:2]
 
@@ -67,6 +68,15 @@ def _scores(images, p, p_log_p):
     return float(scores.mean()), float(scores.std()), int(used.sum())
 
 
+@registry.metric(
+    "is",
+    lower_is_better=False,
+    default=True,
+    real=False,
+    needs=("classifier",),
+    says="Inception score",
+    how="Inception score of logits, mean over splits",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class InceptionScore(GenerativeMetric):
     """Inception score ("is" over the Inception of 2015, else "is_<network>"); higher is better.
@@ -110,6 +120,14 @@ class InceptionScore(GenerativeMetric):
         if num_images is not None:
             self.split_of = _split_of_all(num_images, splits, shuffle, seed)
 
+    @classmethod
+    def measuring(cls, network, split, samples, classes):
+        return cls(network, split=split, num_images=samples)
+
+    def see(self, side, batch, outputs):
+        self.next = batch.start
+        self.take(side, outputs)
+
     def identity(self):
         dealt = {"splits": self.splits, "num_images": self.num_images, "shuffle": self.shuffle}
         return {**super().identity(), **dealt, "seed": self.seed}
@@ -129,8 +147,8 @@ class InceptionScore(GenerativeMetric):
         self.next += len(logits)
         self.parts["fake"].add(len(logits), **_split_sums(logits, split, self.splits))
 
-    def _reset(self, side):
-        super()._reset(side)
+    def reset_side(self, side):
+        super().reset_side(side)
         if side == "fake":
             self.next = self.start
 
@@ -157,6 +175,14 @@ class InceptionScore(GenerativeMetric):
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
+@registry.metric(
+    "accuracy",
+    lower_is_better=False,
+    real=False,
+    needs=("classifier", "labels", "classes"),
+    says="how often the network sees the class that was asked for",
+    how="share of images in which the class that was asked for is seen",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class ClassificationAccuracy(GenerativeMetric):
     """Share of generated images that a judge assigns to the class they were generated for.
@@ -165,6 +191,8 @@ class ClassificationAccuracy(GenerativeMetric):
         network: `FeatureNetwork` of a trained classifier (`logits=True`); None where
             `update_state` gets logits (B, K).
         top_k: int, how many of the judge's best classes count.
+        classes: the judge's class of each label, integers (K,), such as those of
+            `keras_gans.metrics.kgnet.class_numbers`; None where the labels are its classes.
         split, name: see `GenerativeMetric`; the name is "accuracy" or "accuracy_<network>".
 
     Example:
@@ -178,19 +206,34 @@ class ClassificationAccuracy(GenerativeMetric):
     kind = "accuracy"
     wants = "logits"
 
-    def __init__(self, network=None, top_k=1, split=None, name=None):
+    def __init__(self, network=None, top_k=1, split=None, name=None, classes=None):
         super().__init__(network, split, name)
         check_counts(top_k=top_k)
         self.top_k = top_k
+        self.classes = None if classes is None else [int(c) for c in classes]
         self.parts = {"fake": Sums()}
+
+    @classmethod
+    def measuring(cls, network, split, samples, classes):
+        return cls(network, split=split, classes=classes)
 
     def update_state(self, labels, fake):
         """Take in the labels, integers (B,), and the images generated for them."""
-        outputs = self.look(fake)
-        if outputs.logits is None:
-            raise ValueError(f"{self.name} needs logits, which {self.network.name} does not give.")
-        logits = check_features(outputs.logits, "logits")
+        self.take("fake", self.look(fake), labels)
+
+    def see(self, side, batch, outputs):
+        self.take(side, outputs, batch.labels)
+
+    def add(self, side, x, labels):
+        logits = check_features(x, "logits")
         labels = check_classes(labels, len(logits))
+        if self.classes is not None and len(labels):
+            if not 0 <= labels.min() <= labels.max() < len(self.classes):
+                raise ValueError(
+                    f"The labels run from {labels.min()} to {labels.max()}; classes has "
+                    f"{len(self.classes)} entries, for 0 to {len(self.classes) - 1}."
+                )
+            labels = np.asarray(self.classes)[labels]
         if len(labels) and not 0 <= labels.min() <= labels.max() < logits.shape[1]:
             raise ValueError(
                 f"The labels run from {labels.min()} to {labels.max()}; the judge has classes 0 to "
@@ -207,7 +250,7 @@ class ClassificationAccuracy(GenerativeMetric):
     update_fake = update_real
 
     def identity(self):
-        return {**super().identity(), "top_k": self.top_k}
+        return {**super().identity(), "top_k": self.top_k, "classes": self.classes}
 
     def result(self):
         """`Score` from 0 to 1, with `details` "top_k"."""
@@ -216,4 +259,4 @@ class ClassificationAccuracy(GenerativeMetric):
         return self.score(sums.arrays["hits"] / sums.count, details={"top_k": self.top_k})
 
     def get_config(self):
-        return {**super().get_config(), "top_k": self.top_k}
+        return {**super().get_config(), "top_k": self.top_k, "classes": self.classes}

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_gans import registry
 from keras_gans.metrics.base import PairedMetric
 
 
@@ -33,7 +34,7 @@ def discrete_frechet(real, fake):
         )
     m, n = p.shape[1], q.shape[1]
     if 0 in (m, n):
-        raise ValueError("A curve has no points; 1 or more are wanted.")
+        raise ValueError("A curve has no points; expected 1 or more.")
     # The recurrence c[i, j] = max(d[i, j], min(c[i-1, j], c[i, j-1], c[i-1, j-1])) by diagonals
     # i + j = s, indexed by i + 1, so that the border lies at 0.
     far = np.full((len(p), m + 1), np.inf)
@@ -51,6 +52,14 @@ def discrete_frechet(real, fake):
     return last[:, m]
 
 
+@registry.metric(
+    "frd",
+    lower_is_better=True,
+    real=False,
+    needs=("targets",),
+    says="Frechet ResNet distance from the targets",
+    how="discrete Frechet distance of features from the targets, mean over the images",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class FrechetResNetDistance(PairedMetric):
     """Frechet ResNet distance of pairs ("frd" over "resnet50", else "frd_<network>").

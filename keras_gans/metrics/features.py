@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gans.data.checks import check_choice, check_images, check_size
+from keras_gans.data.checks import check_choice, check_image_array, check_size
 
 RESIZES = ("bilinear", "bilinear_antialias", "nearest")
 
@@ -39,9 +39,9 @@ class FeatureNetwork:
             of what `model` itself does, which scores repeat.
         quantize: bool, whether float images are first rounded to the 256 levels of a picture file,
             as published scores are measured on.
-        preprocess: callable on the tensor after all that (channel order, mean colours ...).
+        preprocess: callable on the tensor after all that (channel order, mean colors ...).
         logits: bool, whether a single output is logits; they then serve as features too.
-        channels: 3 repeats grey images to three channels; None leaves them.
+        channels: 3 repeats gray images to three channels; None leaves them.
         batch_size: int, the most images that run at once.
         checksum: str for a callable without `weights`; otherwise the SHA-256 of the weights.
 
@@ -75,9 +75,9 @@ class FeatureNetwork:
         checksum=None,
     ):
         if not callable(model):
-            raise ValueError(f"model is {type(model).__name__}; a Keras model is wanted.")
+            raise ValueError(f"model is {type(model).__name__}; expected a Keras model.")
         if not isinstance(name, str) or not name:
-            raise ValueError(f"name is {name!r}; a name of the feature network is wanted.")
+            raise ValueError(f"name is {name!r}; expected a name of the feature network.")
         self.model = model
         self.name = name
         self.input_range = tuple(float(v) for v in input_range)
@@ -208,4 +208,4 @@ def to_images(images, where="images"):
     images = to_host(images)
     # A range is always named: constant and dark images are no reason to guess.
     value_range = (0, 255) if images.dtype == np.uint8 else (-1, 1)
-    return check_images(images, where, value_range)
+    return check_image_array(images, where, value_range)

@@ -5,6 +5,7 @@ import pathlib
 import keras
 import numpy as np
 
+from keras_gans import registry
 from keras_gans.metrics.base import GenerativeMetric
 from keras_gans.metrics.features import to_host
 from keras_gans.metrics.statistics import Statistics, check_moments, factor
@@ -37,7 +38,7 @@ def frechet_distance(mean1, covariance1, mean2, covariance2):
     mean1, covariance1 = check_moments(mean1, covariance1)
     mean2, covariance2 = check_moments(mean2, covariance2)
     if len(mean1) != len(mean2):
-        raise ValueError(f"The means have {len(mean1)} and {len(mean2)} entries; one F is wanted.")
+        raise ValueError(f"The means have {len(mean1)} and {len(mean2)} entries; expected one F.")
     return _distance(mean1, factor(covariance1), mean2, factor(covariance2))
 
 
@@ -70,6 +71,13 @@ def _few(counts, dimension):
     ]
 
 
+@registry.metric(
+    "fd",
+    lower_is_better=True,
+    default=True,
+    says="Frechet distance: realism and variety in one number",
+    how="Frechet distance of features",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class FrechetDistance(GenerativeMetric):
     """Frechet distance ("fid" over the Inception of 2015, else "fd_<network>"); lower is better.
@@ -175,6 +183,13 @@ class _ByClass:
             self.classes.setdefault(label, Statistics()).merge(part)
 
 
+@registry.metric(
+    "intra_fd",
+    lower_is_better=True,
+    needs=("labels",),
+    says="Frechet distance within a class, mean over the classes",
+    how="Frechet distance of features within a class, mean over the classes",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class IntraClassFrechetDistance(GenerativeMetric):
     """Mean over the classes of the Frechet distance within a class ("intra_fid", "intra_fd_...").
@@ -209,6 +224,11 @@ class IntraClassFrechetDistance(GenerativeMetric):
     def update_fake(self, images, labels):
         """Take in generated images and the labels they were generated for."""
         self.take("fake", self.look(images), labels)
+
+    def see(self, side, batch, outputs):
+        if batch.labels is None:
+            raise ValueError(f"{self.name} is one of classes, and the real images have no labels.")
+        self.take(side, outputs, batch.labels)
 
     def add(self, side, x, labels):
         x = np.asarray(x)

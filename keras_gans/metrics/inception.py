@@ -4,75 +4,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_gans.data.checks import check_choice
-from keras_gans.metrics.features import FeatureNetwork
 from keras_gans.metrics.scores import INCEPTION
 
 SIZE = 299
-RESIZE = "tf1_bilinear_299"
 FEATURES = ("64", "192", "768", "2048")
 OUTPUTS = (*FEATURES, "logits_unbiased", "logits")
 # PyTorch's convolutions on CPU take 1.6 times as long with the channels last.
 _FORMAT = "channels_first" if keras.backend.backend() == "torch" else "channels_last"
-
-
-def inception_2015(
-    weights=None, feature="2048", logits="logits_unbiased", batch_size=64, check=True
-):
-    """The feature network of published FID, KID, IS and precision/recall.
-
-    It is not the Inception v3 of `keras.applications`: another training, 1008 classes, other
-    pooling, another resize. Images of any size go in; floats are rounded to the 256 levels of a
-    picture file first, as published scores are measured.
-
-    Args:
-        weights: path of the public PyTorch file (`.pth`) or of what `convert_inception_2015` wrote
-            (`.npz`). By default they are looked for in the user's cache (`weights` in
-            KERAS_GANS_HOME, else in ~/.keras/keras_gans), then where PyTorch Hub downloads to.
-            Reading a `.pth` needs PyTorch; the public one is converted into the cache, so that the
-            next time needs none.
-        feature: "64", "192", "768" or "2048": after the first and second max pooling, before the
-            last three blocks, or the last; averaged over space, so (B, 64) ... (B, 2048).
-        logits: "logits_unbiased" (without the last layer's bias, which Inception scores use) or
-            "logits"; (B, 1008).
-        batch_size: int, images that run at once.
-        check: bool, whether the file has to be the public one, by its SHA-256. Otherwise the
-            network is called "inception_2015_unchecked", and its scores not FID.
-
-    Returns:
-        `FeatureNetwork`, on uint8 images or floats in [-1, 1], (B, H, W, 1 or 3). Its `checksum`
-        is the SHA-256 of the public file.
-
-    Raises:
-        FileNotFoundError: no weights: what to fetch, and where to put it.
-        ValueError: a file that is not this network's, with the first weight that does not fit.
-        ImportError: a `.pth`, and no PyTorch.
-
-    Example:
-
-    ```python
-    network = keras_gans.metrics.inception_2015()
-    fid = keras_gans.metrics.FrechetDistance(network)
-    ```
-    """
-    from keras_gans.metrics.inception_weights import find_weights
-
-    check_choice("feature", feature, FEATURES)
-    check_choice("logits", logits, OUTPUTS[-2:])
-    arrays, source = find_weights(weights, check)
-    everything = inception_model()
-    set_weights(everything, arrays)
-    outputs = {"features": everything.output[feature], "logits": everything.output[logits]}
-    return FeatureNetwork(
-        keras.Model(everything.input, outputs, name=INCEPTION),
-        INCEPTION if check else f"{INCEPTION}_unchecked",
-        input_range=(0, 255),
-        resize=RESIZE,
-        quantize=True,
-        channels=3,
-        batch_size=batch_size,
-        checksum=source,
-    )
 
 
 def inception_model():
@@ -271,7 +209,7 @@ def _block_8(x, path, pool):
 class TF1BilinearResize(layers.Layer):
     """The bilinear resize of TensorFlow 1: output pixel i lies at input coordinate i * in / out.
 
-    Neither half-pixel centres nor aligned corners nor antialiasing: the picture is shifted by up to
+    Neither half-pixel centers nor aligned corners nor antialiasing: the picture is shifted by up to
     half a pixel against every other library's, and published FIDs have that in them.
 
     Args:
@@ -293,7 +231,7 @@ class TF1BilinearResize(layers.Layer):
         return x
 
     def _places(self, x, axis):
-        """For every output pixel its two neighbours, and how far it lies towards the second."""
+        """For every output pixel its two neighbors, and how far it lies towards the second."""
         if x.shape[axis] is not None:
             places = np.arange(self.size, dtype="float32") * np.float32(x.shape[axis] / self.size)
             low = places.astype("int32")

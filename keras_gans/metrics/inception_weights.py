@@ -1,4 +1,4 @@
-"""The weights of the Inception of 2015: found, checked, and converted from the public file."""
+"""The Inception of 2015 with its weights: found, checked, converted from the public file."""
 
 import contextlib
 import functools
@@ -8,10 +8,21 @@ import pathlib
 import pickle
 import zipfile
 
+import keras
 import numpy as np
 from absl import logging
 
-from keras_gans.files import replacing
+from keras_gans.data.checks import check_choice
+from keras_gans.files import replacing, user_folder
+from keras_gans.metrics.features import FeatureNetwork
+from keras_gans.metrics.inception import (
+    FEATURES,
+    OUTPUTS,
+    convolutions,
+    inception_model,
+    set_weights,
+)
+from keras_gans.metrics.scores import INCEPTION
 
 # One file under two names: pytorch-fid's and torch-fidelity's.
 PUBLIC_NAMES = (
@@ -20,14 +31,70 @@ PUBLIC_NAMES = (
 )
 PUBLIC_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 CONVERTED_NAME = "inception_2015.npz"
+RESIZE = "tf1_bilinear_299"
 _EPSILON = 1e-3  # of the batch norms
 
 
 def cache_folder():
-    """The folder of weights in the user's folder: see `keras_gans.zoo.store.cache_folder`."""
-    from keras_gans.zoo import store
+    """The folder of weights in the user's folder."""
+    return user_folder() / "weights"
 
-    return store.cache_folder().parent / "weights"
+
+def inception_2015(
+    weights=None, feature="2048", logits="logits_unbiased", batch_size=64, check=True
+):
+    """The feature network of published FID, KID, IS and precision/recall.
+
+    It is not the Inception v3 of `keras.applications`: another training, 1008 classes, other
+    pooling, another resize. Images of any size go in; floats are rounded to the 256 levels of a
+    picture file first, as published scores are measured.
+
+    Args:
+        weights: path of the public PyTorch file (`.pth`) or of what `convert_inception_2015` wrote
+            (`.npz`). By default they are looked for in the user's cache (`weights` in
+            KERAS_GANS_HOME, else in ~/.keras/keras_gans), then where PyTorch Hub downloads to.
+            Reading a `.pth` needs PyTorch; the public one is converted into the cache, so that the
+            next time needs none.
+        feature: "64", "192", "768" or "2048": after the first and second max pooling, before the
+            last three blocks, or the last; averaged over space, so (B, 64) ... (B, 2048).
+        logits: "logits_unbiased" (without the last layer's bias, which Inception scores use) or
+            "logits"; (B, 1008).
+        batch_size: int, images that run at once.
+        check: bool, whether the file has to be the public one, by its SHA-256. Otherwise the
+            network is called "inception_2015_unchecked", and its scores not FID.
+
+    Returns:
+        `FeatureNetwork`, on uint8 images or floats in [-1, 1], (B, H, W, 1 or 3). Its `checksum`
+        is the SHA-256 of the public file.
+
+    Raises:
+        FileNotFoundError: no weights: what to fetch, and where to put it.
+        ValueError: a file that is not this network's, with the first weight that does not fit.
+        ImportError: a `.pth`, and no PyTorch.
+
+    Example:
+
+    ```python
+    network = keras_gans.metrics.inception_2015()
+    fid = keras_gans.metrics.FrechetDistance(network)
+    ```
+    """
+    check_choice("feature", feature, FEATURES)
+    check_choice("logits", logits, OUTPUTS[-2:])
+    arrays, source = find_weights(weights, check)
+    everything = inception_model()
+    set_weights(everything, arrays)
+    outputs = {"features": everything.output[feature], "logits": everything.output[logits]}
+    return FeatureNetwork(
+        keras.Model(everything.input, outputs, name=INCEPTION),
+        INCEPTION if check else f"{INCEPTION}_unchecked",
+        input_range=(0, 255),
+        resize=RESIZE,
+        quantize=True,
+        channels=3,
+        batch_size=batch_size,
+        checksum=source,
+    )
 
 
 def convert_inception_2015(path, out=None, check=True):
@@ -124,7 +191,7 @@ def _read_torch(path, check):
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path} is not a PyTorch file of weights ({reason}).") from None
     if not isinstance(state, dict) or not all(torch.is_tensor(v) for v in state.values()):
-        raise ValueError(f"{path} is not a state_dict: a dictionary of tensors is wanted.")
+        raise ValueError(f"{path} is not a state_dict: expected a dictionary of tensors.")
     return convert(state, path), source
 
 
@@ -148,7 +215,7 @@ def convert(state, where):
         value = np.asarray(state[name].detach().cpu().double().numpy())
         if value.shape != shape:
             raise ValueError(
-                f"{where} is not this network: {name!r} has shape {value.shape}; {shape} is wanted."
+                f"{where} is not this network: {name!r} has shape {value.shape}; expected {shape}."
             )
         if not np.isfinite(value).all():
             raise ValueError(f"{where} is damaged: {name!r} holds NaN or infinite values.")
@@ -177,8 +244,6 @@ def convert(state, where):
 @functools.cache
 def kernel_shapes():
     """Path in the PyTorch file -> shape of the kernel (height, width, inputs, outputs)."""
-    from keras_gans.metrics.inception import convolutions, inception_model
-
     return {
         path: tuple(layer.kernel.shape) for path, layer in convolutions(inception_model()).items()
     }
@@ -193,9 +258,7 @@ def _read_converted(path, check):
         # The archive's own CRC is not asked for every byte, and 32 bits are few.
         whole = str(arrays.pop("sha256")) == _digest(arrays)
     except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{path} does not exist: weights of Inception are wanted."
-        ) from None
+        raise FileNotFoundError(f"{path} does not exist: expected weights of Inception.") from None
     except Exception as error:  # NumPy and zipfile raise many types over damaged bytes
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(
@@ -229,4 +292,4 @@ def _digest(arrays):
 def _sha256(path):
     with contextlib.suppress(FileNotFoundError, IsADirectoryError), open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
-    raise FileNotFoundError(f"{path} does not exist: weights of Inception are wanted.")
+    raise FileNotFoundError(f"{path} does not exist: expected weights of Inception.")

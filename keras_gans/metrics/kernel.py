@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_gans import registry
 from keras_gans.metrics.base import GenerativeMetric, Rows, check_counts
 from keras_gans.metrics.statistics import _mean, check_features
 
@@ -53,7 +54,7 @@ def kernel_distance(
         if not 2 <= subset_size <= min(len(real), len(fake)):
             raise ValueError(
                 f"subset_size is {subset_size} for {len(real)} real and {len(fake)} generated "
-                "images; 2 or more, and no more than either, is wanted."
+                "images; expected 2 or more, and no more than either."
             )
         indices = subset_indices(len(real), len(fake), subsets, subset_size, seed)
     else:
@@ -90,10 +91,10 @@ class _KernelSums:
         self.degree, self.gamma, self.coef = degree, gamma, coef
         kind = np.result_type(real, fake)
         self.sides = tuple(x.astype(kind, copy=False) for x in (real, fake))
-        self.centre = _mean(real).astype(kind)
-        half = np.dot(self.centre.astype("float64"), self.centre) / 2
+        self.center = _mean(real).astype(kind)
+        half = np.dot(self.center.astype("float64"), self.center) / 2
         self.shifts = [
-            np.concatenate([x[i : i + _ROWS].astype("float64") @ self.centre for i in _starts(x)])
+            np.concatenate([x[i : i + _ROWS].astype("float64") @ self.center for i in _starts(x)])
             - half
             for x in self.sides
         ]
@@ -101,16 +102,16 @@ class _KernelSums:
 
     def buffer(self, name, shape):
         if name not in self.buffers or self.buffers[name].shape != shape:
-            self.buffers[name] = np.empty(shape, self.centre.dtype)
+            self.buffers[name] = np.empty(shape, self.center.dtype)
         return self.buffers[name]
 
     def __call__(self, i, j):
         """(real with real, fake with fake, both less the diagonal; real with fake)."""
         subset = []
         for side, index in enumerate((i, j)):
-            rows = self.buffer(side, (len(index), len(self.centre)))
+            rows = self.buffer(side, (len(index), len(self.center)))
             np.take(self.sides[side], index, axis=0, out=rows, mode="clip")
-            rows -= self.centre
+            rows -= self.center
             subset.append((rows, self.shifts[side][index]))
         x, y = subset
         return self.total(x, x), self.total(y, y), self.total(x, y)
@@ -137,6 +138,14 @@ def _starts(x):
     return range(0, len(x), _ROWS)
 
 
+@registry.metric(
+    "kd",
+    lower_is_better=True,
+    default=True,
+    slow=True,
+    says="kernel distance: the same, unbiased for few images",
+    how="kernel distance of features, mean over random subsets",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class KernelDistance(GenerativeMetric):
     """Kernel distance ("kid" over the Inception of 2015, else "kd_<network>"); lower is better.

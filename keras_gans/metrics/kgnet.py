@@ -93,6 +93,28 @@ def kgnet(classes=None, batch_size=128, weights=None):
     )
 
 
+def class_numbers(data, names):
+    """kgnet's classes of a data set's labels.
+
+    Args:
+        data: name of the data set; what follows a "/" does not count.
+        names: names of the data set's classes, in the order of its labels, or None.
+
+    Returns:
+        Integers (K,) among the logits of `kgnet()`; None where it does not know these classes.
+
+    Example:
+
+    >>> class_numbers("emoji_styles/64", ["twemoji", "noto"])
+    array([11, 10])
+    """
+    data = str(data).partition("/")[0]
+    if not names or not set(names) <= set(CLASSES.get(data, ())):
+        return None
+    every = [(group, name) for group, known in CLASSES.items() for name in known]
+    return np.array([every.index((data, name)) for name in names])
+
+
 def kgnet_model():
     """The network with weights of zero: images in [-1, 1], (B, 32, 32, 3).
 

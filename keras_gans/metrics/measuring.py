@@ -1,22 +1,18 @@
-"""One measurement of a generator: real images once, then any number of models or truncations."""
+"""One measurement: real images once, then any number of sources of images, under one protocol."""
 
 import numpy as np
 
+from keras_gans import registry
 from keras_gans.errors import nearest
 from keras_gans.metrics import reference
-from keras_gans.metrics.base import GenerativeMetric
-from keras_gans.metrics.classifier import InceptionScore
+from keras_gans.metrics.base import GenerativeMetric, facts
 from keras_gans.metrics.features import FeatureNetwork
-from keras_gans.metrics.frechet import FrechetDistance
-from keras_gans.metrics.kernel import KernelDistance
-from keras_gans.metrics.neighbours import NAMES, PRDC
-from keras_gans.metrics.scores import protocol
+from keras_gans.metrics.sources import Samples, Source, task_of
 from keras_gans.metrics.suite import MetricSuite
 
-METRICS = {"fd": FrechetDistance, "kd": KernelDistance, "is": InceptionScore, "prdc": PRDC}
 NETWORKS = ("kgnet", "inception_2015", "none")
-LOWER_IS_BETTER = ("fd", "kd")
-_CHUNK = 16  # batches of images that are held at once
+_CHUNK = 16  # batches of images that are held at once,
+_VALUES = 2**25  # and values of them
 _MOST_PIXELS = 4096  # of an image, as features: their covariance takes 8 F^2 bytes
 
 
@@ -25,26 +21,42 @@ class NotFinite(ValueError):
 
 
 class Measurement:
-    """Scores of generators against one set of real images, under one protocol.
+    """Scores of sources of images against one set of real images, under one protocol.
+
+    Of a model that makes images of noise the latents of all samples come from one seed, and the
+    classes come in turn or in given proportions: no score depends on the size of the batches.
 
     Args:
         data: the real images, see `keras_gans.metrics.reference.RealImages`; None where no metric
             looks at them.
-        metrics: names ("fd", "kd", "is", "prdc") or metrics made with `network`.
+        metrics: names (`keras_gans.registry.names("metric")`) or metrics made with `network`.
         network: `FeatureNetwork`, or one of `NETWORKS`: "none" takes the pixels as features
             ("fd_pixels").
-        samples: integer, generated images of a measurement.
+        samples: integer, images that a model is asked for.
         seed: integer, of the latents.
         labels: for conditional models: None for the classes in turn, or integers (N,) whose
             proportions the generated images get, such as the labels of the data.
         name, split, cache_dir: see `keras_gans.metrics.reference.fill`.
         batch_size: integer, images generated at once.
+        held_out: real images that nobody trained on, in a form that `data` may have; for "novelty".
+        classes: for "accuracy": the network's class of each label, integers (K,), such as those of
+            `keras_gans.metrics.kgnet.class_numbers`; None where they are the same.
 
     Attributes:
         names: dictionary, alias -> name of each score: {"fd": "fd_kgnet"}.
 
     Raises:
-        ValueError: an unknown metric or network, too few samples, labels that are no integers.
+        ValueError: an unknown metric or network, too few samples, labels that are no integers, no
+            real or held-out images for a metric that needs them.
+
+    Example:
+
+    >>> images, labels = keras_gans.data.load_arrays("digits")
+    >>> data = images, labels
+    >>> measurement = keras_gans.metrics.Measurement(data, ("fd", "diversity"), samples=200)
+    >>> scores = measurement.of(keras_gans.zoo.load("osgan_digits"))
+    >>> scores["fd"].name, scores["fd"] < 2, 0.8 < scores["diversity"] < 1.2
+    ('fd_kgnet', True, True)
     """
 
     def __init__(
@@ -59,34 +71,55 @@ class Measurement:
         split=None,
         cache_dir=None,
         batch_size=64,
+        held_out=None,
+        classes=None,
     ):
         for what, value, least in (("samples", samples, 2), ("batch_size", batch_size, 1)):
             if not isinstance(value, (int, np.integer)) or value < least:
-                raise ValueError(f"{what} is {value!r}; an integer of {least} or more is wanted.")
-        self.data, self.samples, self.seed = data, int(samples), seed
+                raise ValueError(f"{what} is {value!r}; an integer of {least} or more is expected.")
+        self.data, self.held_out = data, held_out
+        self.samples, self.seed = int(samples), seed
         self.name, self.split, self.cache_dir = name, split, cache_dir
         self.batch_size = int(batch_size)
         self.labels = None if labels is None else spread_labels(labels, self.samples, seed)
         metrics = [metrics] if isinstance(metrics, (str, GenerativeMetric)) else list(metrics)
         _check_metrics(metrics)
         self.network = find_network(network)
-        metrics = [self._metric(m) for m in metrics]
+        metrics = [
+            m
+            if isinstance(m, GenerativeMetric)
+            else registry.get("metric", m).value.measuring(
+                self.network, split, self.samples, classes
+            )
+            for m in metrics
+        ]
         self.suite = MetricSuite(self.network, metrics)
-        self.names = {}
+        self.names, self._metrics = {}, {}
         for metric in metrics:
-            for alias, score in _names(metric).items():
+            for alias, score in metric.names.items():
                 if alias in self.names:
                     raise ValueError(f"Two metrics give {alias!r}: give each one once.")
-                self.names[alias] = score
-        if data is None and any("real" in m.sides for m in metrics):
-            raise ValueError("data is None; real images are wanted to measure against.")
+                self.names[alias], self._metrics[alias] = score, metric
+        for side, given in (("real", data), ("held_out", held_out)):
+            needing = [m.name for m in metrics if side in m.sides]
+            if given is None and needing:
+                what = "data" if side == "real" else side
+                raise ValueError(f"{what} is None; {needing[0]} compares with such real images.")
         self._ready = False
 
-    def _metric(self, metric):
-        if isinstance(metric, GenerativeMetric):
-            return metric
-        arguments = {"num_images": self.samples} if metric == "is" else {}
-        return METRICS[metric](self.network, split=self.split, **arguments)
+    def lower_is_better(self, alias):
+        """Whether a score is better where it is lower.
+
+        Raises:
+            ValueError: the score of a metric that does not declare it.
+        """
+        declared = facts(self._metrics[alias])["lower_is_better"]
+        if declared is None:
+            raise ValueError(
+                f"Nothing says which {alias} is better: declare its class with "
+                "keras_gans.registry.metric(NAME, lower_is_better=...)."
+            )
+        return declared
 
     def prepare(self, progress=None):
         """Measure the real images, or read what is cached of them; done once.
@@ -97,72 +130,103 @@ class Measurement:
         Returns:
             Names of the metrics whose real side came from the cache.
         """
-        wanting = [m for m in self.suite.metrics if "real" in m.sides and not m.count("real")]
-        if self._ready or not wanting:
-            return []
-        cached = reference.fill(
-            wanting,
-            self.network,
-            self.data,
-            keep=self.samples,
-            name=self.name,
-            split=self.split,
-            batch_size=self.batch_size,
-            cache_dir=self.cache_dir,
-            progress=progress,
-        )
+        cached = []
+        for side, data in (("real", self.data), ("held_out", self.held_out)):
+            missing = [m for m in self.suite.metrics if side in m.sides and not m.count(side)]
+            if self._ready or not missing:
+                continue
+            cached += reference.fill(
+                missing,
+                self.network,
+                data,
+                side,
+                self.samples,
+                name=self.name,
+                split=self.split,
+                batch_size=self.batch_size,
+                cache_dir=self.cache_dir,
+                progress=progress,
+            )
         self._ready = True
-        return cached
+        return list(dict.fromkeys(cached))
 
-    def of(self, model, truncation=1.0, progress=None):
-        """The scores of a model's images.
+    def of(self, source, truncation=1.0, progress=None, only=None):
+        """The scores of a source of images.
 
         Args:
-            model: has `images_of(latents, labels)` and `latent_dim`, as the models of keras_gans
-                and the entries of the zoo; or just `generate(n, seed=...)`.
-            truncation: float, scales the standard deviation of the latents.
+            source: `keras_gans.metrics.sources.Source`; or a model that makes images of noise,
+                which `Samples` then asks for `samples` images.
+            truncation: float, scales the standard deviation of a model's latents.
             progress: function of the number of images done, or None.
+            only: aliases of the scores that are computed; None for all.
 
         Returns:
             Dictionary, alias -> `Score`, in the order of `names`.
 
         Raises:
             NotFinite: NaN or Inf in the images.
-            ValueError: images outside [-1, 1].
+            ValueError: images outside [-1, 1]; a source without the labels or targets that a metric
+                needs.
+        """
+        self.suite.reset_fake()
+        self.take(source, truncation, progress, only)
+        return self.result(only)
+
+    def take(self, source, truncation=1.0, progress=None, only=None, start=0, stop=None):
+        """Take in the images `start` to before `stop` of a source; the rest as in `of`.
+
+        Replicas that take a part each, and `merge`, come to the scores of the whole.
         """
         self.prepare()
-        self.suite.reset_fake()
-        done = 0
-        for images in self._images(model, truncation):
-            if not np.isfinite(images).all():
+        source = self._source(source, truncation)
+        chosen = self._chosen(only)
+        done, size = 0, self._size(source)
+        for batch in source.batches(size, start, stop):
+            if not np.isfinite(batch.images).all():
                 raise NotFinite("The generator's images hold NaN or Inf.")
-            self.suite.update_fake(images)
-            done += len(images)
+            self.suite.take("fake", batch, chosen)
+            done += len(batch.images)
             if progress is not None:
                 progress(done)
-        scores = self.suite.result()
-        return {alias: scores[name] for alias, name in self.names.items()}
 
-    def _images(self, model, truncation):
-        """The images of `model.generate(samples, seed)`, a part at a time."""
-        from keras_gans.models import sampling
+    def merge(self, other):
+        """Add the generated images that another `Measurement` of the same real images took in."""
+        for metric, theirs in zip(self.suite.metrics, other.suite.metrics, strict=True):
+            metric.merge(theirs.state(("fake",)))
 
-        conditional = getattr(model, "num_classes", None) is not None
-        labels = self.labels
-        if conditional:
-            labels = sampling.class_labels(labels, self.samples, model.num_classes)
-        if not hasattr(model, "images_of"):
+    def result(self, only=None):
+        """The scores of all images that were taken in, as `of` returns them."""
+        scores = self.suite.result(self._chosen(only))
+        return {a: scores[n] for a, n in self.names.items() if only is None or a in only}
+
+    def _chosen(self, only):
+        """The metrics behind the aliases `only`, each once."""
+        if only is None:
+            return self.suite.metrics
+        unknown = [a for a in only if a not in self.names]
+        if unknown:
+            raise ValueError(
+                f"The metrics give no {unknown[0]!r}{nearest(unknown[0], self.names)}."
+            )
+        return [m for m in self.suite.metrics if any(self._metrics[a] is m for a in only)]
+
+    def _source(self, source, truncation):
+        if isinstance(source, Source):
             if truncation != 1:
-                raise ValueError(f"{type(model).__name__} has no images_of: no truncation.")
-            given = {} if labels is None else {"labels": labels}
-            yield np.asarray(model.generate(self.samples, seed=self.seed, **given))
-            return
-        latents = sampling.latents(self.samples, model.latent_dim, self.seed, truncation)
-        step = _CHUNK * self.batch_size
-        for start in range(0, self.samples, step):
-            part = slice(start, start + step)
-            of_part = None if labels is None else labels[part]
-            yield model.images_of(latents[part], of_part, self.batch_size)
+                raise ValueError(f"{source.name} has no latents: truncation has to be 1.")
+            return source
+        if task_of(source) != "noise":
+            raise ValueError(
+                f"{type(source).__name__} makes no images of noise: measure it as a source, such "
+                "as keras_gans.metrics.sources.Translations."
+            )
+        given = (self.samples, self.seed, self.labels, truncation, self.batch_size)
+        return Samples(source, *given)
+
+    def _size(self, source):
+        """How many images are held at once: whole batches, few of large images."""
+        values = self.batch_size * int(np.prod(source.shape)) if source.shape else 1
+        return self.batch_size * int(np.clip(_VALUES // values, 1, _CHUNK))
 
 
 def find_network(network):
@@ -172,14 +236,14 @@ def find_network(network):
     if network not in NETWORKS:
         raise ValueError(
             f"network is {network!r}{nearest(network, NETWORKS)}; a FeatureNetwork or one of "
-            f"{', '.join(NETWORKS)} is wanted."
+            f"{', '.join(NETWORKS)} is expected."
         )
     if network == "kgnet":
         from keras_gans.metrics.kgnet import kgnet
 
         return kgnet()
     if network == "inception_2015":
-        from keras_gans.metrics.inception import inception_2015
+        from keras_gans.metrics.inception_weights import inception_2015
 
         return inception_2015()
     return FeatureNetwork(_pixels, "pixels", checksum="none")
@@ -206,29 +270,17 @@ def spread_labels(labels, count, seed):
     labels = np.asarray(labels)
     if labels.ndim != 1 or not len(labels) or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"labels are {labels.dtype} of shape {labels.shape}; integers (N,) are wanted."
+            f"labels are {labels.dtype} of shape {labels.shape}; integers (N,) are expected."
         )
     places = ((np.arange(count) + 0.5) * len(labels) / count).astype("int64")
     return np.random.default_rng(seed).permutation(np.sort(labels)[places])
 
 
-def lower_is_better(alias):
-    """Whether a score, by its alias, is better where it is lower."""
-    return alias in LOWER_IS_BETTER
-
-
 def _check_metrics(metrics):
     if not metrics:
-        raise ValueError(f"There are no metrics; some of {', '.join(METRICS)} are wanted.")
+        raise ValueError(
+            f"There are no metrics; give some of {', '.join(registry.names('metric'))}."
+        )
     for metric in metrics:
-        if not isinstance(metric, GenerativeMetric) and metric not in METRICS:
-            raise ValueError(
-                f"Unknown metric {metric!r}{nearest(metric, METRICS)}; {', '.join(METRICS)} are "
-                "known (prdc: precision, recall, density, coverage)."
-            )
-
-
-def _names(metric):
-    if isinstance(metric, PRDC):
-        return {kind: protocol(kind, getattr(metric.network, "name", None)) for kind in NAMES}
-    return {metric.kind: metric.name}
+        if not isinstance(metric, GenerativeMetric):
+            registry.get("metric", metric)

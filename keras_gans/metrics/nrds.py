@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_gans.data.checks import check_images
+from keras_gans.data.checks import check_image_array
 from keras_gans.data.images import from_uint8
 from keras_gans.data.order import check_seed
 from keras_gans.layers.initializers import SeededNormal
@@ -85,7 +85,7 @@ class NRDSResult:
 
 
 def nrds(real, fakes, epochs=None, seed=0, batch_size=None, num=None, network=None, verbose=False):
-    """Normalised relative discriminative score of several generators.
+    """Normalized relative discriminative score of several generators.
 
     Zhang, Song, Qi: Decoupled Learning for Conditional Adversarial Networks, WACV 2018, Sec. 3,
     Eq. 11: ONE classifier learns to tell real samples (1) from the fakes of ALL models (0). The
@@ -130,7 +130,7 @@ def nrds(real, fakes, epochs=None, seed=0, batch_size=None, num=None, network=No
     """
     seed = check_seed(seed)
     if not (network is None or isinstance(network, keras.Model)):
-        raise ValueError(f"network is {network!r}; a keras.Model of scores (B, 1) is wanted.")
+        raise ValueError(f"network is {network!r}; expected a keras.Model of scores (B, 1).")
     real, fakes = _check_sets(real, fakes)
     if num is not None:
         real, fakes = _draw(real, fakes, _integer("num", num, LEAST), seed)
@@ -283,18 +283,16 @@ def _check_sets(real, fakes):
                 "have to agree, or the classifier would learn the difference."
             )
         if len(x) < LEAST:
-            raise ValueError(f"{where} holds {len(x)} samples; {LEAST} or more are wanted.")
+            raise ValueError(f"{where} holds {len(x)} samples; expected {LEAST} or more.")
     return real, dict(zip(fakes, list(sets.values())[1:], strict=True))
 
 
 def _check_set(x, where):
     x = ops.convert_to_numpy(x)
     if x.ndim != 2:
-        return check_images(x, where, max_channels=8)
+        return check_image_array(x, where, max_channels=8)
     if x.dtype.kind not in "fiu" or 0 in x.shape:
-        raise ValueError(
-            f"{where} has dtype {x.dtype}, shape {x.shape}; numbers (N, F) are wanted."
-        )
+        raise ValueError(f"{where} has dtype {x.dtype}, shape {x.shape}; expected numbers (N, F).")
     # Whatever their dtype: vectors have no range, and uint8 would be taken for pixels.
     x = x.astype("float32")
     bad = int(x.size - np.isfinite(x).sum())
@@ -320,7 +318,7 @@ def _integer(name, value, least):
     except TypeError:
         number = least - 1
     if number < least:
-        raise ValueError(f"{name} is {value!r}; an integer of {least} or more is wanted.")
+        raise ValueError(f"{name} is {value!r}; expected an integer of {least} or more.")
     return number
 
 

@@ -1,10 +1,11 @@
-"""Image metrics of pairs: PSNR, SSIM, MS-SSIM."""
+"""Image metrics of pairs: mean absolute difference, PSNR, SSIM, MS-SSIM."""
 
 import json
 
 import keras
 import numpy as np
 
+from keras_gans import registry
 from keras_gans.losses.similarity import WEIGHTS, check_scales, multi_scale, similarity
 from keras_gans.metrics.base import PairedMetric
 from keras_gans.metrics.features import Features, to_images
@@ -77,7 +78,7 @@ def _pairs(real, fake, data_range):
             "are wanted."
         )
     if not data_range > 0:
-        raise ValueError(f"data_range is {data_range}; 255, 1 or 2, say, is wanted.")
+        raise ValueError(f"data_range is {data_range}; expected 255, 1 or 2, say.")
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
         raise ValueError("The images hold NaN or infinite values.")
     return real, fake, float(data_range)
@@ -92,6 +93,10 @@ class _ImageMetric(PairedMetric):
     def __init__(self, split=None, name=None):
         super().__init__(None, split, name)
 
+    @classmethod
+    def measuring(cls, network, split, samples, classes):
+        return cls(split=split)
+
     def look(self, images):
         images = to_images(images)
         if images.dtype == np.uint8:
@@ -105,6 +110,50 @@ class _ImageMetric(PairedMetric):
         return {"split": self.split, "name": self.name}
 
 
+@registry.metric(
+    "l1",
+    lower_is_better=True,
+    real=False,
+    needs=("targets",),
+    says="mean absolute difference from the targets",
+    how="mean absolute difference from the targets, images in [-1, 1]",
+)
+@keras.saving.register_keras_serializable(package="keras_gans")
+class L1(_ImageMetric):
+    """Mean over pairs of the mean absolute difference; lower is better.
+
+    Images, uint8 or floats in [-1, 1], are measured on the scale [-1, 1]: the largest value is 2.
+
+    Args:
+        split, name: see `GenerativeMetric`.
+
+    Example:
+
+    >>> l1 = keras_gans.metrics.L1()
+    >>> black, white = np.full((1, 8, 8, 1), 0, "uint8"), np.full((1, 8, 8, 1), 255, "uint8")
+    >>> l1.update_state(black, white)
+    >>> l1.result()
+    l1 2 (1 real, 1 fake)
+    """
+
+    kind = "l1"
+
+    def measure(self, real, fake):
+        difference = np.abs(real.astype("float64") - fake).mean(axis=(1, 2, 3))
+        return difference / (self.data_range / 2)
+
+    def details(self):
+        return {"data_range": 2.0}
+
+
+@registry.metric(
+    "psnr",
+    lower_is_better=False,
+    real=False,
+    needs=("targets",),
+    says="PSNR in dB to the targets",
+    how="PSNR in dB to the targets, mean over the images",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class PSNR(_ImageMetric):
     """Mean over pairs of the peak signal-to-noise ratio in dB, see `psnr`; higher is better.
@@ -126,6 +175,14 @@ class PSNR(_ImageMetric):
         return ["some pairs are equal: infinite"] if infinite else []
 
 
+@registry.metric(
+    "ssim",
+    lower_is_better=False,
+    real=False,
+    needs=("targets",),
+    says="structural similarity to the targets",
+    how="structural similarity to the targets, mean over the images",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class SSIM(_ImageMetric):
     """Mean over pairs of the structural similarity, see `ssim`; higher is better.
@@ -142,6 +199,14 @@ class SSIM(_ImageMetric):
         return ssim(real, fake, self.data_range)
 
 
+@registry.metric(
+    "ms_ssim",
+    lower_is_better=False,
+    real=False,
+    needs=("targets",),
+    says="multi-scale structural similarity to the targets",
+    how="multi-scale structural similarity to the targets, mean over the images",
+)
 @keras.saving.register_keras_serializable(package="keras_gans")
 class MSSSIM(_ImageMetric):
     """Mean over pairs of the multi-scale structural similarity, see `ms_ssim`; higher is better.
@@ -179,8 +244,8 @@ class MSSSIM(_ImageMetric):
             self.used = self.used if self.scales else theirs  # theirs were the first images
         super().merge(state)
 
-    def _reset(self, side):
-        super()._reset(side)
+    def reset_side(self, side):
+        super().reset_side(side)
         self.used = self.scales
 
     def details(self):

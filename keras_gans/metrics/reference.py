@@ -10,33 +10,30 @@ import numpy as np
 from absl import logging
 
 from keras_gans.data.order import epoch_key_of
+from keras_gans.files import user_folder
 from keras_gans.metrics.features import Features
-from keras_gans.metrics.neighbours import PRDC
+from keras_gans.metrics.sources import Batch
 
-_FORMAT = 1  # of the cache: files of another one are never looked at
-_SEED = 0  # of which real images PRDC looks at
+_FORMAT = 2  # of the cache: files of another one are never looked at
+_SEED = 0  # of which real images are looked at, where not all are
 
 
 def cache_folder(cache_dir=None):
-    """The folder of cached references: `cache_dir`, or `statistics` in the user's folder.
-
-    The user's folder is `KERAS_GANS_HOME`, or `keras_gans` in `KERAS_HOME` or `~/.keras`.
-    """
-    from keras_gans.zoo import store
-
+    """The folder of cached references: `cache_dir`, or `statistics` in `files.user_folder()`."""
     if cache_dir is not None:
         return pathlib.Path(cache_dir).expanduser()
-    return store.cache_folder().parent / "statistics"
+    return user_folder() / "statistics"
 
 
 class RealImages:
     """Real images batch by batch, from an array or a dataset, the same ones at every pass.
 
     Args:
-        data: images (N, H, W, C), uint8 or floats in [-1, 1]; or a finite `tf.data.Dataset` or
-            `keras.utils.PyDataset` of such batches, or of tuples that begin with them. Of a
-            `keras_gans.data.ArrayDataset` all images are read, without augmentation; other
-            datasets should have none, and be loaded with `drop_remainder=False`.
+        data: images (N, H, W, C), uint8 or floats in [-1, 1], or a pair of them and their labels,
+            integers (N,); or a finite `tf.data.Dataset` or `keras.utils.PyDataset` of such batches,
+            or of tuples that begin with them. Of a `keras_gans.data.ArrayDataset` all
+            images are read, without augmentation; other datasets should have none, and be loaded
+            with `drop_remainder=False`.
         batch_size: integer, images of a batch from an array.
 
     Attributes:
@@ -50,8 +47,10 @@ class RealImages:
     def __init__(self, data, batch_size=64):
         self.data, self.batch_size = data, batch_size
         self.images = self.count = None
+        self.labels = getattr(data, "labels", None)
         if isinstance(data, (tuple, list)) and len(data) == 2:
-            data = data[0]  # (images, labels)
+            data, self.labels = data
+        self.labels = _integers(self.labels)
         images = getattr(data, "images", data)
         if getattr(images, "ndim", None) in (3, 4):
             self.images = np.asarray(images)
@@ -73,9 +72,11 @@ class RealImages:
             self.shape = (*self.shape, 1)
 
     def __iter__(self):
+        """Pairs of images and labels, or of images and None."""
         if self.images is not None:
             for start in range(0, len(self.images), self.batch_size):
-                yield self.images[start : start + self.batch_size]
+                part = slice(start, start + self.batch_size)
+                yield self.images[part], None if self.labels is None else self.labels[part]
             return
         # A dataset whose order is keyed by the epoch counts its passes: this is none of training's.
         key = epoch_key_of(self.data)
@@ -86,18 +87,21 @@ class RealImages:
             indices = isinstance(self.data, keras.utils.PyDataset)
             batches = (self.data[i] for i in range(len(self.data))) if indices else self.data
             for batch in batches:
-                yield np.asarray(_first(batch))
+                images, *beside = (np.asarray(x) for x in keras.tree.flatten(batch))
+                yield images, _integers(beside[0]) if len(beside) == 1 else None
         finally:
             if key is not None:
                 key.epoch = epoch
 
     def fingerprint(self):
-        """SHA-256 over all images, whatever their order and batches."""
+        """SHA-256 over all images with their labels, whatever their order and batches."""
         total, count, kind = 0, 0, ""
-        for batch in self:
-            for image in np.ascontiguousarray(batch):
-                total += int.from_bytes(hashlib.sha256(image.tobytes()).digest(), "big")
-            count, kind = count + len(batch), f"{batch.dtype.str}{self.shape}"
+        for images, labels in self:
+            labels = [b""] * len(images) if labels is None else [b"%d" % n for n in labels]
+            for image, label in zip(np.ascontiguousarray(images), labels, strict=True):
+                digest = hashlib.sha256(image.tobytes() + label).digest()
+                total += int.from_bytes(digest, "big")
+            count, kind = count + len(images), f"{images.dtype.str}{self.shape}"
         text = f"{total % 2**256:x} {count} {kind}"
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -110,6 +114,14 @@ class RealImages:
             return None
 
 
+def _integers(labels):
+    """Labels that are the class of each image, integers (N,), or None."""
+    if labels is None:
+        return None
+    labels = np.asarray(labels)
+    return labels if labels.ndim == 1 and labels.dtype.kind in "iu" else None
+
+
 def _first(batch):
     return keras.tree.flatten(batch)[0]
 
@@ -118,21 +130,23 @@ def fill(
     metrics,
     network,
     data,
-    keep=None,
+    side="real",
+    samples=None,
     name=None,
     split=None,
     batch_size=64,
     cache_dir=None,
     progress=None,
 ):
-    """Give metrics their real side: from the cache where it is there, else in one pass.
+    """Give metrics a side of real images: from the cache where it is there, else in one pass.
 
     Args:
-        metrics: list of metrics over `network`, without real images yet.
+        metrics: list of metrics over `network`, without images of that side yet.
         network: `FeatureNetwork`; one without a checksum is not cached.
         data: see `RealImages`.
-        keep: integer, real images that `PRDC` looks at, drawn with a fixed seed: the balls of its
-            two sides are comparable only where there are as many. None for all.
+        side: "real" or "held_out".
+        samples: integer, how many images will be generated. A metric that needs no more real images
+            beside so many (`most_real`) gets some that are drawn with a fixed seed; None for all.
         name: name of the data that the cache goes by, such as "cifar10"; it is trusted. None goes
             by the images themselves, which takes a look at all of them each time (the network,
             which takes longer, runs only once).
@@ -147,40 +161,47 @@ def fill(
     images = RealImages(data, batch_size)
     paths = {}
     if cache_dir is not False and network.checksum is not None:
-        paths = _paths(metrics, network, images, keep, name, split, cache_folder(cache_dir))
-    cached = [metric for metric in metrics if _load(metric, paths.get(metric))]
+        folder = cache_folder(cache_dir)
+        paths = _paths(metrics, network, images, side, samples, name, split, folder)
+    cached = [metric for metric in metrics if _load(metric, side, paths.get(metric))]
     missing = [metric for metric in metrics if metric not in cached]
     if missing:
         logging.info("Measuring the real images for %s.", ", ".join(m.name for m in missing))
-        _measure(missing, network, images, keep, progress)
+        _measure(missing, network, images, side, samples, progress)
     for metric in missing:
         if metric in paths:
             try:
-                metric.save(paths[metric], ("real",))
+                metric.save(paths[metric], (side,))
             except OSError as error:
                 logging.warning("The statistics of the real images are not cached. %s", error)
     return [metric.name for metric in cached]
 
 
-def _measure(metrics, network, images, keep, progress):
-    samples = {m: _Sample(keep) for m in metrics if isinstance(m, PRDC) and keep is not None}
+def _most(metric, samples):
+    return None if samples is None else metric.most_real(samples)
+
+
+def _measure(metrics, network, images, side, samples, progress):
+    drawn = {m: _Sample(_most(m, samples)) for m in metrics if _most(m, samples) is not None}
     done = 0
-    for batch in images:
+    for batch, labels in images:
         if not len(batch):
             continue
         outputs = network(batch)
         for metric in metrics:
-            if metric in samples:
-                samples[metric].add(outputs)
+            if metric in drawn:
+                drawn[metric].add(outputs, labels)
             else:
-                metric.take("real", outputs)
+                metric.see(side, Batch(batch, labels, None, done), outputs)
         done += len(batch)
         if progress is not None:
             progress(done)
     if not done:
         raise ValueError("There are no real images in the data: the reference needs some.")
-    for metric, sample in samples.items():
-        metric.take("real", Features(np.stack(sample.rows), None, sample.lowest))
+    for metric, sample in drawn.items():
+        labels = None if None in sample.labels else np.asarray(sample.labels)
+        outputs = Features(np.stack(sample.rows), None, sample.lowest)
+        metric.see(side, Batch(None, labels), outputs)
 
 
 class _Sample:
@@ -190,23 +211,25 @@ class _Sample:
     """
 
     def __init__(self, size):
-        self.size, self.seen, self.rows, self.lowest = size, 0, [], None
+        self.size, self.seen, self.rows, self.labels, self.lowest = size, 0, [], [], None
         self.random = np.random.default_rng(_SEED)
 
-    def add(self, outputs):
+    def add(self, outputs, labels):
         if outputs.lowest is not None:
             self.lowest = min(outputs.lowest, np.inf if self.lowest is None else self.lowest)
-        for row in outputs.features:
+        for i, row in enumerate(outputs.features):
+            label = None if labels is None else labels[i]
             self.seen += 1
             if len(self.rows) < self.size:
                 self.rows.append(row.copy())
+                self.labels.append(label)
                 continue
             place = int(self.random.integers(self.seen))
             if place < self.size:
-                self.rows[place] = row.copy()
+                self.rows[place], self.labels[place] = row.copy(), label
 
 
-def _paths(metrics, network, images, keep, name, split, folder):
+def _paths(metrics, network, images, side, samples, name, split, folder):
     """Metric -> path of its file, whose name is a digest of all that the numbers depend on."""
     outputs = getattr(network.model, "output", None)
     of_network = {
@@ -220,7 +243,7 @@ def _paths(metrics, network, images, keep, name, split, folder):
         "preprocess": getattr(network.preprocess, "__qualname__", str(network.preprocess)),
         "outputs": [str(tuple(x.shape)) for x in keras.tree.flatten(outputs) if x is not None],
     }
-    of_data = {"images": images.shape, "split": split}
+    of_data = {"images": images.shape, "split": split, "side": side}
     if name is None:
         of_data["fingerprint"] = images.fingerprint()
     else:
@@ -228,8 +251,7 @@ def _paths(metrics, network, images, keep, name, split, folder):
     paths = {}
     for metric in metrics:
         of_metric = {"metric": type(metric).__name__, "format": _FORMAT}
-        if isinstance(metric, PRDC):
-            of_metric["keep"] = keep
+        of_metric["most"] = _most(metric, samples)
         key = json.dumps({**of_network, **of_data, **of_metric}, sort_keys=True)
         digest = hashlib.sha256(key.encode()).hexdigest()[:24]
         readable = "-".join(str(v) for v in (name or split or "images", metric.name))
@@ -238,16 +260,16 @@ def _paths(metrics, network, images, keep, name, split, folder):
     return paths
 
 
-def _load(metric, path):
-    """Whether the real side of a metric could be read."""
+def _load(metric, side, path):
+    """Whether a side of a metric could be read."""
     if path is None or not path.is_file():
         return False
     try:
         metric.load(path)
-        metric.need("real")
+        metric.need(side)
         return True
     except Exception as error:  # whatever is wrong with the file, the images are there
-        metric.reset_state()
+        metric.reset_side(side)
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         logging.warning(
             "The cached statistics %s cannot be used (%s): the real images are measured again.",

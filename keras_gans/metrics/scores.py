@@ -35,6 +35,7 @@ class Score(float):
         split: the reference set, such as "cifar10/test", or None where nobody said.
         warnings: tuple of lines on what makes the number weak, usually empty.
         details: dict of further numbers (standard deviations, subsets, seeds).
+        protocol: text, how it was measured, as cards say it.
 
     Raises:
         ValueError: the value is not a number.
@@ -52,6 +53,7 @@ class Score(float):
         split=None,
         warnings=(),
         details=None,
+        protocol="",
     ):
         self = super().__new__(cls, value)
         if math.isnan(self):
@@ -68,6 +70,7 @@ class Score(float):
         self.split = split
         self.warnings = tuple(warnings)
         self.details = dict(details or {})
+        self.protocol = protocol
         return self
 
     @property

@@ -1,10 +1,12 @@
 """Mean and covariance of features: one pass, float64, mergeable."""
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 
 from keras_gans.files import replacing
+from keras_gans.typing import Any, PathLike, Self
 
 # Rows a block: enough for a matrix product at full speed, little beside the covariance.
 _BLOCK = 1024
@@ -13,8 +15,8 @@ _BLOCK = 1024
 class Statistics:
     """Streaming mean and covariance of feature vectors, for Frechet distances.
 
-    Blocks of rows are merged as in Chan, Golub, LeVeque (1979): each is centred on its own mean, so
-    that a large constant offset costs no digits. While there are at most F rows they are kept as
+    Blocks of rows are merged as in Chan, Golub, LeVeque (1979): each is centered on its own mean,
+    so that a large constant offset costs no digits. While there are at most F rows they are kept as
     they came, for a covariance of so few is singular and smaller as its factor. Memory is
     O(F^2), whatever the number of rows.
 
@@ -30,18 +32,24 @@ class Statistics:
            [ 8., 16.]]))
     """
 
-    def __init__(self, meta=None):
-        self.meta = dict(meta or {})
+    def __init__(self, meta: dict[str, Any] | None = None):
+        self.meta: dict[str, Any] = dict(meta or {})
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Forget all rows."""
         self._count = 0  # rows in `_mean` and `_scatter`
         self._mean = self._scatter = self._dimension = None
         self._rows, self._pending = [], 0
 
     @classmethod
-    def from_moments(cls, mean, covariance, count, meta=None):
+    def from_moments(
+        cls,
+        mean: np.ndarray,
+        covariance: np.ndarray,
+        count: int,
+        meta: dict[str, Any] | None = None,
+    ) -> Self:
         """Statistics of given moments, such as published ones.
 
         Args:
@@ -52,23 +60,23 @@ class Statistics:
         """
         mean, covariance = check_moments(mean, covariance)
         if count < 2:
-            raise ValueError(f"count is {count}; moments of 2 or more rows are wanted.")
+            raise ValueError(f"count is {count}; expected moments of 2 or more rows.")
         self = cls(meta)
         self._dimension, self._count = len(mean), int(count)
         self._mean, self._scatter = mean, covariance * (count - 1)
         return self
 
     @property
-    def count(self):
+    def count(self) -> int:
         """Number of rows seen."""
         return self._count + self._pending
 
     @property
-    def dimension(self):
+    def dimension(self) -> int | None:
         """F, or None before the first row."""
         return self._dimension
 
-    def update(self, features):
+    def update(self, features: Any) -> None:
         """Take in features (B, F) of any batch size, B = 0 included."""
         x = check_features(features, "features", self._dimension)
         if not len(x):
@@ -106,7 +114,7 @@ class Statistics:
         self._mean = self._mean + delta * (count / total)
         self._count = total
 
-    def merge(self, other):
+    def merge(self, other: "Statistics | dict[str, np.ndarray]") -> None:
         """Take in another `Statistics`, or the `state()` of one; the order does not matter."""
         state = other if isinstance(other, dict) else other.state()
         if int(state["count"]):
@@ -123,12 +131,12 @@ class Statistics:
             self.update(state["rows"])
 
     @property
-    def mean(self):
+    def mean(self) -> np.ndarray:
         """Mean, float64 (F,)."""
         return self._moments()[0]
 
     @property
-    def covariance(self):
+    def covariance(self) -> np.ndarray:
         """Unbiased covariance, float64 (F, F), of 2 rows or more."""
         self._check_two()
         mean, scatter = self._moments()
@@ -146,8 +154,8 @@ class Statistics:
         if self.count < 2:
             raise ValueError(f"The covariance of {self.count} image(s) is undefined; 2 are needed.")
 
-    def factor(self):
-        """(mean, A) with A^T A = covariance: centred rows while there are few, else Cholesky."""
+    def factor(self) -> tuple[np.ndarray, np.ndarray]:
+        """(mean, A) with A^T A = covariance: centered rows while there are few, else Cholesky."""
         self._check_two()
         if self._count == 0:
             rows = np.concatenate(self._rows).astype("float64")
@@ -156,7 +164,7 @@ class Statistics:
         mean, scatter = self._moments()
         return mean, factor(scatter / (self.count - 1))
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray]:
         """The statistics as a dict of arrays: what `merge` and `save` use."""
         f = self._dimension or 0
         moments = self._count > 0
@@ -169,12 +177,12 @@ class Statistics:
             "rows": np.concatenate(self._rows) if self._rows else np.zeros((0, f), "float32"),
         }
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Write an `.npz` of plain arrays, in one step (an interruption keeps the old file)."""
         save_arrays(path, self.state(), self.meta)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: PathLike) -> Self:
         """Statistics of a file that `save` wrote.
 
         Raises:
@@ -201,7 +209,7 @@ def _mean(x):
     return x[0] + total / len(x)
 
 
-def factor(covariance):
+def factor(covariance: np.ndarray) -> np.ndarray:
     """A, (k, F), with A^T A = `covariance` (F, F), which may be singular."""
     try:
         return np.linalg.cholesky(covariance).T
@@ -216,12 +224,12 @@ def factor(covariance):
         return np.sqrt(values[real])[:, None] * vectors[:, real].T
 
 
-def check_features(x, where, dimension=None):
+def check_features(x: Any, where: str, dimension: int | None = None) -> np.ndarray:
     """Finite features (B, F): float64 arrays stay so, others become float32."""
     x = np.asarray(x)
     if x.ndim != 2 or x.shape[1] == 0 or x.dtype.kind not in "fiu":
         raise ValueError(
-            f"{where} are {x.dtype} of shape {x.shape}; numbers (B, F) are wanted (give images "
+            f"{where} are {x.dtype} of shape {x.shape}; expected numbers (B, F) (give images "
             "only where there is a feature network)."
         )
     if dimension is not None and x.shape[1] != dimension:
@@ -234,7 +242,7 @@ def check_features(x, where, dimension=None):
     return x
 
 
-def check_moments(mean, covariance):
+def check_moments(mean: Any, covariance: Any) -> tuple[np.ndarray, np.ndarray]:
     """Float64 (F,) and (F, F), finite."""
     mean, covariance = np.asarray(mean, "float64"), np.array(covariance, "float64")
     if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
@@ -245,17 +253,19 @@ def check_moments(mean, covariance):
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise ValueError("The mean or the covariance holds NaN or infinite values.")
     if np.abs(covariance - covariance.T).max(initial=0) > 1e-5 * np.abs(covariance).max(initial=0):
-        raise ValueError("The covariance is not symmetric: a covariance matrix (F, F) is wanted.")
+        raise ValueError("The covariance is not symmetric: expected a covariance matrix (F, F).")
     return mean, covariance
 
 
-def save_arrays(path, arrays, meta):
+def save_arrays(path: PathLike, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
     """Write arrays and a dict of plain values as an `.npz` without pickles."""
     with replacing(path, ".npz") as temporary:
         np.savez(temporary, **arrays, meta=np.asarray(json.dumps(meta)))
 
 
-def load_arrays(path, wanted=()):
+def load_arrays(
+    path: PathLike, wanted: Sequence[str] = ()
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """(arrays, meta) of a file that `save_arrays` wrote."""
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -263,7 +273,7 @@ def load_arrays(path, wanted=()):
         meta = json.loads(str(arrays.pop("meta")))
         missing = [key for key in wanted if key not in arrays]
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist: a file of statistics is wanted.") from None
+        raise FileNotFoundError(f"{path} does not exist: expected a file of statistics.") from None
     except Exception as error:  # NumPy and zipfile raise many types over damaged bytes
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path} is not a file of statistics ({reason}).") from None

@@ -1,7 +1,8 @@
 """Several metrics over one feature network, which runs once for all of them."""
 
-from keras_gans.metrics.base import GenerativeMetric
+from keras_gans.metrics.base import facts
 from keras_gans.metrics.features import Features, to_host
+from keras_gans.metrics.sources import Batch
 
 
 class MetricSuite:
@@ -9,11 +10,11 @@ class MetricSuite:
 
     Args:
         network: `FeatureNetwork` of all of them, or None where `update_*` get features.
-        metrics: list of metrics made with that network: `FrechetDistance`, `KernelDistance`,
-            `InceptionScore`, `PRDC`.
+        metrics: list of metrics made with that network, or of metrics that look at pixels, such as
+            `PSNR`.
 
     Raises:
-        ValueError: a metric of another network, or one that takes labels or pairs.
+        ValueError: a metric of another network.
 
     Example:
 
@@ -29,28 +30,51 @@ class MetricSuite:
         self.network = network
         self.metrics = list(metrics)
         for metric in self.metrics:
-            if metric.network is not network:
+            if metric.network is not network and not paired(metric):
                 raise ValueError(f"{metric.name} has another feature network than its suite.")
-            if type(metric).update_state is not GenerativeMetric.update_state:
-                raise ValueError(f"{metric.name} takes labels or pairs: use it by itself.")
 
-    def update_real(self, images):
-        """Take in real images, as each metric's own `update_real`."""
-        self._update("real", images)
+    def update_real(self, images, labels=None):
+        """Take in real images, and their labels, integers (B,), where a metric needs them."""
+        self.take("real", Batch(images, labels))
 
-    def update_fake(self, images):
-        """Take in generated images."""
-        self._update("fake", images)
+    def update_held_out(self, images):
+        """Take in real images that nobody trained on."""
+        self.take("held_out", Batch(images))
 
-    def _update(self, side, images):
-        if self.network is None:
-            x = to_host(images)
-            outputs = Features(x, x, None)
-        else:
-            outputs = self.network(images)
-        for metric in self.metrics:
-            if side in metric.sides:
-                metric.take(side, outputs)
+    def update_fake(self, images, labels=None, targets=None):
+        """Take in generated images, with the labels asked for and with their targets.
+
+        Raises:
+            ValueError: a metric needs labels or targets, and there are none.
+        """
+        start = max((m.count("fake") for m in self.metrics if "fake" in m.sides), default=0)
+        self.take("fake", Batch(images, labels, targets, start))
+
+    def take(self, side, batch, chosen=None):
+        """Take in a batch of a source.
+
+        Args:
+            side: "real", "fake" or "held_out".
+            batch: `keras_gans.metrics.sources.Batch`.
+            chosen: those of the metrics that it is for; None for all.
+        """
+        chosen = [m for m in chosen or self.metrics if side in m.sides]
+        for metric in chosen:
+            self._check(metric, side, batch)
+        outputs = None
+        if any(m.network is self.network and not paired(m) for m in chosen):
+            if self.network is None:
+                x = to_host(batch.images)
+                outputs = Features(x, x, None)
+            else:
+                outputs = self.network(batch.images)
+        for metric in chosen:
+            metric.see(side, batch, outputs)
+
+    def _check(self, metric, side, batch):
+        for what in ("labels", "targets") if side == "fake" else ():
+            if what in facts(metric)["needs"] and getattr(batch, what) is None:
+                raise ValueError(f"{metric.name} needs {what} beside the images, and got none.")
 
     def reset_state(self):
         """Forget all images."""
@@ -67,10 +91,15 @@ class MetricSuite:
         for metric, theirs in zip(self.metrics, other.metrics, strict=True):
             metric.merge(theirs)
 
-    def result(self):
-        """Dict of `Score`s by their names."""
+    def result(self, chosen=None):
+        """Dict of `Score`s by their names; of `chosen` metrics, or of all."""
         scores = {}
-        for metric in self.metrics:
+        for metric in chosen or self.metrics:
             found = metric.result()
             scores |= found if isinstance(found, dict) else {found.name: found}
         return scores
+
+
+def paired(metric):
+    """Whether a metric compares each image with a target of its own."""
+    return "targets" in facts(metric)["needs"]

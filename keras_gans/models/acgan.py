@@ -8,18 +8,27 @@ objective. There they share Omni-GAN's networks and settings, with and without i
 import keras
 
 from keras_gans import losses, registry
+from keras_gans.losses import Objective
 from keras_gans.models.gan import GAN
+from keras_gans.typing import Any, Config
 
 
 class _AuxiliaryClassifierGAN(GAN):
     objective_class = None
+    needs_classes = True
     settled = ("objective",)
 
-    def __init__(self, generator, discriminator, adversarial="minimax", **kwargs):
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        adversarial: str | Objective = "minimax",
+        **kwargs: Any,
+    ):
         objective = self.objective_class(adversarial=adversarial)
         super().__init__(generator, discriminator, objective, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["objective"]
         return {**config, "adversarial": self.objective.get_config()["adversarial"]}
@@ -112,12 +121,13 @@ class MultiHingeGAN(GAN):
     >>> model = keras_gans.models.MultiHingeGAN(g, d, num_classes=10)
     """
 
+    needs_classes = True
     settled = ("objective",)
 
-    def __init__(self, generator, discriminator, **kwargs):
+    def __init__(self, generator: keras.Model, discriminator: keras.Model, **kwargs: Any):
         super().__init__(generator, discriminator, losses.MultiHinge(), **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["objective"]
         return config

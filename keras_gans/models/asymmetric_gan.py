@@ -1,18 +1,16 @@
 """AsymmetricGAN: translation between several domains."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_gans import losses, registry
 from keras_gans.errors import nearest
 from keras_gans.losses.similarity import check_scales
-from keras_gans.models.translating import check_domain, check_images
 from keras_gans.models.translation import TranslationModel
 from keras_gans.networks.asymmetric import ENCODER
+from keras_gans.typing import Any, Tensor
 
 SHARING = ("none", "partial", "full")
-OBJECTIVES = ("least_squares", "wasserstein_gp")
 
 
 @registry.method(
@@ -73,27 +71,29 @@ class AsymmetricGAN(TranslationModel):
     """
 
     learns_from = "labels"
+    objectives = ("least_squares", "wasserstein_gp")
+    condition = "domains"
     defaults = {"classification": 1.0, "cycle": 10.0, "ms_ssim": 1.0, "identity": 0.5}
 
     def __init__(
         self,
-        translator,
-        reconstructor,
-        discriminator,
-        discriminator_2=None,
-        sharing="none",
-        objective="least_squares",
-        d_steps=None,
-        term_weights=None,
-        color_cycle=True,
-        similarity=None,
-        ema=None,
-        seed=0,
-        **kwargs,
+        translator: keras.Model,
+        reconstructor: keras.Model | None,
+        discriminator: keras.Model,
+        discriminator_2: keras.Model | None = None,
+        sharing: str = "none",
+        objective: str = "least_squares",
+        d_steps: int | None = None,
+        term_weights: dict[str, float] | None = None,
+        color_cycle: bool = True,
+        similarity: losses.MultiScaleSSIM | None = None,
+        ema: float | None = None,
+        seed: int = 0,
+        **kwargs: Any,
     ):
         for what, given, known in (
             ("sharing", sharing, SHARING),
-            ("objective", objective, OBJECTIVES),
+            ("objective", objective, self.objectives),
         ):
             if given not in known:
                 raise ValueError(
@@ -114,21 +114,28 @@ class AsymmetricGAN(TranslationModel):
             seed,
             **kwargs,
         )
-        self.sharing, self.objective = sharing, objective
-        self.d_steps = self.default_d_steps(objective) if d_steps is None else int(d_steps)
+        self.sharing = sharing
+        self.objective = objective
+        self.d_steps: int = self.default_d_steps(objective) if d_steps is None else int(d_steps)
         if self.d_steps < 1:
-            raise ValueError(f"d_steps is {d_steps}; 1 or more is wanted.")
-        self.color_cycle = bool(color_cycle)
-        self.adversarial = losses.Wasserstein() if released else losses.ConditionalLeastSquares()
-        self.penalty = losses.GradientPenalty(10.0) if released else None
-        self.classification = losses.DomainClassification()
-        self.cycle = losses.ColorCycle() if color_cycle else losses.Cycle()
-        self.identity = losses.ConditionalIdentity()
+            raise ValueError(f"d_steps is {d_steps}; expected 1 or more.")
+        self.color_cycle: bool = bool(color_cycle)
+        self.adversarial: losses.Objective = (
+            losses.Wasserstein() if released else losses.ConditionalLeastSquares()
+        )
+        self.penalty: losses.Penalty | None = losses.GradientPenalty(10.0) if released else None
+        self.classification: losses.DomainClassification = losses.DomainClassification()
+        self.cycle: losses.Cycle | losses.ColorCycle = (
+            losses.ColorCycle() if color_cycle else losses.Cycle()
+        )
+        self.identity: losses.ConditionalIdentity = losses.ConditionalIdentity()
         single = {"data_range": 1.0, "black": 0.0, "scales": 1}
-        self.similarity = similarity or losses.MultiScaleSSIM(**(single if released else {}))
+        self.similarity: losses.MultiScaleSSIM = similarity or losses.MultiScaleSSIM(
+            **(single if released else {})
+        )
         if self.term_weights["ms_ssim"]:
             check_scales(self.similarity.scales, *translator.output_shape[1:3])
-        self.num_domains = self._count_domains()
+        self.num_domains: int = self._count_domains()
 
     def _count_domains(self):
         counts = {d.output_shape[1][-1] for d in self.discriminators.values()}
@@ -143,10 +150,10 @@ class AsymmetricGAN(TranslationModel):
         return counts.pop()
 
     @staticmethod
-    def default_d_steps(objective):
+    def default_d_steps(objective: str) -> int:
         return 5 if objective == "wasserstein_gp" else 1
 
-    def unpack(self, data):
+    def unpack(self, data: Any) -> tuple[Tensor, Tensor]:
         """A batch as (images, int32 domains)."""
         if not isinstance(data, (tuple, list)) or len(data) < 2 or data[1] is None:
             raise ValueError(
@@ -155,13 +162,13 @@ class AsymmetricGAN(TranslationModel):
             )
         return data[0], ops.reshape(ops.cast(data[1], "int32"), (-1,))
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> None:
         parts = self.split(self.unpack(data), self.d_steps)
         for images, domains in parts:
             self.train_discriminators(images, domains)
         self.train_generators(*parts[-1])
 
-    def train_discriminators(self, images, domains):
+    def train_discriminators(self, images: Tensor, domains: Tensor) -> None:
         """One update of each discriminator, on the same translations."""
         count = ops.shape(images)[0]
         targets = self.random.integers((count,), self.num_domains)
@@ -184,7 +191,7 @@ class AsymmetricGAN(TranslationModel):
 
             self.minimize(name, loss)
 
-    def train_generators(self, images, domains):
+    def train_generators(self, images: Tensor, domains: Tensor) -> None:
         """One update of G^t and G^r, by Eq. 8."""
         targets = self.random.integers((ops.shape(images)[0],), self.num_domains)
 
@@ -209,34 +216,6 @@ class AsymmetricGAN(TranslationModel):
 
         self.minimize_generators(terms)
 
-    def translate(self, images, domain, batch_size=64):
-        """Images in another domain.
-
-        Args:
-            images: floats (N, H, W, C) in [-1, 1].
-            domain: integer in [0, num_domains), or integers (N,).
-            batch_size: integer, images at once.
-
-        Returns:
-            float32 NumPy array (N, H, W, C) in [-1, 1].
-        """
-        domains = check_domain(domain, len(np.asarray(images)), self.num_domains)
-        return self._translated(images, domains, batch_size)
-
-    def panels(self, images, batch_size=64):
-        """Images beside their translations to every domain.
-
-        Args:
-            images, batch_size: as in `translate`.
-
-        Returns:
-            Dictionary, "input" and "domain 0", "domain 1", ... -> float32 arrays (N, H, W, C).
-        """
-        made = {
-            f"domain {d}": self.translate(images, d, batch_size) for d in range(self.num_domains)
-        }
-        return {"input": check_images(images), **made}
-
     def get_config(self):
         own = ("sharing", "objective", "d_steps", "color_cycle")
         similarity = keras.saving.serialize_keras_object(self.similarity)
@@ -247,7 +226,9 @@ class AsymmetricGAN(TranslationModel):
         }
 
 
-def share(translator, reconstructor, sharing):
+def share(
+    translator: keras.Model, reconstructor: keras.Model | None, sharing: str
+) -> keras.Model | None:
     """The reconstructor with what it shares with the translator.
 
     Args:

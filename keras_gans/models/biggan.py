@@ -23,8 +23,8 @@ class BigGAN(GAN):
     Brock et al., Large Scale GAN Training for High Fidelity Natural Image Synthesis, ICLR 2019; the
     projection-based baseline of Omni-GAN. The released settings at 32 pixels (CIFAR): batch 50,
     Adam lr 2e-4 for both, betas 0 and 0.999, `d_steps=4`, `ema=0.9999`, `ema_start=1000`, no
-    orthogonal regularisation; on ImageNet at 128: batch 2048, lr_D 4e-4, lr_G 1e-4, epsilon 1e-6,
-    `ema_start=20000`. The paper's orthogonal regularisation of G is `g_orthogonal=1e-4`.
+    orthogonal regularization; on ImageNet at 128: batch 2048, lr_D 4e-4, lr_G 1e-4, epsilon 1e-6,
+    `ema_start=20000`. The paper's orthogonal regularization of G is `g_orthogonal=1e-4`.
 
     Args:
         generator: Keras model, [latents, labels] -> images.
@@ -40,6 +40,8 @@ class BigGAN(GAN):
     >>> g, d = keras_gans.networks.biggan(32, width=4, num_classes=10, d_head="projection")
     >>> model = keras_gans.models.BigGAN(g, d, num_classes=10, d_steps=4)
     """
+
+    needs_classes = True
 
     def __init__(self, generator, discriminator, objective="hinge", **kwargs):
         super().__init__(generator, discriminator, objective, **kwargs)

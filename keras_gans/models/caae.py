@@ -5,17 +5,18 @@ from keras import ops
 
 from keras_gans import registry
 from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
-from keras_gans.models.translating import check_domain, check_shape
+from keras_gans.typing import Any, Tensor
 
 
-class _Labelled:
+class _Labeled:
     """Images through a code beside which a label stands; a discriminator of codes."""
 
     learns_from = "labels"
+    condition = "labels"
 
     def _settle(self, code_weight):
         if not code_weight >= 0:
-            raise ValueError(f"code_weight is {code_weight}; a number of 0 or more is wanted.")
+            raise ValueError(f"code_weight is {code_weight}; expected a number of 0 or more.")
         if self.objective_variables:
             raise ValueError(
                 f"The objective {self.objective.name!r} has a variable for one discriminator, and "
@@ -23,8 +24,9 @@ class _Labelled:
             )
         self.code_weight = float(code_weight)
         self.num_classes = self.decoder.get_layer(name=_one_hot(self.decoder)).num_classes
+        self.num_domains = self.num_classes
 
-    def unpack(self, data):
+    def unpack(self, data: Any) -> tuple[Any, Tensor, Tensor]:
         if not isinstance(data, (tuple, list)) or len(data) < 2 or data[1] is None:
             raise ValueError(
                 f"{type(self).__name__} learns from batches of (images, labels): load the data "
@@ -33,28 +35,21 @@ class _Labelled:
         labels = ops.reshape(ops.cast(data[1], "int32"), (-1,))
         return [data[0], labels], data[0], labels
 
-    def autoencode(self, inputs, training=True):
+    def autoencode(self, inputs: Any, training: bool = True) -> list[Tensor]:
         images, labels = inputs
         codes = self.encoder(images, training=training)
         outputs = self.decoder([codes, labels], training=training)
         return [ops.cast(x, "float32") for x in (outputs, codes)]
 
-    def generator_inputs(self, inputs, code):
+    def generator_inputs(self, inputs: Any, code: list[Tensor]) -> Any:
         return [code[0], inputs[1]]
 
-    def code_gradient(self, code):
+    def code_gradient(self, code: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """One update of the code's discriminator, prior against codes, and its adversary's loss."""
         prior = self.random.uniform(ops.shape(code[0]), -1.0, 1.0)
         loss, gradient, _ = self.judge("code_discriminator", prior, code[0])
         self.log(code_loss=loss)
         return self.code_weight * loss, [self.code_weight * gradient]
-
-    def check_images(self, shape):
-        check_shape(shape, self.encoder.inputs[0].shape[1:], "the encoder takes")
-
-    def check_inputs(self, images, labels):
-        (images,) = super().check_inputs(images)
-        return [images, check_domain(labels, len(images), self.num_classes, "label")]
 
     def get_config(self):
         return {**super().get_config(), "code_weight": self.code_weight}
@@ -84,7 +79,7 @@ _LOGS = ("code_loss",)
     page="decoupled.md",
 )
 @keras.saving.register_keras_serializable(package="keras_gans")
-class DecoupledCAAE(_Labelled, DecoupledModel):
+class DecoupledCAAE(_Labeled, DecoupledModel):
     """The decoupled form of CAAE: a second decoder makes the residual.
 
     Zhang, Song, Qi: Decoupled Learning for Conditional Adversarial Networks, WACV 2018, Sec. 4.2.2
@@ -102,17 +97,17 @@ class DecoupledCAAE(_Labelled, DecoupledModel):
     >>> model = keras_gans.models.DecoupledCAAE(*networks)
     """
 
-    log_names = (*DecoupledModel.log_names, *_LOGS)
+    log_names: tuple[str, ...] = (*DecoupledModel.log_names, *_LOGS)
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        generator,
-        discriminator,
-        code_discriminator,
-        code_weight=0.01,
-        **kwargs,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        code_discriminator: keras.Model,
+        code_weight: float = 0.01,
+        **kwargs: Any,
     ):
         networks = {"encoder": encoder, "decoder": decoder, "generator": generator}
         networks |= {"discriminator": discriminator, "code_discriminator": code_discriminator}
@@ -130,11 +125,11 @@ class DecoupledCAAE(_Labelled, DecoupledModel):
     page="decoupled.md",
 )
 @keras.saving.register_keras_serializable(package="keras_gans")
-class CAAE(_Labelled, CoupledModel):
+class CAAE(_Labeled, CoupledModel):
     """CAAE: an autoencoder whose label beside the code can be changed, such as the age of a face.
 
     Zhang, Song, Qi: Age Progression/Regression by Conditional Adversarial Autoencoder, CVPR 2017.
-    Enc and Dec minimise L1 + `adversarial_weight` L_adv(D, beside the label) + `code_weight`
+    Enc and Dec minimize L1 + `adversarial_weight` L_adv(D, beside the label) + `code_weight`
     L_adv(D on codes); the latter moves Enc alone, towards codes that are uniform in [-1, 1]^N, so
     that the label's values are not in them. The label is any ordinal one, in bins: for ages the
     paper's ten are `numpy.digitize(ages, [6, 11, 16, 21, 31, 41, 51, 61, 71])`. Its total variation
@@ -165,19 +160,19 @@ class CAAE(_Labelled, CoupledModel):
     (2, 32, 32, 1)
     """
 
-    decoupled_class = DecoupledCAAE
-    doubled = "decoder"
-    log_names = (*CoupledModel.log_names, *_LOGS)
+    decoupled_class: type[DecoupledModel] | None = DecoupledCAAE
+    doubled: str | None = "decoder"
+    log_names: tuple[str, ...] = (*CoupledModel.log_names, *_LOGS)
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        discriminator,
-        code_discriminator,
-        adversarial_weight=1e-4,
-        code_weight=0.01,
-        **kwargs,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        discriminator: keras.Model,
+        code_discriminator: keras.Model,
+        adversarial_weight: float = 1e-4,
+        code_weight: float = 0.01,
+        **kwargs: Any,
     ):
         networks = {"encoder": encoder, "decoder": decoder, "discriminator": discriminator}
         networks["code_discriminator"] = code_discriminator

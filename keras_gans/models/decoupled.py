@@ -5,13 +5,13 @@ from keras import ops
 
 from keras_gans import registry
 from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
-from keras_gans.models.translating import check_shape
+from keras_gans.typing import Any, Tensor
 
 
 class _Autoencoding:
     """Images through a code, and back to themselves."""
 
-    def unpack(self, data):
+    def unpack(self, data: Any) -> tuple[Any, Tensor, Tensor]:
         if isinstance(data, (tuple, list)):
             if len(data) > 1 and data[1] is not None:
                 raise ValueError(
@@ -21,15 +21,12 @@ class _Autoencoding:
             data = data[0]
         return data, data, None
 
-    def autoencode(self, inputs, training=True):
+    def autoencode(self, inputs: Any, training: bool = True) -> list[Tensor]:
         codes = self.encoder(inputs, training=training)
         return [ops.cast(x, "float32") for x in (self.decoder(codes, training=training), codes)]
 
-    def generator_inputs(self, inputs, code):
+    def generator_inputs(self, inputs: Any, code: list[Tensor]) -> Any:
         return code[0]
-
-    def check_images(self, shape):
-        check_shape(shape, self.encoder.inputs[0].shape[1:], "the encoder takes")
 
 
 @registry.method(
@@ -76,7 +73,14 @@ class DecoupledGAN(_Autoencoding, DecoupledModel):
     ['input', 'reconstruction', 'residual', 'output']
     """
 
-    def __init__(self, encoder, decoder, generator, discriminator, **kwargs):
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        **kwargs: Any,
+    ):
         networks = {"encoder": encoder, "decoder": decoder, "generator": generator}
         super().__init__({**networks, "discriminator": discriminator}, **kwargs)
 
@@ -94,7 +98,7 @@ class DecoupledGAN(_Autoencoding, DecoupledModel):
 class CoupledGAN(_Autoencoding, CoupledModel):
     """ED+GAN: an encoder-decoder whose decoder is the generator of a GAN as well.
 
-    Zhang, Song, Qi, WACV 2018, Eq. 1: Enc and Dec minimise L1(I, Dec(Enc(I))) +
+    Zhang, Song, Qi, WACV 2018, Eq. 1: Enc and Dec minimize L1(I, Dec(Enc(I))) +
     `adversarial_weight` L_adv. The baseline of `DecoupledGAN`.
 
     Args:
@@ -108,9 +112,16 @@ class CoupledGAN(_Autoencoding, CoupledModel):
     >>> model.compile(optimizers="adam")
     """
 
-    decoupled_class = DecoupledGAN
-    doubled = "decoder"
+    decoupled_class: type[DecoupledModel] | None = DecoupledGAN
+    doubled: str | None = "decoder"
 
-    def __init__(self, encoder, decoder, discriminator, adversarial_weight=0.01, **kwargs):
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        discriminator: keras.Model,
+        adversarial_weight: float = 0.01,
+        **kwargs: Any,
+    ):
         networks = {"encoder": encoder, "decoder": decoder, "discriminator": discriminator}
         super().__init__(networks, adversarial_weight=adversarial_weight, **kwargs)

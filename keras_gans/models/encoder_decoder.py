@@ -11,14 +11,16 @@ import numpy as np
 from keras import ops
 
 from keras_gans import losses
+from keras_gans.losses import Objective
 from keras_gans.models.latent import couples_instances
 from keras_gans.models.osgan import choose_seam
-from keras_gans.models.translating import check_images
+from keras_gans.models.translating import Translating
 from keras_gans.networks.copying import copied, redrawn, under_name
 from keras_gans.training import AdversarialModel, backend, one_stage_seam, vjp
+from keras_gans.typing import Any, Config, Tensor
 
 
-class EncoderDecoderModel(AdversarialModel):
+class EncoderDecoderModel(Translating, AdversarialModel):
     """Base of both forms: networks, losses and their gradients, pictures.
 
     A family of methods says in `unpack`, `autoencode` and `generator_inputs` what its batches and
@@ -35,82 +37,89 @@ class EncoderDecoderModel(AdversarialModel):
         seed, **kwargs: of `AdversarialModel`.
     """
 
-    log_names = ("reconstruction_loss", "adversarial_loss", "real_score", "fake_score")
-    decoupled = False
+    log_names: tuple[str, ...] = (
+        "reconstruction_loss",
+        "adversarial_loss",
+        "real_score",
+        "fake_score",
+    )
+    decoupled: bool = False
 
     def __init__(
         self,
-        networks,
-        objective="non_saturating",
-        reconstruction_weight=1.0,
-        adversarial_weight=1.0,
-        one_stage=False,
-        seed=0,
-        **kwargs,
+        networks: dict[str, keras.Model],
+        objective: str | Objective = "non_saturating",
+        reconstruction_weight: float = 1.0,
+        adversarial_weight: float = 1.0,
+        one_stage: bool = False,
+        seed: int = 0,
+        **kwargs: Any,
     ):
         super().__init__(seed=seed, **kwargs)
-        self.player_names = list(networks)
+        self.player_names: list[str] = list(networks)
         for name, network in networks.items():
             setattr(self, name, network)
-        self.objective = losses.get(objective)
-        self.objective_variables = list(self.objective.variables)
+        self.objective: losses.Objective = losses.get(objective)
+        self.objective_variables: list[keras.Variable] = list(self.objective.variables)
         for name, weight in (
             ("reconstruction_weight", reconstruction_weight),
             ("adversarial_weight", adversarial_weight),
         ):
             if not weight >= 0:
-                raise ValueError(f"{name} is {weight}; a number of 0 or more is wanted.")
-        self.reconstruction_weight = float(reconstruction_weight)
-        self.adversarial_weight = float(adversarial_weight)
-        self.one_stage = bool(one_stage)
+                raise ValueError(f"{name} is {weight}; expected a number of 0 or more.")
+        self.reconstruction_weight: float = float(reconstruction_weight)
+        self.adversarial_weight: float = float(adversarial_weight)
+        self.one_stage: bool = bool(one_stage)
         if self.one_stage:
             for player in self.discriminators:
                 choose_seam(self.objective, self.players[player], "one_stage=False")
         self.built = True
 
     @property
-    def players(self):
+    def players(self) -> dict[str, keras.Model]:
         return {name: getattr(self, name) for name in self.player_names}
 
     @property
-    def discriminators(self):
+    def discriminators(self) -> list[str]:
         """The players that judge."""
         return [name for name in self.player_names if name.endswith("discriminator")]
 
     @property
-    def autoencoders(self):
+    def autoencoders(self) -> list[str]:
         """The players that the reconstruction moves, in the order of their networks."""
         own = (*self.discriminators, *(["generator"] if self.decoupled else []))
         return [name for name in self.player_names if name not in own]
 
     # What a family defines
 
-    def unpack(self, data):
+    def unpack(self, data: Any) -> tuple[Any, Tensor, Tensor]:
         """A batch as (what ED takes, target images, what D takes beside an image or None)."""
         raise NotImplementedError
 
-    def autoencode(self, inputs, training=True):
+    def autoencode(self, inputs: Any, training: bool = True) -> list[Tensor]:
         """ED's image, and the code where there is one: [images] or [images, codes], float32."""
         raise NotImplementedError
 
-    def generator_inputs(self, inputs, code):
+    def generator_inputs(self, inputs: Any, code: list[Tensor]) -> Any:
         """What the generator of the decoupled form takes; `code` is [] or [codes]."""
         raise NotImplementedError
 
-    def code_gradient(self, code):
+    def code_gradient(self, code: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """A loss of the code itself, and its gradient, a list as `code`; zero by default."""
         return 0.0, [ops.zeros_like(x) for x in code]
 
     # The two losses, as gradients for an image
 
-    def reconstruction(self, target, images):
+    def reconstruction(self, target: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
         """The weighted L1 loss, Eq. 6, and its gradient for the images."""
         loss, pullback = vjp(lambda x: ops.mean(ops.abs(target - x)), (), [images])
         self.log(reconstruction_loss=loss)
         weight = self.reconstruction_weight
         return weight * loss, pullback(ops.full_like(loss, weight), wrt="inputs")[1][0]
 
-    def adversarial(self, target, images, condition):
+    def adversarial(
+        self, target: Tensor, images: Tensor, condition: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """One update of D, then the weighted adversarial loss and its gradient for the images."""
         loss, gradient, scores = self.judge("discriminator", target, images, condition)
         self.objective.update(*scores)
@@ -118,7 +127,9 @@ class EncoderDecoderModel(AdversarialModel):
         self.log(adversarial_loss=loss, real_score=real, fake_score=fake)
         return self.adversarial_weight * loss, self.adversarial_weight * gradient
 
-    def judge(self, player, real, fake, condition=None):
+    def judge(
+        self, player: str, real: Tensor, fake: Tensor, condition: Tensor = None
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
         """Update a discriminator, and say which way its fakes should have gone.
 
         Returns:
@@ -152,12 +163,14 @@ class EncoderDecoderModel(AdversarialModel):
         loss, pullback = vjp(g_loss, (), [fake])
         return loss, pullback(ops.ones_like(loss), wrt="inputs")[1][0], both
 
-    def score(self, player, x, condition=None):
+    def score(self, player: str, x: Tensor, condition: Tensor = None) -> Tensor:
         """A discriminator's float32 scores in training mode."""
         inputs = x if condition is None else [x, condition]
         return ops.cast(self.players[player](inputs, training=True), "float32")
 
-    def scores(self, player, real, fake, condition=None):
+    def scores(
+        self, player: str, real: Tensor, fake: Tensor, condition: Tensor = None
+    ) -> tuple[Tensor, Tensor]:
         """A discriminator's scores of both, from one pass; in turn where it has batch norm."""
         if couples_instances(self.players[player]):
             return self.score(player, real, condition), self.score(player, fake, condition)
@@ -168,75 +181,54 @@ class EncoderDecoderModel(AdversarialModel):
         count = ops.shape(real)[0]
         return both[:count], both[count:]
 
-    def update(self, players, gradients, loss):
+    def update(self, players: list[str], gradients: list[Tensor], loss: Tensor) -> None:
         """Update several players with the gradients of all their variables, one after another."""
         for player in players:
             count = len(self.player_variables(player))
             self.apply(player, gradients[:count], loss)
             gradients = gradients[count:]
 
-    def variables_of(self, players):
+    def variables_of(self, players: list[str]) -> list[keras.Variable]:
         """The trainable variables of several players, one after another."""
         return [v for player in players for v in self.player_variables(player)]
 
     # Images, outside of training
 
-    def parts(self, inputs, training=False):
+    def parts(self, inputs: Any, training: bool = False) -> dict[str, Tensor]:
         """Dictionary of float32 tensors: the images that make up the output, and the output."""
         raise NotImplementedError
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool = False) -> Tensor:
         """The output images of a batch, a tensor."""
         return self.parts(inputs, training)["output"]
 
-    def panels(self, *inputs, batch_size=64):
-        """The paper's picture (Fig. 4) as arrays.
+    @property
+    def image_shape(self):
+        return tuple(self.players[self.autoencoders[0]].inputs[0].shape[1:])
 
-        Args:
-            *inputs: as in `translate`.
-            batch_size: integer, images made at once.
+    @property
+    def _taker(self):
+        return f"the {self.autoencoders[0]} takes"
 
-        Returns:
-            Dictionary, name -> float32 NumPy array (N, H, W, C): "input"; "reconstruction" and
-            "residual" of a decoupled model; "output".
-        """
-        inputs = self.check_inputs(*inputs)
+    def _translated(self, inputs, batch_size):
         backend.sync(self)
         made = []
         for start in range(0, len(inputs[0]), batch_size):
             some = [ops.convert_to_tensor(x[start : start + batch_size]) for x in inputs]
             parts = self.parts(some[0] if len(some) == 1 else some)
             made.append({k: ops.convert_to_numpy(ops.stop_gradient(v)) for k, v in parts.items()})
-        outputs = {k: np.concatenate([part[k] for part in made]) for k in made[0]}
-        return {"input": inputs[0], **outputs}
+        return {k: np.concatenate([part[k] for part in made]) for k in made[0]}
 
-    def translate(self, *inputs, batch_size=64):
-        """The output images, a float32 NumPy array (N, H, W, C).
+    def reconstruct(self, *inputs: Any, batch_size: int = 64) -> np.ndarray:
+        """The encoder-decoder's images I_ED alone; a coupled model's output. As `translate`."""
+        made = self._translated(self.check_inputs(*inputs), batch_size)
+        return made["reconstruction" if self.decoupled else "output"]
 
-        Those of a decoupled model are sums, and may leave [-1, 1].
+    def inference_network(self, averaged=True):
+        """What `translate` runs, as one network; it shares this model's layers and weights.
 
         Args:
-            *inputs: images (N, H, W, C) in [-1, 1], and integer labels (N,) where the method has
-                them.
-            batch_size: integer, images made at once.
-        """
-        return self.panels(*inputs, batch_size=batch_size)["output"]
-
-    def reconstruct(self, *inputs, batch_size=64):
-        """The encoder-decoder's images I_ED alone; a coupled model's output. As `translate`."""
-        panels = self.panels(*inputs, batch_size=batch_size)
-        return panels["reconstruction" if self.decoupled else "output"]
-
-    def check_inputs(self, *inputs):
-        """The arguments of `translate` as arrays of the networks' dtypes."""
-        if len(inputs) != 1:
-            raise ValueError(f"{type(self).__name__} takes images alone, not {len(inputs)} arrays.")
-        images = check_images(inputs[0])
-        self.check_images(images.shape)
-        return [images]
-
-    def inference_network(self):
-        """What `translate` runs, as one network; it shares this model's layers and weights.
+            averaged: of methods with an average of their networks; there is none here.
 
         Returns:
             Keras model, inputs "images" (B, H, W, C) in [-1, 1], and int32 "labels" (B,) where the
@@ -255,14 +247,13 @@ class EncoderDecoderModel(AdversarialModel):
         model, named = self, {n: under_name(x, n) for n, x in self.players.items()}
         if any(named[n] is not x for n, x in self.players.items()):
             model = type(self).from_config({**self.get_config(), **named})
-        shape = self.players[self.autoencoders[0]].inputs[0].shape[1:]
-        inputs = [keras.Input(shape, name="images")]
-        if getattr(self, "num_classes", None) is not None:
+        inputs = [keras.Input(self.image_shape, name="images")]
+        if self.condition == "labels":
             inputs.append(keras.Input((), dtype="int32", name="labels"))
         inputs = inputs if len(inputs) > 1 else inputs[0]
         return keras.Model(inputs, model.parts(inputs), name="inference")
 
-    def get_config(self):
+    def get_config(self) -> Config:
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -277,11 +268,11 @@ class EncoderDecoderModel(AdversarialModel):
 class CoupledModel(EncoderDecoderModel):
     """ED+GAN, Eq. 1: both losses move the encoder-decoder, and a weight balances them."""
 
-    decoupled_class = None  # the decoupled form
-    renamed = {}  # player here -> its name there
-    doubled = None  # the player here whose network the generator copies
+    decoupled_class: "type[DecoupledModel] | None" = None  # the decoupled form
+    renamed: dict[str, str] = {}  # player here -> its name there
+    doubled: str | None = None  # the player here whose network the generator copies
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> None:
         inputs, target, condition = self.unpack(tensors(data))
         players = self.autoencoders
         (output, *code), pullback = vjp(lambda: self.autoencode(inputs), self.variables_of(players))
@@ -291,7 +282,7 @@ class CoupledModel(EncoderDecoderModel):
         gradients, _ = pullback([of_l1 + of_adversarial, *of_code], wrt="variables")
         self.update(players, gradients, l1 + adversarial + code_loss)
 
-    def parts(self, inputs, training=False):
+    def parts(self, inputs: Any, training: bool = False) -> dict[str, Tensor]:
         return {"output": self.autoencode(inputs, training)[0]}
 
 
@@ -301,9 +292,9 @@ class DecoupledModel(EncoderDecoderModel):
     G makes a residual that is added to ED's image before D sees it.
     """
 
-    decoupled = True
+    decoupled: bool = True
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> None:
         inputs, target, condition = self.unpack(tensors(data))
         players = self.autoencoders
         (reconstruction, *code), pullback = vjp(
@@ -321,30 +312,30 @@ class DecoupledModel(EncoderDecoderModel):
         loss, seam = self.adversarial(target, reconstruction + residual, condition)
         self.apply("generator", pullback(seam, wrt="variables")[0], loss)
 
-    def residual_image(self, inputs, code, training=True):
+    def residual_image(self, inputs: Any, code: list[Tensor], training: bool = True) -> Tensor:
         """G's image I_G, float32."""
         network = self.generator
         return ops.cast(network(self.generator_inputs(inputs, code), training=training), "float32")
 
-    def parts(self, inputs, training=False):
+    def parts(self, inputs: Any, training: bool = False) -> dict[str, Tensor]:
         reconstruction, *code = self.autoencode(inputs, training)
         residual = self.residual_image(inputs, code, training)
         output = reconstruction + residual
         return {"reconstruction": reconstruction, "residual": residual, "output": output}
 
-    def residual(self, *inputs, batch_size=64):
+    def residual(self, *inputs: Any, batch_size: int = 64) -> np.ndarray:
         """The generator's images I_G alone; as `translate`."""
-        return self.panels(*inputs, batch_size=batch_size)["residual"]
+        return self._translated(self.check_inputs(*inputs), batch_size)["residual"]
 
 
-def tensors(data):
+def tensors(data: Any) -> Any:
     """A batch as tensors: JAX hands over NumPy arrays, and Keras mixes them with no tracer."""
     return keras.tree.map_structure(
         lambda x: None if x is None else ops.convert_to_tensor(x), data, none_is_leaf=True
     )
 
 
-def decouple(model, seed=1):
+def decouple(model: CoupledModel, seed: int = 1) -> DecoupledModel:
     """The decoupled form (ED//GAN) of a coupled encoder-decoder GAN (Sec. 4.2).
 
     Every network is copied with its present weights, so that both forms start from the same ones
@@ -384,7 +375,9 @@ def decouple(model, seed=1):
     return cls.from_config({**config, **networks})
 
 
-def decoupled_networks(coupled_class, players, seed):
+def decoupled_networks(
+    coupled_class: type[CoupledModel], players: dict[str, keras.Model], seed: int
+) -> dict[str, keras.Model]:
     """The networks of a decoupled form: copies under its names, and one more, drawn anew.
 
     Args:

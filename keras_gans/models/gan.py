@@ -4,7 +4,9 @@ import keras
 from keras import ops
 
 from keras_gans import registry
+from keras_gans.losses import Objective
 from keras_gans.models.latent import LatentModel
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 
 @registry.method(
@@ -38,28 +40,35 @@ class GAN(LatentModel):
     ['d_grad_norm', 'd_loss']
     """
 
-    def __init__(self, generator, discriminator, objective="non_saturating", d_steps=1, **kwargs):
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        objective: str | Objective = "non_saturating",
+        d_steps: int = 1,
+        **kwargs: Any,
+    ):
         super().__init__(generator, discriminator, objective, **kwargs)
         if d_steps != int(d_steps) or d_steps < 1:
-            raise ValueError(f"d_steps is {d_steps}; an integer of 1 or more is wanted.")
-        self.d_steps = int(d_steps)
+            raise ValueError(f"d_steps is {d_steps}; expected an integer of 1 or more.")
+        self.d_steps: int = int(d_steps)
 
-    def check_images(self, shape):
-        super().check_images(shape)
+    def check_image_shape(self, shape: Shape) -> None:
+        super().check_image_shape(shape)
         if shape[0] is not None and shape[0] < self.d_steps:
             raise ValueError(
                 f"A batch of {shape[0]} cannot be split for d_steps={self.d_steps}: load the data "
                 "with the batch size of one update times d_steps."
             )
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> None:
         images, labels = self.unpack(data)
         parts = self.split((images,) if labels is None else (images, labels), self.d_steps)
         for part in parts:
             self.train_discriminator(*part)
         self.train_generator(*parts[-1])
 
-    def train_discriminator(self, real, labels=None):
+    def train_discriminator(self, real: Tensor, labels: Tensor = None) -> None:
         """One update of D on real images and as many fakes."""
         fake = self.generate_fakes(ops.shape(real)[0], labels)
         objective = self.objective.given(labels)
@@ -68,13 +77,13 @@ class GAN(LatentModel):
             real_scores, fake_scores = self.scores(real, fake, labels)
             adversarial = objective.discriminator.call(real_scores, fake_scores)
             if self.penalty is not None:
-                adversarial = adversarial + self.penalise(real, fake, labels)
-            return self.regularised("discriminator", adversarial), (real_scores, fake_scores)
+                adversarial = adversarial + self.penalize(real, fake, labels)
+            return self.regularized("discriminator", adversarial), (real_scores, fake_scores)
 
         _, scores = self.minimize("discriminator", loss, has_aux=True)
         self.after_discriminator(*scores)
 
-    def train_generator(self, real, labels=None):
+    def train_generator(self, real: Tensor, labels: Tensor = None) -> None:
         """One update of G through D."""
         objective = self.objective.given(labels)
 
@@ -86,9 +95,9 @@ class GAN(LatentModel):
                 fake_scores = self.score(fake, labels)
                 real_scores = ops.zeros_like(fake_scores)
             adversarial = objective.generator.call(real_scores, fake_scores)
-            return self.regularised("generator", adversarial)
+            return self.regularized("generator", adversarial)
 
         self.minimize("generator", loss)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "d_steps": self.d_steps}

@@ -5,8 +5,10 @@ import numpy as np
 from keras import ops
 
 from keras_gans import layers, losses
+from keras_gans.losses import Objective
 from keras_gans.models.sampling import Sampling
 from keras_gans.training import AdversarialModel, backend
+from keras_gans.typing import Any, Config, PathLike, Shape, Tensor
 
 
 class LatentModel(Sampling, AdversarialModel):
@@ -33,52 +35,60 @@ class LatentModel(Sampling, AdversarialModel):
         seed: integer, the run's seed.
     """
 
-    log_names = ("real_score", "fake_score")
-    settled = ()  # arguments of the base classes that a method decides itself
+    log_names: tuple[str, ...] = ("real_score", "fake_score")
+    settled: tuple[str, ...] = ()  # arguments of the base classes that a method decides itself
 
     def __init__(
         self,
-        generator,
-        discriminator,
-        objective="non_saturating",
-        latent_dim=None,
-        num_classes=None,
-        ema=None,
-        ema_start=0,
-        penalty=None,
-        clip=None,
-        augment=None,
-        g_orthogonal=0.0,
-        d_orthogonal=0.0,
-        seed=0,
-        **kwargs,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        objective: str | Objective = "non_saturating",
+        latent_dim: int | None = None,
+        num_classes: int | None = None,
+        ema: float | None = None,
+        ema_start: int = 0,
+        penalty: losses.Penalty | None = None,
+        clip: float | None = None,
+        augment: str | layers.DiffAugment | None = None,
+        g_orthogonal: float = 0.0,
+        d_orthogonal: float = 0.0,
+        seed: int = 0,
+        **kwargs: Any,
     ):
         _check_networks(generator, discriminator)
         _check_options(penalty, clip, ema)
         super().__init__(seed=seed, **kwargs)
         self.generator = generator
         self.discriminator = discriminator
-        self.objective = losses.get(objective)
-        self.objective_variables = list(self.objective.variables)
+        self.objective: losses.Objective = losses.get(objective)
+        self.objective_variables: list[keras.Variable] = list(self.objective.variables)
         self.num_classes = num_classes
         self.penalty = penalty
         self.clip = clip
-        self.augment = layers.DiffAugment(augment) if isinstance(augment, str) else augment
+        self.augment: layers.DiffAugment | None = (
+            layers.DiffAugment(augment) if isinstance(augment, str) else augment
+        )
         if self.augment is not None and not self.augment.built:
             # Keras would call a model with an unbuilt layer on the images of the data.
             self.augment.build(generator.output_shape)
-        self.orthogonal = {"generator": float(g_orthogonal), "discriminator": float(d_orthogonal)}
-        self.ema, self.ema_start = ema, ema_start
-        self.latent_dim = _latent_dim(generator, latent_dim)
-        self.ema_generator = None if ema is None else self.track_average(generator, ema, ema_start)
+        self.orthogonal: dict[str, float] = {
+            "generator": float(g_orthogonal),
+            "discriminator": float(d_orthogonal),
+        }
+        self.ema = ema
+        self.ema_start = ema_start
+        self.latent_dim: int = _latent_dim(generator, latent_dim)
+        self.ema_generator: keras.Model | None = (
+            None if ema is None else self.track_average(generator, ema, ema_start)
+        )
         self._check_classes()
         self.built = True
 
     @property
-    def players(self):
+    def players(self) -> dict[str, keras.Model]:
         return {"discriminator": self.discriminator, "generator": self.generator}
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Images of given latents (or [latents, labels]), from the averaged generator if any."""
         return self._sampled()(inputs, training=training)
 
@@ -93,7 +103,7 @@ class LatentModel(Sampling, AdversarialModel):
         if isinstance(self.objective, losses.ClassObjective):
             self.objective.check(self.num_classes, self.discriminator.output_shape[-1])
 
-    def unpack(self, data):
+    def unpack(self, data: Any) -> tuple[Tensor, Tensor]:
         """A batch as `(images, labels)`; labels are None in an unconditional model."""
         images, labels = (data if isinstance(data, (tuple, list)) else (data,)), None
         if self.num_classes is not None:
@@ -105,7 +115,7 @@ class LatentModel(Sampling, AdversarialModel):
             labels = ops.reshape(ops.cast(images[1], "int32"), (-1,))
         return images[0], labels
 
-    def check_images(self, shape):
+    def check_image_shape(self, shape: Shape) -> None:
         wanted = tuple(self.generator.output_shape[1:])
         if tuple(shape[1:]) != wanted:
             raise ValueError(
@@ -113,7 +123,7 @@ class LatentModel(Sampling, AdversarialModel):
                 "load the data with that image_size and channels, or build networks for it."
             )
 
-    def check_labels(self, labels):
+    def check_labels(self, labels: np.ndarray) -> None:
         """Raise `ValueError` for integer labels (N,) that this model does not have."""
         if self.num_classes is None:
             return
@@ -128,23 +138,23 @@ class LatentModel(Sampling, AdversarialModel):
                 f"{self.num_classes}, 0 to {self.num_classes - 1} are wanted."
             )
 
-    def check_batch(self, batch):
+    def check_batch(self, batch: Any) -> None:
         images, *labels = batch if isinstance(batch, (tuple, list)) else (batch,)
         check_values(images)
         if labels and labels[0] is not None:
             column = labels[0].ndim == 2 and labels[0].shape[1] == 1
             self.check_labels(labels[0][:, 0] if column else labels[0])
 
-    def latents(self, count):
+    def latents(self, count: int) -> Tensor:
         """Standard normal latents (count, latent_dim) of this training step."""
         return self.random.normal((count, self.latent_dim))
 
-    def generate_fakes(self, count, labels=None):
+    def generate_fakes(self, count: Tensor, labels: Tensor = None) -> Tensor:
         """Fresh fakes in training mode, float32."""
         inputs = self.latents(count) if labels is None else [self.latents(count), labels]
         return ops.cast(self.generator(inputs, training=True), "float32")
 
-    def score(self, images, labels=None):
+    def score(self, images: Tensor, labels: Tensor = None) -> Tensor:
         """D's float32 scores of images, augmented if so asked, in training mode."""
         if self.augment is not None:
             images = self.augment(images, random=self.random)
@@ -152,7 +162,7 @@ class LatentModel(Sampling, AdversarialModel):
         inputs = [images, labels] if conditional else images
         return ops.cast(self.discriminator(inputs, training=True), "float32")
 
-    def scores(self, real, fake, labels=None):
+    def scores(self, real: Tensor, fake: Tensor, labels: Tensor = None) -> tuple[Tensor, Tensor]:
         """D's scores of real and fake images, from one forward pass.
 
         Batch norm would mix the two batches' statistics: a D that has it sees them in turn.
@@ -164,19 +174,19 @@ class LatentModel(Sampling, AdversarialModel):
         count = ops.shape(real)[0]
         return scores[:count], scores[count:]
 
-    def penalise(self, real, fake, labels=None):
+    def penalize(self, real: Tensor, fake: Tensor, labels: Tensor = None) -> Tensor:
         """The penalty of each instance, shape (B,)."""
         return self.penalty(lambda x: self.score(x, labels), real, fake, self.random)
 
-    def regularised(self, player, loss):
-        """A player's loss with the orthogonal regularisation of its weights, if any."""
+    def regularized(self, player: str, loss: Tensor) -> Tensor:
+        """A player's loss with the orthogonal regularization of its weights, if any."""
         strength = self.orthogonal[player]
         if strength == 0:
             return loss
         matrices = losses.weight_matrices(self.players[player])
         return loss + strength * losses.orthogonal_penalty(matrices)
 
-    def after_discriminator(self, real_scores, fake_scores):
+    def after_discriminator(self, real_scores: Tensor, fake_scores: Tensor) -> None:
         """What follows every update of D: clipping, the objective's own variables, logs."""
         if self.clip is not None:
             losses.clip_weights(self.player_variables("discriminator"), self.clip)
@@ -184,8 +194,8 @@ class LatentModel(Sampling, AdversarialModel):
         real, fake = self.objective.realness(real_scores), self.objective.realness(fake_scores)
         self.log(real_score=ops.mean(real), fake_score=ops.mean(fake))
 
-    def amplification_maps(self, images, labels=None, batch_size=64):
-        """How much each region of images counts in G's gradient: `keras_gans.losses.LGA`'s A.
+    def score_maps(self, images, labels=None, batch_size=64):
+        """The objective's maps of images (`keras_gans.losses.Objective.maps`).
 
         Args:
             images: fakes, float32 (N, H, W, C) in [-1, 1].
@@ -193,24 +203,33 @@ class LatentModel(Sampling, AdversarialModel):
             batch_size: integer, images scored at once.
 
         Returns:
-            float32 NumPy array (N, h, w); (N, 1, 1) with one score per image.
-
-        Raises:
-            ValueError: an objective without an amplification map.
+            Dictionary, name of a map -> float32 NumPy array (N, h, w), or (N, 1, 1) with one score
+            per image; empty for objectives without maps.
         """
-        if not hasattr(self.objective, "amplification_map"):
-            raise ValueError(
-                f"The objective {self.objective.name!r} amplifies nothing: a model with "
-                "objective='lga' has amplification maps."
-            )
+        if not self.objective.maps:
+            return {}
         backend.sync(self)
         conditional = isinstance(self.discriminator.input_shape, list)
         inputs = [images, labels] if conditional else images
         scores = self.discriminator.predict(inputs, batch_size, verbose=0)
         scores = np.asarray(scores, "float32").reshape(len(images), *scores.shape[1:-1] or (1, 1))
-        return ops.convert_to_numpy(self.objective.amplification_map(scores))
+        return {n: ops.convert_to_numpy(make(scores)) for n, make in self.objective.maps.items()}
 
-    def export(self, filepath, format="tf_saved_model", **kwargs):
+    def amplification_maps(self, images, labels=None, batch_size=64):
+        """`score_maps` of `keras_gans.losses.LGA`: how much each region counts in G's gradient.
+
+        Raises:
+            ValueError: another objective.
+        """
+        maps = self.score_maps(images, labels, batch_size)
+        if "amplification" not in maps:
+            raise ValueError(
+                f"The objective {self.objective.name!r} amplifies nothing: a model with "
+                "objective='lga' has amplification maps."
+            )
+        return maps["amplification"]
+
+    def export(self, filepath: PathLike, format: str = "tf_saved_model", **kwargs: Any) -> Any:
         """Write the (averaged) generator for serving, with a dynamic batch.
 
         Args:
@@ -228,7 +247,7 @@ class LatentModel(Sampling, AdversarialModel):
         backend.sync(self)
         return self._sampled().export(filepath, format=format, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -247,7 +266,7 @@ class LatentModel(Sampling, AdversarialModel):
         }
 
 
-def couples_instances(network):
+def couples_instances(network: keras.Model) -> bool:
     """Whether a network has a layer that mixes the instances of a batch (batch norm)."""
     return any(
         isinstance(layer, keras.layers.BatchNormalization)
@@ -256,7 +275,7 @@ def couples_instances(network):
     )
 
 
-def check_values(images):
+def check_values(images: np.ndarray) -> None:
     """Raise `ValueError` where a batch of images is evidently not floats in [-1, 1]."""
     low, high = float(images.min()), float(images.max())
     if images.dtype.kind != "f" and images.dtype.name != "bfloat16":
@@ -265,12 +284,12 @@ def check_values(images):
         raise ValueError("The images of the data hold NaN or infinite values; clean them first.")
     elif low < -1.1 or high > 1.1:
         found = f"run from {low:.4g} to {high:.4g}"
-    elif low >= 0 and high > 0.5 and len(images) >= 8:  # no pixel of so many is darker than grey
+    elif low >= 0 and high > 0.5 and len(images) >= 8:  # no pixel of so many is darker than gray
         found = f"run from {low:.4g} to {high:.4g}, which looks like [0, 1]"
     else:
         return
     raise ValueError(
-        f"The images of the data {found}; floats in [-1, 1] are wanted: map them (x / 127.5 - 1 of "
+        f"The images of the data {found}; expected floats in [-1, 1]: map them (x / 127.5 - 1 of "
         "0 .. 255, 2 * x - 1 of [0, 1]), or use keras_gans.data."
     )
 
@@ -280,7 +299,7 @@ def _check_networks(generator, discriminator):
     for name, network in (("generator", generator), ("discriminator", discriminator)):
         if not isinstance(network, keras.Model) or not network.built:
             raise ValueError(
-                f"The {name} is a {type(network).__name__}; a built Keras model is wanted, such as "
+                f"The {name} is a {type(network).__name__}; expected a built Keras model, such as "
                 "keras_gans.networks.dcgan(...) makes."
             )
     made, taken = generator.output_shape, discriminator.input_shape
@@ -298,13 +317,13 @@ def _check_networks(generator, discriminator):
 def _check_options(penalty, clip, ema):
     if penalty is not None and not callable(penalty):
         raise ValueError(
-            f"penalty is {penalty!r}; a penalty of keras_gans.losses is wanted, such as R1()."
+            f"penalty is {penalty!r}; expected a penalty of keras_gans.losses, such as R1()."
         )
     for name, value in (("clip", clip), ("ema", ema)):
         if value is not None and not isinstance(value, (int, float, np.number)):
-            raise ValueError(f"{name} is {value!r}; a number, or None, is wanted.")
+            raise ValueError(f"{name} is {value!r}; expected a number, or None.")
     if clip is not None and not clip > 0:
-        raise ValueError(f"clip is {clip}; a number above 0, such as 0.01, or None, is wanted.")
+        raise ValueError(f"clip is {clip}; expected a number above 0, such as 0.01, or None.")
 
 
 def _latent_dim(generator, latent_dim):

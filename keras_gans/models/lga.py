@@ -4,7 +4,9 @@ import keras
 
 from keras_gans import losses, networks, registry
 from keras_gans.errors import nearest
+from keras_gans.losses import Objective
 from keras_gans.models.gan import GAN
+from keras_gans.typing import Any, Self
 
 # The paper's rows (Tables 1 and 2): the networks' score map, the objective and what keeps D
 # Lipschitz. WGAN-GP's own penalty weighs 10, that of every other row 1 (Sec. 4.1).
@@ -59,7 +61,13 @@ class LGAGAN(GAN):
     (None, 4, 4, 1)
     """
 
-    def __init__(self, generator, discriminator, objective="lga", **kwargs):
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        objective: str | Objective = "lga",
+        **kwargs: Any,
+    ):
         super().__init__(generator, discriminator, objective, **kwargs)
         scores = discriminator.output_shape[1:]
         if isinstance(self.objective, losses.LGA) and all(n == 1 for n in scores):
@@ -69,7 +77,14 @@ class LGAGAN(GAN):
             )
 
     @classmethod
-    def configuration(cls, name, amplification="margin", image_size=32, seed=0, **kwargs):
+    def configuration(
+        cls,
+        name: str,
+        amplification: str = "margin",
+        image_size: int = 32,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> Self:
         """The model of a row of the paper's tables, with fresh networks and five D updates a step.
 
         Args:
@@ -102,7 +117,7 @@ class LGAGAN(GAN):
         pair = build(image_size, seed=seed, **shape)
         return cls(*pair, seed=seed, **{**row, **kwargs})
 
-    def compile(self, optimizers=None, **kwargs):
+    def compile(self, optimizers: Any = None, **kwargs: Any) -> None:
         """As `AdversarialModel.compile`; by default Adam(2e-4) with betas 0 and 0.9 for both."""
         if optimizers is None:
             optimizers = {name: keras.optimizers.Adam(2e-4, 0.0, 0.9) for name in self.players}

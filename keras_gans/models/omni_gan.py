@@ -5,6 +5,7 @@ import keras
 from keras_gans import losses, registry
 from keras_gans.models import sampling
 from keras_gans.models.gan import GAN
+from keras_gans.typing import Any, Config
 
 
 @registry.method(
@@ -64,22 +65,23 @@ class OmniGAN(GAN):
     ... )
     """
 
+    needs_classes = True
     settled = ("objective",)
 
     def __init__(
         self,
-        generator,
-        discriminator,
-        variant="omni",
-        margin=0.0,
-        gamma=1.0,
-        attributes=None,
-        **kwargs,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        variant: str = "omni",
+        margin: float = 0.0,
+        gamma: float = 1.0,
+        attributes: Any = None,
+        **kwargs: Any,
     ):
         objective = losses.Omni(variant=variant, margin=margin, gamma=gamma, attributes=attributes)
         super().__init__(generator, discriminator, objective, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         own = self.objective.get_config()
         config = super().get_config()
         del own["reduction"], config["objective"]
@@ -118,7 +120,7 @@ class OmniINRGAN(OmniGAN):
     (2, 24, 50, 3)
     """
 
-    def __init__(self, generator, discriminator, **kwargs):
+    def __init__(self, generator: keras.Model, discriminator: keras.Model, **kwargs: Any):
         if sampling.inr_head(generator) is None:
             raise ValueError(
                 "The generator has no INR head: build it with networks.biggan(head='inr'), or use "

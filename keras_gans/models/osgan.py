@@ -5,8 +5,10 @@ from absl import logging
 from keras import ops
 
 from keras_gans import registry
+from keras_gans.losses import Objective
 from keras_gans.models.latent import LatentModel, couples_instances
 from keras_gans.training import one_stage, value_and_grad
+from keras_gans.typing import Any
 
 
 @registry.method(
@@ -51,17 +53,23 @@ class OSGAN(LatentModel):
     'scaled'
     """
 
-    def __init__(self, generator, discriminator, objective="non_saturating", **kwargs):
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        objective: str | Objective = "non_saturating",
+        **kwargs: Any,
+    ):
         super().__init__(generator, discriminator, objective, **kwargs)
-        self.seam = choose_seam(self.objective, self.discriminator)
+        self.seam: str = choose_seam(self.objective, self.discriminator)
         logging.info("OSGAN: the seam gradient is %s (%s).", self.seam, self.objective.name)
 
     @property
-    def log_names(self):
+    def log_names(self) -> tuple[str, ...]:
         gamma = () if self.seam == "separate" else ("gamma", "gamma_std")
         return (*super().log_names, *gamma)
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> None:
         real, labels = self.unpack(data)
 
         def generate():
@@ -86,7 +94,7 @@ class OSGAN(LatentModel):
             )
         if self.orthogonal["generator"]:
             g_loss, g_gradients = self._plus(
-                "generator", g_loss, g_gradients, lambda: self.regularised("generator", 0.0)
+                "generator", g_loss, g_gradients, lambda: self.regularized("generator", 0.0)
             )
         self.apply("discriminator", d_gradients, d_loss)
         self.apply("generator", g_gradients, g_loss)
@@ -96,8 +104,8 @@ class OSGAN(LatentModel):
 
     def _extra(self, real, fake, labels):
         """What D's loss has beside the objective."""
-        penalty = 0.0 if self.penalty is None else self.penalise(real, fake, labels)
-        return self.regularised("discriminator", penalty)
+        penalty = 0.0 if self.penalty is None else self.penalize(real, fake, labels)
+        return self.regularized("discriminator", penalty)
 
     def _plus(self, player, loss, gradients, extra):
         """A loss and its gradients with those of one more term."""
@@ -105,7 +113,9 @@ class OSGAN(LatentModel):
         return loss + value, [a + b for a, b in zip(gradients, more, strict=True)]
 
 
-def choose_seam(objective, discriminator, two_stage="keras_gans.models.GAN"):
+def choose_seam(
+    objective: Objective, discriminator: keras.Model, two_stage: str = "keras_gans.models.GAN"
+) -> str:
     """How one-stage training takes the generator's gradient past this discriminator.
 
     Args:

@@ -5,19 +5,19 @@ from keras import ops
 
 from keras_gans import registry
 from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
-from keras_gans.models.translating import check_shape
+from keras_gans.typing import Any, Tensor
 
 
 class _Paired:
     """Images to their partners, by a network without a bottleneck; D sees both."""
 
-    learns_from = "pairs"
+    learns_from: str = "pairs"
 
     @property
-    def translator_network(self):
+    def translator_network(self) -> keras.Model:
         return self.players[self.autoencoders[0]]
 
-    def unpack(self, data):
+    def unpack(self, data: Any) -> tuple[Any, Tensor, Tensor]:
         pair = data if isinstance(data, (tuple, list)) else (data,)
         wanted = tuple(self.translator_network.output_shape[1:])
         found = tuple(pair[1].shape[1:]) if len(pair) > 1 and pair[1] is not None else None
@@ -29,15 +29,11 @@ class _Paired:
             )
         return pair[0], ops.cast(pair[1], "float32"), pair[0]
 
-    def autoencode(self, inputs, training=True):
+    def autoencode(self, inputs: Any, training: bool = True) -> list[Tensor]:
         return [ops.cast(self.translator_network(inputs, training=training), "float32")]
 
-    def generator_inputs(self, inputs, code):
+    def generator_inputs(self, inputs: Any, code: list[Tensor]) -> Any:
         return inputs
-
-    def check_images(self, shape):
-        wanted = self.translator_network.inputs[0].shape[1:]
-        check_shape(shape, wanted, f"the {self.autoencoders[0]} takes")
 
 
 @registry.method(
@@ -79,7 +75,13 @@ class DecoupledPix2Pix(_Paired, DecoupledModel):
     ['discriminator', 'generator', 'translator']
     """
 
-    def __init__(self, translator, generator, discriminator, **kwargs):
+    def __init__(
+        self,
+        translator: keras.Model,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        **kwargs: Any,
+    ):
         networks = {"translator": translator, "generator": generator}
         super().__init__({**networks, "discriminator": discriminator}, **kwargs)
 
@@ -98,7 +100,7 @@ class Pix2Pix(_Paired, CoupledModel):
     """Pix2Pix: a conditional GAN and an L1 loss.
 
     Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017,
-    Eq. 4: G minimises its adversarial loss + `reconstruction_weight` L1; D judges an image beside
+    Eq. 4: G minimizes its adversarial loss + `reconstruction_weight` L1; D judges an image beside
     its input. There Adam(2e-4, beta_1=0.5), batches of 1, and L_D halved, which Adam makes no
     difference to.
 
@@ -120,10 +122,16 @@ class Pix2Pix(_Paired, CoupledModel):
     >>> history = model.fit(x, x, batch_size=2, verbose=0)
     """
 
-    decoupled_class = DecoupledPix2Pix
-    renamed = {"generator": "translator"}
-    doubled = "generator"
+    decoupled_class: type[DecoupledModel] | None = DecoupledPix2Pix
+    renamed: dict[str, str] = {"generator": "translator"}
+    doubled: str | None = "generator"
 
-    def __init__(self, generator, discriminator, reconstruction_weight=100.0, **kwargs):
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        reconstruction_weight: float = 100.0,
+        **kwargs: Any,
+    ):
         networks = {"generator": generator, "discriminator": discriminator}
         super().__init__(networks, reconstruction_weight=reconstruction_weight, **kwargs)

@@ -1,5 +1,7 @@
 """A generator by itself, to sample from."""
 
+import keras
+
 from keras_gans.models import sampling
 
 
@@ -24,7 +26,7 @@ class Sampler(sampling.Sampling):
     (2, 32, 32, 3)
     """
 
-    def __init__(self, generator):
+    def __init__(self, generator: keras.Model):
         names = [x.name for x in generator.inputs]
         if names not in (["latents"], ["latents", "labels"]):
             raise ValueError(
@@ -32,8 +34,8 @@ class Sampler(sampling.Sampling):
                 "labels, is wanted."
             )
         self.generator = generator
-        self.latent_dim = generator.inputs[0].shape[-1]
-        self.num_classes = None
+        self.latent_dim: int = generator.inputs[0].shape[-1]
+        self.num_classes: int | None = None
         if len(names) == 2:
             layer = sampling.label_layer(generator)
             self.num_classes = getattr(layer, "num_classes", None) or layer.input_dim

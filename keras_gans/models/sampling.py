@@ -7,6 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_gans.training import backend
+from keras_gans.training.noise import class_labels, latents
+from keras_gans.typing import Any
 
 # So few images at once are made without `predict`, whose compilation takes longer.
 _FEW = 8
@@ -16,6 +18,8 @@ _PART_BYTES = 64 * 2**20
 
 class Sampling:
     """Mixin of what has a `generator`, a `latent_dim` and `num_classes` (or None): its images."""
+
+    task = "noise"
 
     def generate(self, n, seed=0, labels=None, truncation=1.0, size=None, cell=None, batch_size=64):
         """Sample images, from the averaged generator if there is one.
@@ -51,14 +55,28 @@ class Sampling:
         z = latents(n, self.latent_dim, seed, truncation)
         return self.images_of(z, labels, batch_size, size, cell)
 
-    def images_of(self, latents, labels=None, batch_size=64, size=None, cell=None):
+    def images_of(
+        self,
+        latents: np.ndarray,
+        labels: Any = None,
+        batch_size: int | None = 64,
+        size: int | tuple[int, int] | None = None,
+        cell: str | None = None,
+    ) -> np.ndarray:
         """The images of given latents, an array (N, latent_dim); the rest as in `generate`."""
         backend.sync(self)
         return images_of(self._sampled(), latents, labels, self.num_classes, batch_size, size, cell)
 
     def interpolate(
-        self, steps, labels=None, seed=0, truncation=1.0, size=None, cell=None, batch_size=64
-    ):
+        self,
+        steps: int,
+        labels: Any = None,
+        seed: int | tuple[int, int] = 0,
+        truncation: float = 1.0,
+        size: int | tuple[int, int] | None = None,
+        cell: str | None = None,
+        batch_size: int = 64,
+    ) -> np.ndarray:
         """Images on the straight way between two classes, two latents, or both.
 
         Between classes the condition is interpolated: the one-hot vector or the embedding behind
@@ -85,7 +103,7 @@ class Sampling:
         (5, 32, 32, 3)
         """
         if steps < 2:
-            raise ValueError(f"interpolate() was asked for {steps} steps; 2 or more are wanted.")
+            raise ValueError(f"interpolate() was asked for {steps} steps; expected 2 or more.")
         if np.ndim(labels) == 0 and np.ndim(seed) == 0:
             raise ValueError(
                 "There is nothing to interpolate between: give labels=(a, b), or seed=(a, b)."
@@ -101,7 +119,9 @@ class Sampling:
                 labels = (1 - way) * ends[0] + way * ends[1]
         return self.images_of(z, labels, batch_size, size, cell)
 
-    def standing_statistics(self, batches=16, batch_size=64, seed=0, truncation=1.0):
+    def standing_statistics(
+        self, batches: int = 16, batch_size: int = 64, seed: int = 0, truncation: float = 1.0
+    ) -> None:
         """Measure the batch norms' statistics of the generator that is sampled from anew.
 
         See `keras_gans.models.sampling.standing_statistics`. Not for use within `fit`.
@@ -124,50 +144,15 @@ class Sampling:
         return getattr(self, "ema_generator", None) or self.generator
 
 
-def latents(count, latent_dim, seed, truncation=1.0):
-    """Normal latents of a seed, from NumPy: the same on every backend.
-
-    Args:
-        count: integer, 1 or more.
-        latent_dim: integer.
-        seed: integer.
-        truncation: float of 0 or more, their standard deviation. Truncated draws of several seeds
-            or values stay comparable: the same latents, scaled.
-
-    Returns:
-        float32 array (count, latent_dim).
-    """
-    for name, value, least in (("n", count, 1), ("seed", seed, 0)):
-        if not isinstance(value, (int, np.integer)) or value < least:
-            raise ValueError(f"{name} is {value!r}; an integer of {least} or more is wanted.")
-    if not 0 <= truncation < np.inf:
-        raise ValueError(f"truncation is {truncation}; a number of 0 or more is wanted.")
-    z = np.random.default_rng(seed).standard_normal((count, latent_dim)).astype("float32")
-    return np.float32(truncation) * z
-
-
-def class_labels(labels, count, num_classes):
-    """int32 labels (count,) of one label, an array of them, or None: the classes in turn."""
-    if labels is None:
-        labels = np.arange(count) % num_classes
-    labels = np.asarray(labels)
-    if labels.ndim == 0:
-        labels = np.full(count, labels)
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"labels has shape {labels.shape} and dtype {labels.dtype}; one integer, integers of "
-            f"shape ({count},), or floats of shape ({count}, {num_classes}) are wanted."
-        )
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(
-            f"labels run from {labels.min()} to {labels.max()}; 0 to {num_classes - 1} is wanted."
-        )
-    return labels.astype("int32")
-
-
 def images_of(
-    generator, latents, labels=None, num_classes=None, batch_size=64, size=None, cell=None
-):
+    generator: keras.Model,
+    latents: Any,
+    labels: Any = None,
+    num_classes: int | None = None,
+    batch_size: int | None = 64,
+    size: int | tuple[int, int] | None = None,
+    cell: str | None = None,
+) -> np.ndarray:
     """The images of given latents.
 
     Args:
@@ -218,23 +203,23 @@ def images_of(
     return images
 
 
-def pair_of_sizes(size):
+def pair_of_sizes(size: int | tuple[int, int]) -> tuple[int, int]:
     """(height, width) of an integer or a pair; raises `ValueError` for anything else."""
     pair = (size, size) if np.ndim(size) == 0 else tuple(size)
     if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in pair):
         raise ValueError(
-            f"size is {size}; a positive height and width are wanted, one integer or a pair."
+            f"size is {size}; expected a positive height and width, one integer or a pair."
         )
     return int(pair[0]), int(pair[1])
 
 
-def inr_head(generator):
+def inr_head(generator: keras.Model) -> keras.layers.Layer | None:
     """The layer "head" of a generator that can `render` any size, or None."""
     heads = [layer for layer in getattr(generator, "layers", ()) if layer.name == "head"]
     return heads[0] if heads and callable(getattr(heads[0], "render", None)) else None
 
 
-def label_layer(generator):
+def label_layer(generator: keras.Model) -> keras.layers.Layer:
     """The layer behind the labels of a conditional generator: one-hot vectors or an embedding."""
     labels = generator.inputs[1]
     found = [
@@ -251,8 +236,14 @@ def label_layer(generator):
 
 
 def standing_statistics(
-    generator, latent_dim, num_classes=None, batches=16, batch_size=64, seed=0, truncation=1.0
-):
+    generator: keras.Model,
+    latent_dim: int,
+    num_classes: int | None = None,
+    batches: int = 16,
+    batch_size: int = 64,
+    seed: int = 0,
+    truncation: float = 1.0,
+) -> None:
     """Replace a generator's batch norm statistics by their means over fresh batches.
 
     Brock et al., BigGAN, ICLR 2019, Sec. 3.1 and App. C ("standing statistics"): those that moved
@@ -278,7 +269,7 @@ def standing_statistics(
     if not norms:
         raise ValueError("The generator has no batch norm, and so no statistics to measure.")
     if batches < 1 or batch_size < 1:
-        raise ValueError(f"batches is {batches}, batch_size {batch_size}; 1 or more is wanted.")
+        raise ValueError(f"batches is {batches}, batch_size {batch_size}; expected 1 or more.")
     random = np.random.default_rng(seed)
     # Power iterations start from the same vectors as in evaluation, in every batch.
     vectors = [(x.u, np.array(ops.convert_to_numpy(x.u))) for x in layers if hasattr(x, "u")]
@@ -312,7 +303,7 @@ def standing_statistics(
 def _pair(name, value):
     pair = (value, value) if np.ndim(value) == 0 else tuple(value)
     if len(pair) != 2:
-        raise ValueError(f"{name} is {value}; one integer, or a pair of them, is wanted.")
+        raise ValueError(f"{name} is {value}; expected one integer, or a pair of them.")
     return pair
 
 
@@ -333,7 +324,7 @@ def _part(head, height, width):
     return max(1, _PART_BYTES // (4 * values))
 
 
-def run(network, inputs, batch_size):
+def run(network: keras.Model, inputs: Any, batch_size: int | None) -> Any:
     """A network's outputs as float32 NumPy: by a plain call, or in batches when they are many."""
     count = len(keras.tree.flatten(inputs)[0])
     if batch_size is not None and (count > _FEW or count > batch_size):

@@ -1,12 +1,12 @@
 """AsymmetricGAN with pairs: an image follows a guide, such as a hand its skeleton."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_gans import losses, networks, registry
-from keras_gans.models.translating import check_guides
+from keras_gans.losses import Objective
 from keras_gans.models.translation import TranslationModel
+from keras_gans.typing import Any, Tensor
 
 
 @registry.method(
@@ -31,7 +31,7 @@ class SupervisedAsymmetricGAN(TranslationModel):
 
     Published: Adam 2e-4 with beta_1 0.5, batch 4, 10 epochs and 10 of linear decay
     (`keras_gans.training.LateDecay`). The released code weighs otherwise: term_weights={"pixel":
-    133, "cycle": 100, "identity": 5, "perceptual": 10} (the pixels 100 for each colour and 100 for
+    133, "cycle": 100, "identity": 5, "perceptual": 10} (the pixels 100 for each color and 100 for
     all), and halves the discriminators' losses.
 
     Args:
@@ -62,8 +62,8 @@ class SupervisedAsymmetricGAN(TranslationModel):
     (2, 32, 32, 3)
     """
 
-    condition = "guides"
     learns_from = "quadruples"
+    condition = "guides"
     defaults = {
         "pixel": 800.0,
         "cycle": 0.1,
@@ -74,16 +74,16 @@ class SupervisedAsymmetricGAN(TranslationModel):
 
     def __init__(
         self,
-        translator,
-        reconstructor,
-        discriminator,
-        discriminator_2=None,
-        features=None,
-        term_weights=None,
-        objective="non_saturating",
-        ema=None,
-        seed=0,
-        **kwargs,
+        translator: keras.Model,
+        reconstructor: keras.Model | None,
+        discriminator: keras.Model,
+        discriminator_2: keras.Model | None = None,
+        features: keras.Model | None = None,
+        term_weights: dict[str, float] | None = None,
+        objective: str | Objective = "non_saturating",
+        ema: float | None = None,
+        seed: int = 0,
+        **kwargs: Any,
     ):
         super().__init__(
             translator,
@@ -95,17 +95,20 @@ class SupervisedAsymmetricGAN(TranslationModel):
             seed,
             **kwargs,
         )
-        self.objective = losses.get(objective)
-        self.features = self.perceptual = None
+        self.objective: losses.Objective = losses.get(objective)
+        self.features: keras.Model | None = None
+        self.perceptual: losses.Perceptual | None = None
         if self.term_weights["perceptual"]:
             channels = translator.output_shape[-1]
             self.features = features or networks.vgg19_features(channels=channels)
             self.features.trainable = False
             self.perceptual = losses.Perceptual(self.features)
-        self.pixel, self.cycle = losses.ColorL1(), losses.ColorCycle()
-        self.identity, self.variation = losses.ConditionalIdentity(), losses.TotalVariation()
+        self.pixel: losses.ColorL1 = losses.ColorL1()
+        self.cycle: losses.ColorCycle = losses.ColorCycle()
+        self.identity: losses.ConditionalIdentity = losses.ConditionalIdentity()
+        self.variation: losses.TotalVariation = losses.TotalVariation()
 
-    def unpack(self, data):
+    def unpack(self, data: Any) -> list[Tensor]:
         """A batch of quadruples as both cycles at once: (source, its guide, target, its guide)."""
         data = data[0] if isinstance(data, (tuple, list)) and len(data) == 1 else data
         if not isinstance(data, (tuple, list)) or len(data) != 4:
@@ -117,17 +120,19 @@ class SupervisedAsymmetricGAN(TranslationModel):
         pairs = ((x, y), (guide_x, guide_y), (y, x), (guide_y, guide_x))
         return [ops.concatenate(pair) for pair in pairs]
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> None:
         quadruple = self.unpack(data)
         self.train_discriminators(*quadruple)
         self.train_generators(*quadruple)
 
-    def judge(self, player, source, guide, images):
+    def judge(self, player: str, source: Tensor, guide: Tensor, images: Tensor) -> Tensor:
         """A discriminator's scores: D1 sees (source, image), D2 (source, guide, image)."""
         seen = (source, images) if player == "discriminator" else (source, guide, images)
         return self.run(self.players[player], *seen)
 
-    def train_discriminators(self, source, source_guide, target, guide):
+    def train_discriminators(
+        self, source: Tensor, source_guide: Tensor, target: Tensor, guide: Tensor
+    ) -> None:
         """One update of D1 and of D2, on the same translations."""
         fake = self.run(self.translator, source, guide)
         for player in self.discriminators:
@@ -139,7 +144,9 @@ class SupervisedAsymmetricGAN(TranslationModel):
 
             self.minimize(player, loss)
 
-    def train_generators(self, source, source_guide, target, guide):
+    def train_generators(
+        self, source: Tensor, source_guide: Tensor, target: Tensor, guide: Tensor
+    ) -> None:
         """One update of G^t and G^r, by Eq. 12."""
         weights = self.term_weights
 
@@ -164,24 +171,6 @@ class SupervisedAsymmetricGAN(TranslationModel):
             return {name: 2.0 * term for name, term in found.items()}
 
         self.minimize_generators(terms)
-
-    def translate(self, images, guides, batch_size=16):
-        """Images that follow guides.
-
-        Args:
-            images: floats (N, H, W, C) in [-1, 1].
-            guides: floats (N, H, W, C') in [-1, 1].
-            batch_size: integer, images at once.
-
-        Returns:
-            float32 NumPy array (N, H, W, C) in [-1, 1].
-
-        Raises:
-            ValueError: images or guides of another shape.
-        """
-        shape = self.translator.input_shape[1][1:]
-        guides = check_guides(guides, len(np.asarray(images)), shape)
-        return self._translated(images, guides, batch_size)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

@@ -1,8 +1,10 @@
 """Images from images: what models that translate, zoo entries and bare networks share."""
 
+import keras
 import numpy as np
 
 from keras_gans.models import sampling
+from keras_gans.typing import Any, Shape
 
 # What an inference network gives, in the order of the paper's picture.
 PARTS = ("reconstruction", "residual", "output")
@@ -10,7 +12,7 @@ PARTS = ("reconstruction", "residual", "output")
 CONDITIONS = ("domains", "labels", "guides")
 
 
-def check_images(images):
+def check_images(images: Any) -> np.ndarray:
     """Images to translate as a NumPy array; `ValueError` for all but floats (N, H, W, C)."""
     images = np.asarray(images)
     if images.dtype.kind != "f" or images.ndim != 4:
@@ -23,7 +25,7 @@ def check_images(images):
     return images.astype("float32")
 
 
-def check_shape(shape, wanted, who):
+def check_shape(shape: Shape, wanted: Shape, who: str) -> None:
     """Raise `ValueError` where a batch of `shape` has not the images that `who` wants.
 
     Args:
@@ -38,51 +40,52 @@ def check_shape(shape, wanted, who):
         )
 
 
-def check_domain(domain, count, num_domains, name="domain"):
+def check_domain(domain: Any, count: int, num_domains: int, name: str = "domain") -> np.ndarray:
     """int32 domains (count,) of one domain, or an array of them."""
     if domain is None:
-        raise ValueError(f"{name} is None; 0 to {num_domains - 1} is wanted.")
+        raise ValueError(f"{name} is None; expected 0 to {num_domains - 1}.")
     return sampling.class_labels(domain, count, num_domains)
 
 
-def check_guides(guides, count, wanted):
+def check_guides(guides: Any, count: int, wanted: Shape) -> np.ndarray:
     """Guides as a float32 array (count, *wanted)."""
     guides, wanted = np.asarray(guides, "float32"), (count, *wanted)
     if guides.shape != wanted:
-        raise ValueError(f"guides have shape {guides.shape}; {wanted} is wanted.")
+        raise ValueError(f"guides have shape {guides.shape}; expected {wanted}.")
     return guides
 
 
 class Translating:
-    """Mixin of what has a `translator` and `num_domains` (or None): images from images.
+    """Mixin of what makes images of images: `translate` and `panels`.
 
-    The translator is an inference network, as the models' `inference_network` gives it.
+    Attributes:
+        condition: what is given beside images: "domains", "labels", "guides", or None.
+        num_domains: integer, how many domains or labels there are, or None.
+        image_shape: (H, W, C) of the images that are translated.
+        guide_shape: (H, W, C') of guides.
+
+    A class says these, and writes `_translated`.
     """
 
-    @property
-    def image_shape(self):
-        """(H, W, C) of the images that are translated."""
-        return tuple(self.translator.inputs[0].shape[1:])
+    task = "images"
+    condition = None
+    num_domains = None
+    _taker = "the network takes"
 
-    @property
-    def output_shape(self):
-        """(H, W, C) of the images that are made."""
-        return tuple(self.translator.output["output"].shape[1:])
+    def _translated(self, inputs, batch_size):
+        """Dictionary of float32 arrays, "output" the last of them, of checked inputs."""
+        raise NotImplementedError
 
-    @property
-    def condition(self):
-        """What is given beside images: "domains", "labels", "guides", or None."""
-        inputs = self.translator.inputs
-        return inputs[1].name if len(inputs) > 1 else None
-
-    def translate(self, images, domain=None, batch_size=64):
+    def translate(self, images, domain=None, batch_size=64, guides=None):
         """The translations of images.
 
         Args:
             images: floats (N, H, W, C) in [-1, 1].
             domain: integer in [0, num_domains), or integers (N,), of networks that have domains
-                (or labels); guides (N, H, W, C') of those that follow guides; else None.
+                (or labels); else None.
             batch_size: integer, images at once.
+            guides: floats (N, H, W, C') in [-1, 1] of networks that follow guides; they may stand
+                in the place of `domain`, too.
 
         Returns:
             float32 NumPy array (N, H, W, C) in [-1, 1]; the sums of decoupled models may leave it.
@@ -91,15 +94,15 @@ class Translating:
             ValueError: images of another shape or dtype; a domain out of range, missing or
                 superfluous.
         """
-        inputs = self.check_inputs(images, domain)
-        return run(self.translator, inputs, batch_size)["output"]
+        inputs = self.check_inputs(images, domain if guides is None else guides)
+        return self._translated(inputs, batch_size)["output"]
 
-    def panels(self, images, domain=None, batch_size=64):
-        """What goes into a picture of translations.
+    def panels(self, images, domain=None, batch_size=64, guides=None):
+        """What goes into a picture of translations, such as Fig. 4 of the decoupled paper.
 
         Args:
-            images, domain, batch_size: as in `translate`; without a domain, networks that have them
-                translate each image to every one.
+            images, domain, batch_size, guides: as in `translate`; without a domain, networks that
+                have them translate each image to every one.
 
         Returns:
             Dictionary, name -> float32 NumPy array (N, H, W, C): "input"; "guide" where there are
@@ -113,26 +116,58 @@ class Translating:
             made = [self.translate(images, n, batch_size) for n in range(self.num_domains)]
             named = {f"{self.condition[:-1]} {n}": x for n, x in enumerate(made)}
             return {"input": check_images(images), **named}
-        inputs = self.check_inputs(images, domain)
+        inputs = self.check_inputs(images, domain if guides is None else guides)
         guide = {"guide": inputs[1]} if self.condition == "guides" else {}
-        return {"input": inputs[0], **guide, **run(self.translator, inputs, batch_size)}
+        return {"input": inputs[0], **guide, **self._translated(inputs, batch_size)}
 
-    def check_inputs(self, images, domain=None):
+    def check_image_shape(self, shape):
+        """Raise `ValueError` where a batch of `shape` has other images than are translated."""
+        check_shape(shape, self.image_shape, self._taker)
+
+    def check_inputs(self, images: np.ndarray, domain: Any = None) -> list[np.ndarray]:
         """The arguments of `translate` as arrays for the network, a list."""
         images = check_images(images)
-        check_shape(images.shape, self.image_shape, "the network takes")
+        self.check_image_shape(images.shape)
         if self.condition is None:
             if domain is not None:
                 raise ValueError("The network takes images alone: leave the domain out.")
             return [images]
         if self.condition == "guides":
-            shape = self.translator.inputs[1].shape[1:]
-            return [images, check_guides(domain, len(images), shape)]
+            return [images, check_guides(domain, len(images), self.guide_shape)]
         name = self.condition[:-1]
         return [images, check_domain(domain, len(images), self.num_domains, name)]
 
 
-class Translator(Translating):
+class OfNetwork(Translating):
+    """`Translating` of an inference network in `translator`, as `inference_network` gives it."""
+
+    @property
+    def condition(self):
+        inputs = self.translator.inputs
+        return inputs[1].name if len(inputs) > 1 else None
+
+    @property
+    def image_shape(self):
+        return tuple(self.translator.inputs[0].shape[1:])
+
+    @property
+    def guide_shape(self):
+        return tuple(self.translator.inputs[1].shape[1:])
+
+    @property
+    def output_shape(self):
+        """(H, W, C) of the images that are made."""
+        return tuple(self.translator.output["output"].shape[1:])
+
+    def inference_network(self, averaged=True):
+        """The network itself: what a model's `inference_network` gave."""
+        return self.translator
+
+    def _translated(self, inputs, batch_size):
+        return run(self.translator, inputs, batch_size)
+
+
+class Translator(OfNetwork):
     """A translating network without the method that trained it: `translate`, `panels`.
 
     Args:
@@ -154,7 +189,7 @@ class Translator(Translating):
     (2, 32, 32, 1)
     """
 
-    def __init__(self, translator):
+    def __init__(self, translator: keras.Model):
         names = [x.name for x in translator.inputs]
         known = [["images"], *(["images", name] for name in CONDITIONS)]
         outputs = translator.output
@@ -164,12 +199,12 @@ class Translator(Translating):
                 "translating model gives is wanted."
             )
         self.translator = translator
-        self.num_domains = None
+        self.num_domains: int | None = None
         if self.condition in ("domains", "labels"):
             self.num_domains = count_domains(translator)
 
 
-def count_domains(network):
+def count_domains(network: keras.Model) -> int:
     """How many domains the labels of a network have, from the layer that makes vectors of them."""
     layers = network._flatten_layers()
     counts = {x.num_classes for x in layers if hasattr(x, "num_classes")}
@@ -181,7 +216,7 @@ def count_domains(network):
     return counts.pop()
 
 
-def run(network, inputs, batch_size=64):
+def run(network: keras.Model, inputs: list[Any], batch_size: int = 64) -> dict[str, np.ndarray]:
     """Dictionary of float32 NumPy arrays, of an inference network and its inputs in a list."""
     outputs = sampling.run(network, inputs if len(inputs) > 1 else inputs[0], batch_size)
     return {name: outputs[name] for name in PARTS if name in outputs}

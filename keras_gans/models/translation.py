@@ -1,19 +1,22 @@
 """What methods of image translation share: two generators with one loss, and discriminators."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_gans.errors import nearest
-from keras_gans.models.translating import check_images, check_shape
+from keras_gans.models.translating import Translating
 from keras_gans.networks.copying import under_name
 from keras_gans.training import AdversarialModel, backend, value_and_grad
+from keras_gans.typing import Any, Config, Tensor
 
 
-class TranslationModel(AdversarialModel):
+class TranslationModel(Translating, AdversarialModel):
     """Base of methods with a translation generator G^t and a reconstruction generator G^r.
 
-    The generators minimise one loss together. Players are "translator", "reconstructor" (none where
+    The generators minimize one loss together. Players are "translator", "reconstructor" (none where
     G^t reconstructs too), "discriminator", and "discriminator_2" where there is one. A variable
     that both generators have is the translator's.
 
@@ -26,29 +29,29 @@ class TranslationModel(AdversarialModel):
         seed: integer, the run's seed.
 
     Attributes:
-        condition: what stands beside images, as an inference network calls it.
         defaults: dictionary of the default weights.
         term_weights: dictionary of those in use.
     """
 
-    condition = "domains"
     defaults = {}
+    _taker = "the generators take"
 
     def __init__(
         self,
-        translator,
-        reconstructor,
-        discriminator,
-        discriminator_2,
-        term_weights,
-        ema,
-        seed,
-        **kwargs,
+        translator: keras.Model,
+        reconstructor: keras.Model | None,
+        discriminator: keras.Model,
+        discriminator_2: keras.Model | None,
+        term_weights: dict[str, float] | None,
+        ema: float | None,
+        seed: int,
+        **kwargs: Any,
     ):
         super().__init__(seed=seed, **kwargs)
         self.translator = translator
-        self.reconstructor = translator if reconstructor is None else reconstructor
-        self.discriminator, self.discriminator_2 = discriminator, discriminator_2
+        self.reconstructor: keras.Model = translator if reconstructor is None else reconstructor
+        self.discriminator = discriminator
+        self.discriminator_2 = discriminator_2
         for name, weight in (term_weights or {}).items():
             if name not in self.defaults:
                 raise ValueError(
@@ -56,42 +59,44 @@ class TranslationModel(AdversarialModel):
                     f"terms {', '.join(self.defaults)}."
                 )
             if weight < 0:
-                raise ValueError(f"The weight of {name} is {weight}; 0 or more is wanted.")
-        self.term_weights = {**self.defaults, **(term_weights or {})}
+                raise ValueError(f"The weight of {name} is {weight}; expected 0 or more.")
+        self.term_weights: dict[str, float] = {**self.defaults, **(term_weights or {})}
         self.ema = ema
-        self.ema_translator = None if ema is None else self.track_average(translator, ema)
+        self.ema_translator: keras.Model | None = (
+            None if ema is None else self.track_average(translator, ema)
+        )
         self.built = True
 
     @property
-    def one_generator(self):
+    def one_generator(self) -> bool:
         """Whether the translator reconstructs too."""
         return self.reconstructor is self.translator
 
     @property
-    def players(self):
+    def players(self) -> dict[str, keras.Model]:
         names = ("translator", "reconstructor", "discriminator", "discriminator_2")
         left_out = "reconstructor" if self.one_generator else None
         found = {n: getattr(self, n) for n in names if n != left_out}
         return {n: network for n, network in found.items() if network is not None}
 
     @property
-    def discriminators(self):
+    def discriminators(self) -> dict[str, keras.Model]:
         """Dictionary, player -> its network."""
         return {n: d for n, d in self.players.items() if n.startswith("discriminator")}
 
     @property
-    def log_names(self):
+    def log_names(self) -> tuple[str, ...]:
         """The terms of the generators' loss, without their weights."""
         return ("adversarial", *(name for name, weight in self.term_weights.items() if weight))
 
-    def player_variables(self, player):
+    def player_variables(self, player: str) -> list[keras.Variable]:
         variables = super().player_variables(player)
         if player == "reconstructor":
             shared = {id(v) for v in self.translator.trainable_variables}
             variables = [v for v in variables if id(v) not in shared]
         return variables
 
-    def minimize_generators(self, terms_fn):
+    def minimize_generators(self, terms_fn: Callable[[], dict[str, Tensor]]) -> None:
         """Update G^t and G^r along the gradients of one loss.
 
         Args:
@@ -114,21 +119,26 @@ class TranslationModel(AdversarialModel):
             gradients = gradients[count:]
         self.log(**terms)
 
-    def run(self, network, *inputs):
+    def run(self, network: keras.Model, *inputs: Tensor) -> Any:
         """A network's float32 output in training mode."""
         inputs = list(inputs) if len(inputs) > 1 else inputs[0]
         return keras.tree.map_structure(
             lambda x: ops.cast(x, "float32"), network(inputs, training=True)
         )
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """G^t of [images, condition], the averaged one if any."""
         return (self.ema_translator or self.translator)(inputs, training=training)
 
-    def check_images(self, shape):
-        check_shape(shape, self.translator.input_shape[0][1:], "the generators take")
+    @property
+    def image_shape(self):
+        return tuple(self.translator.input_shape[0][1:])
 
-    def inference_network(self, averaged=True):
+    @property
+    def guide_shape(self):
+        return tuple(self.translator.input_shape[1][1:])
+
+    def inference_network(self, averaged: bool = True) -> keras.Model:
         """What `translate` runs, as one network.
 
         Args:
@@ -157,14 +167,13 @@ class TranslationModel(AdversarialModel):
         output = ops.cast(network(inputs, training=False), "float32")
         return keras.Model(inputs, {"output": output}, name="inference")
 
-    def _translated(self, images, condition, batch_size):
-        images = check_images(images)
-        self.check_images(images.shape)
+    def _translated(self, inputs, batch_size):
         backend.sync(self)
         network = self.ema_translator or self.translator
-        return np.asarray(network.predict([images, condition], batch_size, verbose=0), "float32")
+        output = network.predict(inputs, batch_size, verbose=0)
+        return {"output": np.asarray(output, "float32")}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         serialize = keras.saving.serialize_keras_object
         networks = {n: None if m is None else serialize(m) for n, m in self._networks().items()}
         return {

@@ -27,18 +27,18 @@ ENCODER = "encoder_"
 
 @registry.network("asymmetric")
 def asymmetric(
-    image_size=128,
-    channels=3,
-    num_domains=2,
-    setting="S2",
-    width=64,
-    d_width=64,
-    discriminators=1,
-    d_layers=None,
-    blocks=6,
-    label_embedding=None,
-    seed=0,
-):
+    image_size: int | tuple[int, int] = 128,
+    channels: int = 3,
+    num_domains: int = 2,
+    setting: str | tuple[str, str] = "S2",
+    width: int = 64,
+    d_width: int = 64,
+    discriminators: int = 1,
+    d_layers: int | None = None,
+    blocks: int = 6,
+    label_embedding: int | None = None,
+    seed: int = 0,
+) -> tuple[keras.Model, ...]:
     """The networks of the unsupervised AsymmetricGAN, for several domains.
 
     Tang & Sebe, Asymmetric GANs for Image-to-Image Translation: generators of Tables 1-3 in the
@@ -82,7 +82,7 @@ def asymmetric(
             f"{', '.join(SETTINGS)}, or a pair of architectures such as ('III', 'I')."
         )
     if discriminators not in (1, 2):
-        raise ValueError(f"discriminators is {discriminators}; 1 or 2 is wanted.")
+        raise ValueError(f"discriminators is {discriminators}; expected 1 or 2.")
     generators = [
         translation_generator(
             architecture, image_size, channels, num_domains, width, blocks, label_embedding,
@@ -105,16 +105,16 @@ def asymmetric(
 
 
 def translation_generator(
-    architecture,
-    image_size=128,
-    channels=3,
-    num_domains=2,
-    width=64,
-    blocks=6,
-    label_embedding=None,
-    seed=0,
-    name="translator",
-):
+    architecture: str,
+    image_size: int | tuple[int, int] = 128,
+    channels: int = 3,
+    num_domains: int = 2,
+    width: int = 64,
+    blocks: int = 6,
+    label_embedding: int | None = None,
+    seed: int | tuple[int, ...] = 0,
+    name: str = "translator",
+) -> keras.Model:
     """A generator of Table 1, 2 or 3: [images, labels] -> images in [-1, 1].
 
     Convolutions without bias; instance norm with scale and offset and ReLU behind each but the
@@ -135,7 +135,7 @@ def translation_generator(
         )
     size = _pair(image_size)
     if architecture != "I" and any(n % 4 for n in size):
-        raise ValueError(f"image_size is {image_size}; multiples of 4 are wanted.")
+        raise ValueError(f"image_size is {image_size}; expected multiples of 4.")
     build = _Builder(seed)
     images = keras.Input((*size, channels), name="images")
     labels = keras.Input((), dtype="int32", name="labels")
@@ -169,8 +169,14 @@ def translation_generator(
 
 
 def domain_discriminator(
-    image_size=128, channels=3, num_domains=2, width=64, d_layers=6, seed=0, name="discriminator"
-):
+    image_size: int | tuple[int, int] = 128,
+    channels: int = 3,
+    num_domains: int = 2,
+    width: int = 64,
+    d_layers: int = 6,
+    seed: int | tuple[int, ...] = 0,
+    name: str = "discriminator",
+) -> keras.Model:
     """StarGAN's PatchGAN: images -> [scores (B, h, w, 1), domain logits (B, num_domains)].
 
     Choi et al., CVPR 2018, Table 6: `d_layers` convolutions 4x4 of stride 2 with bias, LeakyReLU
@@ -187,7 +193,7 @@ def domain_discriminator(
     size = _pair(image_size)
     if any(n % 2**d_layers for n in size):
         raise ValueError(
-            f"image_size is {image_size}; multiples of {2**d_layers} are wanted for a "
+            f"image_size is {image_size}; expected multiples of {2**d_layers} for a "
             f"discriminator with d_layers={d_layers}: choose another size, or fewer layers."
         )
     build = _Builder(seed)
@@ -203,7 +209,7 @@ def domain_discriminator(
 def _pair(image_size):
     size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
     if len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
-        raise ValueError(f"image_size is {image_size!r}; an integer or (height, width) is wanted.")
+        raise ValueError(f"image_size is {image_size!r}; expected an integer or (height, width).")
     return size
 
 
@@ -239,15 +245,15 @@ class _Builder:
 
 @registry.network("asymmetric_supervised")
 def asymmetric_supervised(
-    image_size=256,
-    channels=3,
-    guide_channels=3,
-    width=64,
-    r_width=4,
-    blocks=9,
-    d_width=64,
-    seed=0,
-):
+    image_size: int | tuple[int, int] = 256,
+    channels: int = 3,
+    guide_channels: int = 3,
+    width: int = 64,
+    r_width: int = 4,
+    blocks: int = 9,
+    d_width: int = 64,
+    seed: int = 0,
+) -> tuple[keras.Model, keras.Model, keras.Model, keras.Model]:
     """The networks of the supervised AsymmetricGAN: images that follow a guide, such as a skeleton.
 
     Tang & Sebe, Sec. 3.2: two ResNet-9 of Johnson et al., ECCV 2016, of unequal width, and two
@@ -276,7 +282,7 @@ def asymmetric_supervised(
     """
     size = _pair(image_size)
     if any(n % 8 or n < 32 for n in size):
-        raise ValueError(f"image_size is {image_size}; multiples of 8, 32 or more, are wanted.")
+        raise ValueError(f"image_size is {image_size}; expected multiples of 8, 32 or more.")
     shapes = {"images": (*size, channels), "guides": (*size, guide_channels)}
     generators = [
         resnet_generator(shapes, filters, blocks, channels, (seed, i), name)
@@ -286,12 +292,19 @@ def asymmetric_supervised(
     triplet = {**shapes, "targets": shapes["images"]}
     return (
         *generators,
-        patch_discriminator(pair, d_width, (seed, 2), "discriminator"),
-        patch_discriminator(triplet, d_width, (seed, 3), "discriminator_2"),
+        patchgan_70(pair, d_width, (seed, 2), "discriminator"),
+        patchgan_70(triplet, d_width, (seed, 3), "discriminator_2"),
     )
 
 
-def resnet_generator(inputs, width=64, blocks=9, channels=3, seed=0, name="translator"):
+def resnet_generator(
+    inputs: dict[str, tuple[int, int, int]],
+    width: int = 64,
+    blocks: int = 9,
+    channels: int = 3,
+    seed: int | tuple[int, ...] = 0,
+    name: str = "translator",
+) -> keras.Model:
     """Johnson's residual generator: c7s1-k, d2k, d4k, `blocks` times R4k, u2k, uk, c7s1-3.
 
     Reflection padding, instance norm without parameters, biases everywhere (in vain before a norm,
@@ -332,7 +345,12 @@ def resnet_generator(inputs, width=64, blocks=9, channels=3, seed=0, name="trans
     return keras.Model(inputs, layers.Activation("tanh", dtype="float32")(x), name=name)
 
 
-def patch_discriminator(inputs, width=64, seed=0, name="discriminator"):
+def patchgan_70(
+    inputs: dict[str, tuple[int, int, int]],
+    width: int = 64,
+    seed: int | tuple[int, ...] = 0,
+    name: str = "discriminator",
+) -> keras.Model:
     """The 70 x 70 PatchGAN of Isola et al., CVPR 2017: [images, ...] -> scores (B, h, w, 1).
 
     C64-C128-C256-C512 of 4x4 kernels, the first three of stride 2, and a convolution to one score;

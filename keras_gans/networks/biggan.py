@@ -1,6 +1,7 @@
 """BigGAN networks, and those of Omni-GAN and Omni-INR-GAN, which are made of the same blocks."""
 
 import itertools
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -49,25 +50,25 @@ _INITS = {
 
 @registry.network("biggan")
 def biggan(
-    image_size=32,
-    channels=3,
-    width=64,
-    num_classes=10,
-    latent_dim=None,
-    d_head="projection",
-    head="conv",
-    attention=None,
-    init=None,
-    stride=1,
-    cell="trained",
-    shared_dim=128,
-    hidden=None,
-    seed=0,
-):
+    image_size: int = 32,
+    channels: int = 3,
+    width: int = 64,
+    num_classes: int = 10,
+    latent_dim: int | None = None,
+    d_head: str | int = "projection",
+    head: str = "conv",
+    attention: int | Sequence[int] | None = None,
+    init: str | None = None,
+    stride: int = 1,
+    cell: str = "trained",
+    shared_dim: int = 128,
+    hidden: int | None = None,
+    seed: int = 0,
+) -> tuple[keras.Model, keras.Model]:
     """The class-conditional generator and discriminator of BigGAN and its descendants.
 
     Brock et al., BigGAN, ICLR 2019, Appendix B, as released; the sizes and heads of Zhou et al.,
-    Omni-GAN, ICCV 2021, Tables 5 to 8. Residual blocks; spectral normalisation of every layer but
+    Omni-GAN, ICCV 2021, Tables 5 to 8. Residual blocks; spectral normalization of every layer but
     the shared class embedding; conditional batch norm in G, none in D. From 64 pixels on the
     latents are hierarchical: chunk 0 enters the first layer, chunk i + 1 stands behind the class
     embedding in block i. At 32 (CIFAR) the norms have tables of classes instead. Initial biases are

@@ -4,15 +4,16 @@ from keras import layers
 
 from keras_gans import registry
 from keras_gans.errors import nearest
+from keras_gans.typing import Tensor
 
 
-def class_heads():
+def class_heads() -> dict[str, type]:
     """Dictionary, head that scores all classes -> the class of the objective that is named so."""
     objectives = registry.all("objective")
     return {name: x.value for name, x in objectives.items() if getattr(x.value, "order", ())}
 
 
-def check_head(d_head):
+def check_head(d_head: str | int) -> None:
     """Raise `ValueError` unless a discriminator's head is known, or a number of scores."""
     known = ("projection", *class_heads())
     if not isinstance(d_head, int) and d_head not in known:
@@ -22,7 +23,7 @@ def check_head(d_head):
         )
 
 
-def count_scores(d_head, num_classes):
+def count_scores(d_head: str | int, num_classes: int) -> int:
     """The number of scores of a head that is no projection."""
     if isinstance(d_head, int):
         return d_head
@@ -36,22 +37,24 @@ class ResidualBlocks:
     2x2 average pooling ("down"), and the norms they need.
     """
 
-    def conv(self, x, filters, name, size=3, resample=None):
+    def conv(
+        self, x: Tensor, filters: int, name: str, size: int = 3, resample: str | None = None
+    ) -> Tensor:
         raise NotImplementedError
 
-    def first_conv(self, x, filters, name, resample=None):
+    def first_conv(self, x: Tensor, filters: int, name: str, resample: str | None = None) -> Tensor:
         """A block's first convolution; a norm may follow it."""
         return self.conv(x, filters, name, resample=resample)
 
-    def norm(self, x, condition, name):
+    def norm(self, x: Tensor, condition: Tensor, name: str) -> Tensor:
         """A norm of an up-block."""
         raise NotImplementedError
 
-    def down_norm(self, x, name):
+    def down_norm(self, x: Tensor, name: str) -> Tensor:
         """A norm of a down-block; none by default."""
         return x
 
-    def up_block(self, x, condition, filters, name):
+    def up_block(self, x: Tensor, condition: Tensor, filters: int, name: str) -> Tensor:
         """norm-ReLU-upsample-conv-norm-ReLU-conv, beside upsample-conv1x1.
 
         The 1x1 convolution comes before the nearest upsampling: the values are the same.
@@ -64,7 +67,9 @@ class ResidualBlocks:
         x = layers.UpSampling2D(interpolation="nearest", name=f"{name}_upsample")(x)
         return layers.Add(name=f"{name}_add")([h, x])
 
-    def down_block(self, x, filters, name, first, down, hidden=None):
+    def down_block(
+        self, x: Tensor, filters: int, name: str, first: bool, down: bool, hidden: int | None = None
+    ) -> Tensor:
         """norm-ReLU-conv-norm-ReLU-conv-pool, beside conv1x1-pool; the first block starts at conv.
 
         Average pooling comes before the 1x1 convolution (as it does in the published first block):

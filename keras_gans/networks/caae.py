@@ -13,17 +13,17 @@ from keras_gans.networks.encoder_decoder import LAST, LayerMaker
 
 @registry.network("caae")
 def caae(
-    image_size=128,
-    channels=3,
-    num_classes=10,
-    width=64,
-    latent_dim=50,
-    norm="none",
-    g_norm="batch",
-    d_norm="batch",
-    kernel_size=5,
-    seed=0,
-):
+    image_size: int = 128,
+    channels: int = 3,
+    num_classes: int = 10,
+    width: int = 64,
+    latent_dim: int = 50,
+    norm: str = "none",
+    g_norm: str = "batch",
+    d_norm: str = "batch",
+    kernel_size: int = 5,
+    seed: int = 0,
+) -> tuple[keras.Model, ...]:
     """The networks of CAAE and DecoupledCAAE.
 
     Zhang, Song, Qi: Age Progression/Regression by Conditional Adversarial Autoencoder, CVPR 2017,
@@ -64,7 +64,7 @@ def caae(
     check_norms(norm, g_norm, d_norm, choices=("batch", "group", "instance", "layer", "none"))
     check_power_of_two(image_size)
     if num_classes < 2:
-        raise ValueError(f"num_classes is {num_classes}; 2 or more values of a label are wanted.")
+        raise ValueError(f"num_classes is {num_classes}; expected 2 or more values of a label.")
     make = LayerMaker(kernel_size, seed)
     stages = int(math.log2(image_size)) - 2
     filters = [width * 2**i for i in range(stages)]

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 
-def copied(network, name=None):
+def copied(network: keras.Model, name: str | None = None) -> keras.Model:
     """A network of its own with the structure and the present weights of `network`.
 
     Args:
@@ -17,7 +17,7 @@ def copied(network, name=None):
     return copy
 
 
-def under_name(network, name):
+def under_name(network: keras.Model, name: str) -> keras.Model:
     """`network` under a name: itself where it has that name, else a model of the same layers."""
     if network.name == name:
         return network
@@ -25,7 +25,7 @@ def under_name(network, name):
     return keras.Model(inputs, outputs, name=name)
 
 
-def redrawn(network, seed, name=None):
+def redrawn(network: keras.Model, seed: int, name: str | None = None) -> keras.Model:
     """A network with the structure of `network` and initial weights drawn anew.
 
     A plain copy of a network with seeded initializers would start with the weights that `network`

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -30,12 +31,12 @@ _NORMS = {
 }
 
 
-def norm_layers(norm):
+def norm_layers(norm: str) -> list[keras.layers.Layer]:
     """The layers of a norm's name, none for "none" and "spectral"."""
     return _NORMS[norm]()
 
 
-def check_norms(*norms, choices=tuple(_NORMS)):
+def check_norms(*norms: str, choices: Sequence[str] = tuple(_NORMS)) -> None:
     """Raise `ValueError` for a name that is not in `choices`."""
     for norm in norms:
         if norm not in choices:
@@ -44,26 +45,24 @@ def check_norms(*norms, choices=tuple(_NORMS)):
             )
 
 
-def check_power_of_two(image_size, least=8):
+def check_power_of_two(image_size: int, least: int = 8) -> None:
     """Raise `ValueError` unless `image_size` is a power of two of `least` or more."""
     if image_size < least or image_size & (image_size - 1):
-        raise ValueError(
-            f"image_size is {image_size}; a power of two of {least} or more is wanted."
-        )
+        raise ValueError(f"image_size is {image_size}; expected a power of two of {least} or more.")
 
 
 @registry.network("dcgan")
 def dcgan(
-    image_size=32,
-    channels=1,
-    width=32,
-    norm="batch",
-    d_norm="spectral",
-    latent_dim=64,
-    num_classes=None,
-    d_head="projection",
-    seed=0,
-):
+    image_size: int = 32,
+    channels: int = 1,
+    width: int = 32,
+    norm: str = "batch",
+    d_norm: str = "spectral",
+    latent_dim: int = 64,
+    num_classes: int | None = None,
+    d_head: str | int = "projection",
+    seed: int = 0,
+) -> tuple[keras.Model, keras.Model]:
     """The generator and discriminator of DCGAN.
 
     Radford et al., ICLR 2016, at any size: 4x4 kernels of stride 2, ReLU in G, LeakyReLU 0.2 in D,
@@ -105,7 +104,7 @@ def dcgan(
     sizes |= {} if num_classes is None else {"num_classes": num_classes}
     for name, size in {"image_size": image_size, **sizes}.items():
         if not isinstance(size, (int, np.integer)) or size < 1:
-            raise ValueError(f"{name} is {size!r}; an integer of 1 or more is wanted.")
+            raise ValueError(f"{name} is {size!r}; expected an integer of 1 or more.")
     check_power_of_two(image_size)
     check_head(d_head)
     if d_head != "projection" and num_classes is None:
@@ -113,7 +112,7 @@ def dcgan(
     # G's last norm has `width` channels, D's first one twice as many.
     for argument, of in ((norm, 8), (d_norm, 4)):
         if argument == "group" and width % of:
-            raise ValueError(f"width is {width}; with group norm a multiple of {of} is wanted.")
+            raise ValueError(f"width is {width}; expected with group norm a multiple of {of}.")
     counter = itertools.count()
 
     def weights(stddev=0.02):

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import keras
 from keras import layers
@@ -9,22 +10,23 @@ from keras import layers
 from keras_gans import registry
 from keras_gans.layers import Conv2DTranspose, SeededNormal, SpectralConv2D, SpectralDense
 from keras_gans.networks.dcgan import check_norms, check_power_of_two, norm_layers
+from keras_gans.typing import Any, Shape, Tensor
 
 LAST = 0.02  # standard deviation of the weights before an output
 
 
 @registry.network("encoder_decoder")
 def encoder_decoder(
-    image_size=128,
-    channels=3,
-    width=64,
-    latent_dim=50,
-    norm="batch",
-    g_norm="batch",
-    d_norm="batch",
-    kernel_size=5,
-    seed=0,
-):
+    image_size: int = 128,
+    channels: int = 3,
+    width: int = 64,
+    latent_dim: int = 50,
+    norm: str = "batch",
+    g_norm: str = "batch",
+    d_norm: str = "batch",
+    kernel_size: int = 5,
+    seed: int = 0,
+) -> tuple[keras.Model, ...]:
     """The networks of ED+GAN and ED//GAN.
 
     Zhang, Song, Qi: Decoupled Learning for Conditional Adversarial Networks, WACV 2018, Table 1:
@@ -101,17 +103,19 @@ class LayerMaker:
         seed: integer.
     """
 
-    def __init__(self, kernel_size, seed):
+    def __init__(self, kernel_size: int, seed: int):
         self.kernel_size = kernel_size
         self.seed = seed
-        self.counter = itertools.count()
+        self.counter: Iterator[int] = itertools.count()
 
-    def weights(self, fan_in, stddev=None):
+    def weights(self, fan_in: int, stddev: float | None = None) -> SeededNormal:
         """He's standard deviation, or another."""
         stddev = math.sqrt(2 / fan_in) if stddev is None else stddev
         return SeededNormal(stddev, (self.seed, next(self.counter)))
 
-    def convolution(self, x, filters, norm, transposed=False, strides=2):
+    def convolution(
+        self, x: Tensor, filters: int, norm: str, transposed: bool = False, strides: int = 2
+    ) -> Tensor:
         """Convolution, norm, ReLU; no bias beside a norm that takes the mean off."""
         cls = Conv2DTranspose if transposed else layers.Conv2D
         if norm == "spectral":
@@ -125,18 +129,25 @@ class LayerMaker:
             x = layer(x)
         return layers.ReLU()(x)
 
-    def images(self, x, channels, strides):
+    def images(self, x: Tensor, channels: int, strides: int) -> Tensor:
         """The last transposed convolution, and tanh at full precision under any policy."""
         options = {"padding": "same", "kernel_initializer": self.weights(1, LAST)}
         x = Conv2DTranspose(channels, self.kernel_size, strides, **options)(x)
         return layers.Activation("tanh", dtype="float32")(x)
 
-    def dense(self, x, units, stddev=None, spectral=False, **options):
+    def dense(
+        self,
+        x: Tensor,
+        units: int,
+        stddev: float | None = None,
+        spectral: bool = False,
+        **options: Any,
+    ) -> Tensor:
         """A dense layer."""
         cls = SpectralDense if spectral else layers.Dense
         return cls(units, kernel_initializer=self.weights(x.shape[-1], stddev), **options)(x)
 
-    def encoder(self, shape, filters, latent_dim, norm):
+    def encoder(self, shape: Shape, filters: list[int], latent_dim: int, norm: str) -> keras.Model:
         """Images -> codes in [-1, 1]."""
         x = inputs = keras.Input(shape, name="images")
         for n in filters:

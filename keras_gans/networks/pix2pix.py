@@ -12,16 +12,16 @@ from keras_gans.networks.dcgan import check_norms, check_power_of_two, norm_laye
 
 @registry.network("pix2pix")
 def pix2pix(
-    image_size=256,
-    channels=3,
-    in_channels=None,
-    width=64,
-    norm="batch",
-    d_norm="batch",
-    dropout=0.5,
-    d_layers=3,
-    seed=0,
-):
+    image_size: int = 256,
+    channels: int = 3,
+    in_channels: int | None = None,
+    width: int = 64,
+    norm: str = "batch",
+    d_norm: str = "batch",
+    dropout: float = 0.5,
+    d_layers: int = 3,
+    seed: int = 0,
+) -> tuple[keras.Model, keras.Model]:
     """The generator and discriminator of Pix2Pix.
 
     Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017, App.
@@ -58,7 +58,15 @@ def pix2pix(
     )
 
 
-def unet(image_size=256, channels=3, in_channels=3, width=64, norm="batch", dropout=0.5, seed=0):
+def unet(
+    image_size: int = 256,
+    channels: int = 3,
+    in_channels: int = 3,
+    width: int = 64,
+    norm: str = "batch",
+    dropout: float = 0.5,
+    seed: int = 0,
+) -> keras.Model:
     """Pix2Pix's U-Net: halved down to one pixel and back, each level joined to its mirror image.
 
     Isola et al., CVPR 2017, App. 6.1.1: 4x4 kernels of stride 2; on the way down C64-C128-C256 and
@@ -76,7 +84,7 @@ def unet(image_size=256, channels=3, in_channels=3, width=64, norm="batch", drop
     check_norms(norm, choices=("batch", "group", "instance", "layer", "none"))
     check_power_of_two(image_size, least=16)
     if not 0 <= dropout < 1:
-        raise ValueError(f"dropout is {dropout}; a rate in [0, 1) is wanted.")
+        raise ValueError(f"dropout is {dropout}; expected a rate in [0, 1).")
     levels = image_size.bit_length() - 1
     filters = [width * min(2**i, 8) for i in range(levels)]
     weights = _Weights((seed, 1))
@@ -105,8 +113,14 @@ def unet(image_size=256, channels=3, in_channels=3, width=64, norm="batch", drop
 
 
 def patch_discriminator(
-    image_size=256, channels=3, in_channels=3, width=64, norm="batch", d_layers=3, seed=0
-):
+    image_size: int = 256,
+    channels: int = 3,
+    in_channels: int | None = 3,
+    width: int = 64,
+    norm: str = "batch",
+    d_layers: int = 3,
+    seed: int = 0,
+) -> keras.Model:
     """Pix2Pix's PatchGAN: each score judges one patch of an image beside its input.
 
     Isola et al., CVPR 2017, App. 6.1.2: `d_layers` 4x4 convolutions of stride 2 and two of stride
@@ -127,7 +141,7 @@ def patch_discriminator(
     check_norms(norm)
     if d_layers < 1 or image_size >> d_layers < 4:
         raise ValueError(
-            f"d_layers is {d_layers} for images of {image_size} pixels; 1 or more is wanted, and "
+            f"d_layers is {d_layers} for images of {image_size} pixels; expected 1 or more, and "
             "4 pixels or more behind them."
         )
     cls = SpectralConv2D if norm == "spectral" else layers.Conv2D

@@ -32,8 +32,14 @@ _MAPS = (4, 8)
 
 @registry.network("wgan_gp_resnet")
 def wgan_gp_resnet(
-    image_size=32, channels=3, width=None, latent_dim=128, score_map=None, d_norm=None, seed=0
-):
+    image_size: int = 32,
+    channels: int = 3,
+    width: int | None = None,
+    latent_dim: int = 128,
+    score_map: int | None = None,
+    d_norm: str | None = None,
+    seed: int = 0,
+) -> tuple[keras.Model, keras.Model]:
     """The residual generator and critic of WGAN-GP.
 
     Gulrajani et al., NeurIPS 2017, Sec. 5 and Appendix (the networks of their CIFAR-10 and 64x64
@@ -90,12 +96,18 @@ def wgan_gp_resnet(
 
 @registry.network("sngan_resnet")
 def sngan_resnet(
-    image_size=32, channels=3, width=128, latent_dim=128, score_map=None, g_width=None, seed=0
-):
+    image_size: int = 32,
+    channels: int = 3,
+    width: int = 128,
+    latent_dim: int = 128,
+    score_map: int | None = None,
+    g_width: int | None = None,
+    seed: int = 0,
+) -> tuple[keras.Model, keras.Model]:
     """The residual generator and discriminator of SNGAN for 32 x 32 images.
 
     Miyato et al., Spectral Normalization for GANs, ICLR 2018, Table 3, as released: as
-    `wgan_gp_resnet` at 32 pixels, with spectral normalisation in D, twice the width in G, and
+    `wgan_gp_resnet` at 32 pixels, with spectral normalization in D, twice the width in G, and
     global sum pooling. For the local gradient amplifier 2x2 average pooling of stride 2, times 64,
     takes its place, and a 1x1 convolution that of the linear layer, neither of them with a bias.
 
@@ -147,7 +159,7 @@ class _Layers(ResidualBlocks):
     """The layers of one network, with their initial weights.
 
     Args:
-        kind: "batch", "layer" or "none", the norm; or "spectral" for spectral normalisation.
+        kind: "batch", "layer" or "none", the norm; or "spectral" for spectral normalization.
         seed: tuple of integers.
     """
 

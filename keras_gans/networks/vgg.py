@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+from keras_gans.typing import PathLike, Shape, Tensor
+
 SLICES = tuple(f"block{i}_conv1" for i in range(1, 6))
 # Keras's weights take pixels of 0 to 255 less these means, blue first; torchvision's, for which the
 # published weight of the loss was chosen, take pixels divided by their deviation, about 57.
@@ -12,19 +14,23 @@ _DEVIATION = 57.0
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class VGGPixels(keras.layers.Layer):
-    """RGB (or grey) images in [-1, 1] -> what VGG's weights take: 0 to 255, BGR, less the means."""
+    """RGB (or gray) images in [-1, 1] -> what VGG's weights take: 0 to 255, BGR, less the means."""
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         if images.shape[-1] == 1:
             images = ops.repeat(images, 3, axis=-1)
         means = ops.convert_to_tensor(_MEANS, images.dtype)
         return (ops.flip(images, axis=-1) + 1.0) * 127.5 - means
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], 3)
 
 
-def vgg19_features(weights="imagenet", image_size=None, channels=3):
+def vgg19_features(
+    weights: PathLike | None = "imagenet",
+    image_size: int | tuple[int, int] | None = None,
+    channels: int = 3,
+) -> keras.Model:
     """VGG-19 as a network of five features: the first ReLU of each block.
 
     Simonyan & Zisserman, ICLR 2015, from `keras.applications`; the slices are those of pix2pixHD

@@ -1,19 +1,35 @@
 """Recipes: one training run in one YAML file, read and written by everything that trains."""
 
-from keras_gans.recipes.building import build, build_data, build_model, describe
-from keras_gans.recipes.reading import read_arrays
-from keras_gans.recipes.schema import bundled, dumps, load, read, save, validate
+import importlib
+
+from keras_gans.recipes.recipe import Recipe, dumps, load, save
+from keras_gans.recipes.schema import RecipeError, presets
 
 __all__ = [
+    "Recipe",
+    "RecipeError",
     "build",
     "build_data",
     "build_model",
-    "bundled",
     "describe",
     "dumps",
     "load",
-    "read",
+    "presets",
     "read_arrays",
     "save",
-    "validate",
 ]
+
+# These need Keras; the text of a recipe does not.
+_ON_USE = {
+    "build": "building",
+    "build_data": "building",
+    "build_model": "building",
+    "describe": "building",
+    "read_arrays": "reading",
+}
+
+
+def __getattr__(name):
+    if name in _ON_USE:
+        return getattr(importlib.import_module(f"{__name__}.{_ON_USE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,13 +7,13 @@ import json
 import keras
 
 from keras_gans import layers, losses, models, networks  # noqa: F401  (registers their classes)
-from keras_gans.layers.initializers import blank_weights
+from keras_gans.training.blank import blank_weights
 
 FORMAT = 1
 
 
 def check_config(config, what):
-    """Raise `ValueError` where a serialised object needs code that is neither Keras's nor ours.
+    """Raise `ValueError` where a serialized object needs code that is neither Keras's nor ours.
 
     Lambda layers (stored code) and custom classes would make an entry that others cannot load.
     """

@@ -1,24 +1,12 @@
 """The images of a recipe's data as arrays: for training without TensorFlow, and for scores."""
 
-OUTLINE = "outline"  # as keras_gans.data.pairs has it; here, so that no backend is needed
+import numpy as np
+
+from keras_gans import data
+from keras_gans.data.loading import read
+from keras_gans.recipes.recipe import load
+
 OF_BATCHES = ("shuffle", "augment", "drop_remainder")
-# The digits have no test split of their own: what scores hold out, and what they are compared with.
-DIGITS = {"train": "train[:1500]", "test": "train[1500:]"}
-
-
-def parts_of(recipe):
-    """Dictionary, "train" and "test" -> the split of the recipe's data that stands for it."""
-    digits = recipe["data"].get("name") == "digits"
-    return DIGITS if digits else {"train": "train", "test": "test"}
-
-
-def labels_of(recipe):
-    """Which labels a recipe's data are read with: False, True, or a name."""
-    from keras_gans.recipes import registry
-
-    if registry.classes_of(recipe) is None and registry.learns_from(recipe) != "labels":
-        return False
-    return recipe["data"].get("labels") or True  # the name, where the data has several
 
 
 def examples_of(recipe, count):
@@ -27,39 +15,36 @@ def examples_of(recipe, count):
     Of the recipe's own split where the data has no "test".
 
     Args:
-        recipe: dictionary, as `keras_gans.recipes.load` gives it.
+        recipe: `keras_gans.recipes.Recipe`.
         count: integer, images at most.
 
     Returns:
         `(inputs, targets)`: what the method's `translate` takes, a tuple of arrays: images, with
         their labels where the recipe has classes; the targets of pairs, or None.
     """
-    import numpy as np
-
-    from keras_gans.data import from_uint8
-    from keras_gans.recipes import registry
-
-    split = (recipe["data"].get("split") or "train").partition("[")[0]
+    recipe = load(recipe)
+    split = (recipe.data.get("split") or "train").partition("[")[0]
     try:
-        images, second, _ = read_arrays(recipe, parts_of(recipe)["test"], dtype="uint8")
+        images, second, _ = read_arrays(recipe, recipe.splits["test"], dtype="uint8")
     except ValueError as error:
         if "no split" not in str(error):
             raise
         images, second, _ = read_arrays(recipe, split, dtype="uint8")
     chosen = np.linspace(0, len(images), count, endpoint=False, dtype=int)
     chosen = np.unique(chosen)  # fewer where there are fewer images
-    images = from_uint8(images[chosen])
+    images = data.from_uint8(images[chosen])
     if second is None:
         return (images,), None
-    pairs = registry.wants_pairs(recipe)
-    return ((images,), from_uint8(second[chosen])) if pairs else ((images, second[chosen]), None)
+    if recipe.has_pairs:
+        return (images,), data.from_uint8(second[chosen])
+    return (images, second[chosen]), None
 
 
 def read_arrays(recipe, split=None, data_dir=None, dtype="float32"):
     """The images of a recipe's data, without augmentation, in their own order.
 
     Args:
-        recipe: dictionary, as `keras_gans.recipes.load` gives it.
+        recipe: `keras_gans.recipes.Recipe`.
         split: "train", "test" or a part such as "test[:100]"; None for the recipe's own.
         data_dir: folder that holds the data; None for the recipe's own.
         dtype: "float32" in [-1, 1], or "uint8", a quarter of the memory.
@@ -71,19 +56,21 @@ def read_arrays(recipe, split=None, data_dir=None, dtype="float32"):
     Raises:
         ValueError, FileNotFoundError, ImportError: as `keras_gans.data.load`.
     """
-    from keras_gans import data
-    from keras_gans.data.loading import read
-    from keras_gans.recipes import registry
-
+    recipe = load(recipe)
     own = (*OF_BATCHES, "labels", "cache")
-    section = {k: v for k, v in recipe["data"].items() if v is not None and k not in own}
+    section = {k: v for k, v in recipe.data.items() if v is not None and k not in own}
     section |= {} if split is None else {"split": split}
     section |= {} if data_dir is None else {"data_dir": data_dir}
     name = section.pop("name")
-    if registry.wants_pairs(recipe):
+    if recipe.has_pairs:
         return (*data.load_pairs(name, dtype=dtype, **section), None)
-    source = read(name, labels=labels_of(recipe), **section)
+    source = read(name, labels=recipe.labels, **section)
     images = source.images
     if images.dtype != dtype:
         images = data.from_uint8(images) if dtype == "float32" else data.to_uint8(images)
     return images, source.labels, source.class_names
+
+
+def parts_of(recipe):
+    """The recipe's `splits`."""
+    return load(recipe).splits

@@ -1,4 +1,4 @@
-"""Adam with coupled L2 regularisation, as `torch.optim.Adam(weight_decay=...)` defines it."""
+"""Adam with coupled L2 regularization, as `torch.optim.Adam(weight_decay=...)` defines it."""
 
 import math
 
@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_gans import registry
+from keras_gans.typing import Any, Config, Tensor
 
 
 def _bias_correction(beta, step):
@@ -39,23 +40,23 @@ class AdamL2(keras.optimizers.Optimizer):
 
     def __init__(
         self,
-        learning_rate=1e-3,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        l2=0.0,
-        name="adam_l2",
-        **kwargs,
+        learning_rate: Any = 1e-3,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        l2: float = 0.0,
+        name: str = "adam_l2",
+        **kwargs: Any,
     ):
         if l2 < 0:
-            raise ValueError(f"l2 is {l2}; a number of 0 or more is wanted.")
+            raise ValueError(f"l2 is {l2}; expected a number of 0 or more.")
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.l2 = l2
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -63,7 +64,9 @@ class AdamL2(keras.optimizers.Optimizer):
             variables, ["momentum", "velocity"]
         )
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> None:
         dtype = variable.dtype
         index = self._get_variable_index(variable)
         m, v = self._momentums[index], self._velocities[index]
@@ -76,7 +79,7 @@ class AdamL2(keras.optimizers.Optimizer):
         update = ops.cast(learning_rate, dtype) * m_hat / (ops.sqrt(v_hat) + self.epsilon)
         self.assign_sub(variable, update)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         return {
             **config,

@@ -3,10 +3,11 @@
 import keras
 from keras import ops
 
-from keras_gans.layers.initializers import blank_weights
+from keras_gans.training.blank import blank_weights
+from keras_gans.typing import Tensor
 
 
-def average_copy(network):
+def average_copy(network: keras.Model) -> keras.Model:
     """A non-trainable copy of `network`, with its weights, to hold their moving average."""
     with blank_weights():
         copy = network.__class__.from_config(network.get_config())
@@ -17,7 +18,7 @@ def average_copy(network):
     return copy
 
 
-def update_average(average, network, decay):
+def update_average(average: keras.Model, network: keras.Model, decay: Tensor) -> None:
     """average <- decay * average + (1 - decay) * network, for every variable, buffers too.
 
     Args:

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_gans.data.order import epoch_key_of
 from keras_gans.training import backend
+from keras_gans.typing import Any, Shape
 
 
 class _KeyedEpochs(keras.callbacks.Callback):
@@ -43,20 +44,20 @@ class FitMixin:
 
     def fit(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        shuffle=True,
-        class_weight=None,
-        sample_weight=None,
-        initial_epoch=0,
-        steps_per_epoch=None,
-    ):
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+    ) -> keras.callbacks.History:
         """Train; arguments as in `keras.Model.fit`, in its order.
 
         Args:
@@ -91,9 +92,7 @@ class FitMixin:
                     "samples with a callback."
                 )
         if x is None:
-            raise ValueError(
-                "fit() got no data: images, or a dataset of keras_gans.data, is wanted."
-            )
+            raise ValueError("fit() got no data: expected images, or a dataset of keras_gans.data.")
         # Where an earlier fit of this model resumed, is no place for this one to begin.
         self._initial_epoch = None
         if getattr(x, "ndim", None) in (3, 4):  # images; other arrays stay Keras's business
@@ -154,29 +153,29 @@ class FitMixin:
             return
         images = keras.tree.flatten(spec)[0]
         shape = tuple(images.shape)
-        self.images_per_step = shape[0] if shape and shape[0] else None
-        self.check_images(shape)
+        self.images_per_step: int | None = shape[0] if shape and shape[0] else None
+        self.check_image_shape(shape)
         # All labels, where they are at hand, or as many classes as the data has.
         if isinstance(getattr(x, "labels", None), np.ndarray):
             self.check_labels(x.labels)
         elif getattr(x, "class_names", None):
             self.check_labels(np.arange(len(x.class_names)))
-        # Data of this library was checked when it was made; a stranger's is looked at.
+        # Data of this library was checked when made; of any other the first batch is checked.
         if batch is None and hasattr(x, "take") and epoch_key_of(x) is None:
             batch = next(iter(x.take(1)), None)
         if batch is not None:
             self.check_batch(keras.tree.map_structure(ops.convert_to_numpy, batch))
 
-    def check_images(self, shape):
+    def check_image_shape(self, shape: Shape) -> None:
         """Raise `ValueError` where a batch of `shape` does not fit this model's networks."""
 
-    def check_labels(self, labels):
+    def check_labels(self, labels: np.ndarray) -> None:
         """Raise `ValueError` where labels, an array (N, ...), do not fit this model."""
 
-    def check_batch(self, batch):
+    def check_batch(self, batch: Any) -> None:
         """Raise `ValueError` where the values of the first batch do not fit this model."""
 
-    def skip_steps(self, steps):
+    def skip_steps(self, steps: int) -> None:
         """Pass over the next `steps` batches without training (callbacks that resume call this).
 
         The batches are drawn and dropped, so that any deterministic source of data, of any backend,
@@ -186,11 +185,11 @@ class FitMixin:
         self._skipping = (steps, logs) if steps else None
 
     @property
-    def skipping(self):
+    def skipping(self) -> bool:
         """Whether the current step is passed over."""
         return self._skipping is not None
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> None:
         if self.train_function is not None and not force:
             return
         super().make_train_function(force)
@@ -198,7 +197,7 @@ class FitMixin:
         # torch hands over a list of batches, JAX (state, iterator), TensorFlow the iterator.
         stateful = keras.backend.backend() != "jax"
 
-        def train_function(*args):
+        def train_function(*args: Any) -> Any:
             if self._skipping is None:
                 backend.keep_state(self, args)
                 return trained(*args)
@@ -212,7 +211,7 @@ class FitMixin:
 
         self.train_function = train_function
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args: Any, **kwargs: Any) -> None:
         raise NotImplementedError(
             "Adversarial losses say nothing about held-out images: evaluate the samples of "
             "model.generate(...) instead."

@@ -1,11 +1,17 @@
 """Gradients of ordinary, stateful Keras code, the same on every backend."""
 
+from collections.abc import Callable, Sequence
+
+import keras
 from keras import ops, tree
 
 from keras_gans.training import backend
+from keras_gans.typing import Any, Tensor
 
 
-def vjp(fn, variables=(), inputs=()):
+def vjp(
+    fn: Callable[..., Any], variables: Sequence[keras.Variable] = (), inputs: Sequence[Tensor] = ()
+) -> tuple[Any, Callable[..., tuple[list[Tensor], list[Tensor]]]]:
     """Run `fn` now and return how to pull gradients back through it later.
 
     The one primitive the engine asks of a backend. `fn` may be any Keras code: layers that update
@@ -36,7 +42,9 @@ def vjp(fn, variables=(), inputs=()):
     return backend.vjp(fn, list(variables), list(inputs))
 
 
-def value_and_grad(fn, variables, has_aux=False):
+def value_and_grad(
+    fn: Callable[[], Any], variables: Sequence[keras.Variable], has_aux: bool = False
+) -> tuple[Any, ...]:
     """The mean of `fn()` over all its entries, and its gradients for `variables`.
 
     Args:
@@ -58,7 +66,7 @@ def value_and_grad(fn, variables, has_aux=False):
     return (loss, gradients, aux) if has_aux else (loss, gradients)
 
 
-def input_gradient(fn, inputs):
+def input_gradient(fn: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     """The gradient of the sum of `fn(inputs)` with respect to `inputs`.
 
     With a discriminator that treats instances independently this is each instance's own gradient,

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_gans import registry
+from keras_gans.typing import Config, Tensor
 
 
 @registry.schedule("late_decay")
@@ -28,14 +29,16 @@ class LateDecay(keras.optimizers.schedules.LearningRateSchedule):
     [1.0, 1.0, 0.5, 0.0, 0.0]
     """
 
-    def __init__(self, learning_rate, start, end):
+    def __init__(self, learning_rate: float, start: int, end: int):
         if not 0 <= start < end:
-            raise ValueError(f"start is {start} and end {end}; 0 <= start < end is wanted.")
-        self.learning_rate, self.start, self.end = float(learning_rate), int(start), int(end)
+            raise ValueError(f"start is {start} and end {end}; expected 0 <= start < end.")
+        self.learning_rate: float = float(learning_rate)
+        self.start: int = int(start)
+        self.end: int = int(end)
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         left = (self.end - ops.cast(step, "float32")) / (self.end - self.start)
         return self.learning_rate * ops.clip(left, 0.0, 1.0)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"learning_rate": self.learning_rate, "start": self.start, "end": self.end}

@@ -2,6 +2,7 @@
 
 import functools
 import threading
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from keras_gans.training.gradients import value_and_grad
 from keras_gans.training.optimizer import make_players_optimizer, serialize_optimizer
 from keras_gans.training.random import StepRandom
 from keras_gans.training.saving import SavingMixin
+from keras_gans.typing import Any, Config, Self, Tensor
 
 # One entry per replica thread: the random numbers of the step that is being run or traced.
 _current = threading.local()
@@ -59,13 +61,15 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
     log_names = ()
     images_per_step = None
     learns_from = "images"  # or "labels" beside them, "pairs", "quadruples": the data of a batch
+    needs_classes = False  # whether it makes no sense without labels
+    objectives = None  # the names that the argument `objective` takes; None for all objectives
 
-    def __init__(self, seed=0, **kwargs):
+    def __init__(self, seed: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
-        self.seed = int(seed)
+        self.seed: int = int(seed)
         self._averages = []
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "train_step" in cls.__dict__:
             cls.train_step = _adapt(cls.__dict__["train_step"])
@@ -73,36 +77,36 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
     # What a method defines
 
     @property
-    def players(self):
+    def players(self) -> dict[str, Any]:
         """Dictionary, player name -> its network, or a list of its networks."""
         raise NotImplementedError(f"{type(self).__name__} has to define the property `players`.")
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> None:
         """One training step on one batch: the method itself."""
         raise NotImplementedError(f"{type(self).__name__} has to define `train_step(self, data)`.")
 
     @staticmethod
-    def default_d_steps(objective):
+    def default_d_steps(objective: Any) -> int:
         """Updates of D in a step, where nobody says how many."""
         return 1
 
     # What a method uses
 
     @property
-    def random(self):
+    def random(self) -> StepRandom:
         """The random numbers of this step (`keras_gans.training.StepRandom`)."""
         random = getattr(_current, "random", None)
         if random is None:
             raise RuntimeError("`self.random` exists inside train_step only.")
         return random
 
-    def player_variables(self, player):
+    def player_variables(self, player: str) -> list[keras.Variable]:
         """The trainable variables of a player."""
         networks = self.players[player]
         networks = networks if isinstance(networks, (list, tuple)) else [networks]
         return [v for network in networks for v in network.trainable_variables]
 
-    def minimize(self, player, loss_fn, has_aux=False):
+    def minimize(self, player: str, loss_fn: Callable[[], Any], has_aux: bool = False) -> Any:
         """Update one player along the gradient of the mean of `loss_fn()`.
 
         Args:
@@ -119,7 +123,7 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
         self.apply(player, gradients, loss)
         return (loss, *aux) if has_aux else loss
 
-    def apply(self, player, gradients, loss=None):
+    def apply(self, player: str, gradients: list[Tensor], loss: Tensor = None) -> None:
         """Update one player with gradients in the order of `player_variables(player)`."""
         short = _SHORT.get(player, player)
         squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in gradients]
@@ -129,7 +133,7 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
         self.log(**logs)
         self.optimizer.apply_player(player, backend.average_gradients(list(gradients)))
 
-    def log(self, **values):
+    def log(self, **values: Any) -> None:
         """Report scalars; the progress bar and History show their means over the epoch."""
         for name, value in backend.average_logs(values).items():
             if name not in self._trackers:
@@ -139,7 +143,7 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
                 )
             self._trackers[name].update_state(value)
 
-    def split(self, data, pieces):
+    def split(self, data: Any, pieces: int) -> list[Any]:
         """Deal every tensor of a batch out into equal pieces: piece i holds i, i + pieces, ...
 
         Several updates of one player per step take their own part of a larger batch; up to
@@ -164,7 +168,7 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
             for i in range(pieces)
         ]
 
-    def track_average(self, network, decay, start=0):
+    def track_average(self, network: keras.Model, decay: float, start: int = 0) -> keras.Model:
         """An EMA copy of `network`, updated after every step.
 
         Args:
@@ -177,12 +181,12 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
             The copy: a network of its own, saved with the model.
         """
         if not 0 <= decay < 1:
-            raise ValueError(f"ema is {decay}; a decay in [0, 1) is wanted, such as 0.999.")
+            raise ValueError(f"ema is {decay}; expected a decay in [0, 1), such as 0.999.")
         average = ema.average_copy(network)
         self._averages.append((average, network, float(decay), int(start)))
         return average
 
-    def average_of(self, network):
+    def average_of(self, network: keras.Model) -> keras.Model | None:
         """The average that `track_average` made of a network, or None.
 
         No property that lists them: Keras walks those of a model when it saves one.
@@ -191,7 +195,7 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
         return found[0] if found else None
 
     @property
-    def steps_done(self):
+    def steps_done(self) -> int:
         """Integer, the train steps that the model has made, in earlier runs too."""
         return int(ops.convert_to_numpy(self.optimizer.iterations))
 
@@ -211,8 +215,12 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
         self.optimizer.finish_step()
 
     def compile(
-        self, optimizers=None, run_eagerly=False, jit_compile="auto", steps_per_execution=1
-    ):
+        self,
+        optimizers: Any = None,
+        run_eagerly: bool = False,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: int = 1,
+    ) -> None:
         """Give every player its optimizer.
 
         Args:
@@ -261,26 +269,26 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
                     )
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         # Exactly what is logged: with any other tracker, History keeps the last batch's values.
         return list(getattr(self, "_trackers", {}).values())
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> Config:
         if not self.compiled:
             return {}
         optimizers = {n: serialize_optimizer(o) for n, o in self.optimizer.players.items()}
         return {"optimizers": optimizers, **self._compile_arguments}
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: Config) -> None:
         config = dict(config)
         optimizers = {n: keras.optimizers.get(o) for n, o in config.pop("optimizers").items()}
         self.compile(optimizers, **config)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"name": self.name, "seed": self.seed}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> Self:
         config = {
             key: keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
             if isinstance(value, dict) and "class_name" in value
@@ -293,12 +301,12 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
         # Keras saves no layer's random state: a resumed run would repeat its dropout masks.
         return [v for v in self.non_trainable_variables if v.name == "seed_generator_state"]
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
         for i, state in enumerate(self._seed_states()):
             store[f"seed_{i}"] = ops.convert_to_numpy(state)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         seeds = {k: store[k] for k in store.keys() if k.startswith("seed_")}
         super().load_own_variables({k: store[k] for k in store.keys() if k not in seeds})
         for i, state in enumerate(self._seed_states()):

@@ -3,19 +3,42 @@
 Shen et al., Training Generative Adversarial Networks in One Stage, CVPR 2021 ("OSGAN").
 """
 
-import collections
+from collections.abc import Callable
+from typing import NamedTuple
 
+import keras
 from keras import ops
 
 from keras_gans.training.gradients import vjp
+from keras_gans.typing import Any, Tensor
 
-OneStage = collections.namedtuple(
-    "OneStage",
-    "d_loss g_loss d_gradients g_gradients fakes real_scores fake_scores gamma gamma_std",
-)
-Seam = collections.namedtuple(
-    "Seam", "d_loss g_loss d_gradients seam real_scores fake_scores gamma gamma_std"
-)
+
+class OneStage(NamedTuple):
+    """What `one_stage` returns."""
+
+    d_loss: Tensor
+    g_loss: Tensor
+    d_gradients: list[Tensor]
+    g_gradients: list[Tensor]
+    fakes: Tensor
+    real_scores: Tensor
+    fake_scores: Tensor
+    gamma: Tensor
+    gamma_std: Tensor
+
+
+class Seam(NamedTuple):
+    """What `one_stage_seam` returns."""
+
+    d_loss: Tensor
+    g_loss: Tensor
+    d_gradients: list[Tensor]
+    seam: Tensor
+    real_scores: Tensor
+    fake_scores: Tensor
+    gamma: Tensor
+    gamma_std: Tensor
+
 
 # The floor under |dL_D/dD(x)| as a fraction of the batch's largest |dL_G/dD(x)|: small enough that
 # its own part of D's gradient is below float32's resolution, large enough that the seam, a multiple
@@ -23,7 +46,9 @@ Seam = collections.namedtuple(
 _FLOOR = 2.0**-24
 
 
-def score_gradients(loss, real_scores, fake_scores):
+def score_gradients(
+    loss: Callable[[Tensor, Tensor], Tensor], real_scores: Tensor, fake_scores: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """The mean of a per-instance loss, and its gradients for the two tensors of scores."""
     value, pullback = vjp(
         lambda real, fake: ops.mean(loss(real, fake)), (), (real_scores, fake_scores)
@@ -31,7 +56,7 @@ def score_gradients(loss, real_scores, fake_scores):
     return value, *pullback(ops.ones_like(value), wrt="inputs")[1]
 
 
-def seam_ratio(c_d, c_g):
+def seam_ratio(c_d: Tensor, c_g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """gamma = c_G / c_D per instance (Eq. 7), safe where c_D vanishes.
 
     A saturated hinge fake has c_D = 0 and c_G != 0: no finite ratio carries c_G through D. So
@@ -54,7 +79,14 @@ def seam_ratio(c_d, c_g):
     return floored, c_g / floored, ops.cast(unsaturated, "float32")
 
 
-def one_stage(generate, g_variables, discriminate, d_variables, objective, separate_seam=False):
+def one_stage(
+    generate: Callable[[], Tensor],
+    g_variables: list[keras.Variable],
+    discriminate: Callable[[Tensor], tuple[Tensor, Tensor]],
+    d_variables: list[keras.Variable],
+    objective: Any,
+    separate_seam: bool = False,
+) -> OneStage:
     """Losses and exact gradients of both players from one forward of each network.
 
     In every layer of a discriminator that treats instances independently, dL_G and dL_D differ by
@@ -83,7 +115,13 @@ def one_stage(generate, g_variables, discriminate, d_variables, objective, separ
     return OneStage(*step[:3], g_gradients, fakes, *step[4:])
 
 
-def one_stage_seam(fakes, discriminate, d_variables, objective, separate_seam=False):
+def one_stage_seam(
+    fakes: Tensor,
+    discriminate: Callable[[Tensor], tuple[Tensor, Tensor]],
+    d_variables: list[keras.Variable],
+    objective: Any,
+    separate_seam: bool = False,
+) -> Seam:
     """The discriminator's half of `one_stage`: L_G's gradient for fakes of any origin (the seam).
 
     Args:

@@ -1,9 +1,12 @@
 """Several players' optimizers as the one optimizer that Keras saves, restores and traces."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from keras_gans.errors import nearest
+from keras_gans.typing import Any, Config, Self, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
@@ -21,19 +24,19 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
     so that `ReduceLROnPlateau` and `LearningRateScheduler` keep the ratio between players.
     """
 
-    def __init__(self, players, name="players"):
+    def __init__(self, players: dict[str, keras.optimizers.Optimizer], name: str = "players"):
         # A callable, so that the base class makes no learning rate variable of its own.
         super().__init__(learning_rate=lambda: 0.0, name=name)
-        self.names = list(players)
+        self.names: list[str] = list(players)
         for player, optimizer in players.items():
             setattr(self, f"{player}_optimizer", optimizer)
 
     @property
-    def players(self):
+    def players(self) -> dict[str, keras.optimizers.Optimizer]:
         """Dictionary, player name -> optimizer."""
         return {name: getattr(self, f"{name}_optimizer") for name in self.names}
 
-    def build_players(self, variables):
+    def build_players(self, variables: dict[str, list[keras.Variable]]) -> None:
         """Create each optimizer's variables.
 
         They must exist before the first trace and before weights are loaded: Keras restores
@@ -52,32 +55,32 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
                 optimizer.build(variables[name])
         self.built = True
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         """Nothing: `build_players` has done it."""
 
     @property
-    def variables(self):
+    def variables(self) -> list[keras.Variable]:
         own = super().variables
         return own + [v for o in self.players.values() for v in o.variables]
 
-    def apply_player(self, name, gradients):
+    def apply_player(self, name: str, gradients: list[Tensor]) -> None:
         """One update of one player; `gradients` in the order it was built with."""
         self.players[name].apply(gradients)
 
-    def finish_step(self):
+    def finish_step(self) -> None:
         """Count one train step."""
         self._iterations.assign_add(1)
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
         for optimizer in self.players.values():
             optimizer.finalize_variable_values(optimizer._trainable_variables)
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> Tensor:
         return self.players[self.names[0]].learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, value):
+    def learning_rate(self, value: Tensor) -> None:
         old = float(ops.convert_to_numpy(self.learning_rate))
         if old == 0:
             raise ValueError(
@@ -89,19 +92,19 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
             current = float(ops.convert_to_numpy(optimizer.learning_rate))
             optimizer.learning_rate = current * factor
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "name": self.name,
             "players": {n: serialize_optimizer(o) for n, o in self.players.items()},
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         players = {n: keras.optimizers.get(o) for n, o in config.pop("players").items()}
         return cls(players, **config)
 
 
-def serialize_optimizer(optimizer):
+def serialize_optimizer(optimizer: keras.optimizers.Optimizer) -> Config:
     """Keras's configuration of an optimizer, loadable on every backend.
 
     On torch, `keras.optimizers.Adam()` is an instance of a subclass inside Keras's torch backend;
@@ -117,7 +120,7 @@ def serialize_optimizer(optimizer):
     return config
 
 
-def make_players_optimizer(optimizers, player_names):
+def make_players_optimizer(optimizers: Any, player_names: Sequence[str]) -> PlayersOptimizer:
     """A `PlayersOptimizer` from what `compile(optimizers=...)` was given.
 
     Args:

@@ -11,6 +11,8 @@ import math
 
 from keras import ops
 
+from keras_gans.typing import Shape, Tensor
+
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
 
@@ -30,7 +32,9 @@ def _rotate(x, bits):
     return ops.bitwise_or(ops.left_shift(x, bits), _shift_right(x, 32 - bits))
 
 
-def threefry2x32(key, counter):
+def threefry2x32(
+    key: tuple[Tensor, Tensor], counter: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
     """Threefry-2x32-20: two random 32-bit words for each pair of counter words.
 
     All words are int32 tensors (or Python integers in `key`) that stand for the same 32 bits:
@@ -70,7 +74,7 @@ class StepRandom:
             replica's part of the global batch.
     """
 
-    def __init__(self, seed, step, replica=(0, 1)):
+    def __init__(self, seed: int, step: Tensor, replica: tuple[Tensor, int] = (0, 1)):
         self._seed = _int32(seed ^ (seed >> 32))
         self._step = ops.cast(step, "int32")
         self._replica = replica[0]
@@ -92,18 +96,18 @@ class StepRandom:
         both = ops.reshape(ops.stack([first, second], axis=-1), (batch, 2 * pairs))
         return ops.reshape(both[:, :row], (batch, *shape[1:]))
 
-    def normal(self, shape):
+    def normal(self, shape: Shape) -> Tensor:
         """Standard normal float32 tensor (Box-Muller); `shape[0]` may be a scalar tensor."""
         (a, b), sizes = self._words(shape)
         radius = ops.sqrt(-2.0 * ops.log(_unit(a, 1)))
         angle = (2.0 * math.pi) * _unit(b, 0)
         return self._shaped(radius * ops.cos(angle), radius * ops.sin(angle), sizes, shape)
 
-    def uniform(self, shape, minval=0.0, maxval=1.0):
+    def uniform(self, shape: Shape, minval: float = 0.0, maxval: float = 1.0) -> Tensor:
         """Uniform float32 tensor in [minval, maxval)."""
         (a, b), sizes = self._words(shape)
         return minval + (maxval - minval) * self._shaped(_unit(a, 0), _unit(b, 0), sizes, shape)
 
-    def integers(self, shape, high):
+    def integers(self, shape: Shape, high: int) -> Tensor:
         """Uniform int32 tensor in [0, high), `high` below 2**24."""
         return ops.minimum(ops.cast(self.uniform(shape) * high, "int32"), high - 1)

@@ -5,12 +5,14 @@ import hashlib
 import math
 import os
 import pathlib
+from collections.abc import Iterator
 
 import h5py
 import keras
 import numpy as np
 
 from keras_gans.files import replacing
+from keras_gans.typing import Any, PathLike
 
 _SEAL = "keras_gans_sha256"
 
@@ -23,7 +25,9 @@ class SavingMixin:
     checksums, so a `.weights.h5` carries the SHA-256 of all that is in it.
     """
 
-    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+    def save(
+        self, filepath: PathLike, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+    ) -> None:
         """As `keras.Model.save`; a `.keras` file replaces the previous one in a single move.
 
         Raises:
@@ -35,7 +39,9 @@ class SavingMixin:
         with replacing(filepath, suffix=".keras", size=saved_size(self)) as temporary:
             super().save(temporary, zipped=zipped, **kwargs)
 
-    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+    def save_weights(
+        self, filepath: PathLike, overwrite: bool = True, max_shard_size: float | None = None
+    ) -> None:
         """As `keras.Model.save_weights`; the file replaces the previous one in a single move.
 
         Raises:
@@ -47,7 +53,7 @@ class SavingMixin:
         with writing_weights(self, filepath):
             pass
 
-    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+    def load_weights(self, filepath: PathLike, skip_mismatch: bool = False, **kwargs: Any) -> None:
         """As `keras.Model.load_weights`; a damaged file is refused before a value is taken from it.
 
         Raises:
@@ -59,7 +65,7 @@ class SavingMixin:
 
 
 @contextlib.contextmanager
-def writing_weights(model, path):
+def writing_weights(model: keras.Model, path: PathLike) -> Iterator[h5py.File]:
     """Write a `.weights.h5` that takes the place of `path` when the block is done.
 
     Yields the open `h5py.File`, for what a callback has to add to it.
@@ -71,7 +77,7 @@ def writing_weights(model, path):
             f.attrs[_SEAL] = _digest(f)
 
 
-def check_weights(path):
+def check_weights(path: PathLike) -> None:
     """Raise `ValueError`, in one line, for a `.weights.h5` that is damaged.
 
     A file of plain Keras has no SHA-256 in it: its structure is looked at, not its values.
@@ -88,7 +94,7 @@ def check_weights(path):
         raise ValueError(f"{path} is damaged: its values are not those that were saved in it.")
 
 
-def saved_size(model):
+def saved_size(model: keras.Model) -> int:
     """About how many bytes a model with its optimizers takes in a file."""
     variables = [*model.variables, *(model.optimizer.variables if model.compiled else ())]
     # HDF5 spends some 24 KB on each array besides its values.

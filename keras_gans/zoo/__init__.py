@@ -23,9 +23,9 @@ __all__ = [
 
 # These need Keras; names, cards and checksums take no backend.
 _ON_USE = {
-    "ZooArchitecture": "entry",
-    "ZooEntry": "entry",
-    "ZooTranslator": "translator",
+    "ZooArchitecture": "kinds.noise",
+    "ZooEntry": "kinds.noise",
+    "ZooTranslator": "kinds.images",
     "publish": "publishing",
     "score": "scoring",
 }

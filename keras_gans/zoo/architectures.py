@@ -1,5 +1,7 @@
 """Entries without weights: the paper-size networks on ImageNet, to train or to convert into."""
 
+from keras_gans.typing import Any
+
 _SIZES = (128, 256)
 _OMNI = (
     "nobody released weights of it: convert a checkpoint of your own with keras-gans convert, or "
@@ -18,20 +20,20 @@ _FORMS = {
 ARCHITECTURES = {f"{prefix}_{n}": (n, *form) for prefix, form in _FORMS.items() for n in _SIZES}
 
 
-def arguments(name):
+def arguments(name: str) -> dict[str, Any]:
     """The arguments of `keras_gans.networks.biggan` of an architecture."""
     size, _, head, d_head, *_ = ARCHITECTURES[name]
     options = {"image_size": size, "width": 96, "num_classes": 1000}
     return {**options, "head": head, "d_head": d_head}
 
 
-def summary(name):
+def summary(name: str) -> str:
     """One line about an architecture."""
     size, *_, what, _ = ARCHITECTURES[name]
     return f"{what}, of {size} pixels and 1,000 classes (ImageNet), width 96."
 
 
-def without_weights(name):
+def without_weights(name: str) -> ValueError:
     """The error of an architecture that was asked for its weights."""
     return ValueError(
         f"Zoo entry {name!r} is an architecture only; {ARCHITECTURES[name][-1]}. "
@@ -39,7 +41,7 @@ def without_weights(name):
     )
 
 
-def card(name):
+def card(name: str) -> str:
     """The card of an architecture, Markdown."""
     size, method, *_, how = ARCHITECTURES[name]
     options = ", ".join(f"{k}={v!r}" for k, v in arguments(name).items())

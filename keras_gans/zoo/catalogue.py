@@ -3,6 +3,7 @@
 import os
 import pathlib
 
+from keras_gans import registry, tasks
 from keras_gans.zoo import architectures, cards, download, store
 
 ZOO_URL = "KERAS_GANS_ZOO_URL"
@@ -79,7 +80,7 @@ def load(name, training=False, cache_dir=None, base_url=None, path=None, weights
     >>> entry.generate(4, seed=0).shape
     (4, 32, 32, 1)
     """
-    from keras_gans.zoo.entry import ZooArchitecture
+    from keras_gans.zoo.kinds.noise import ZooArchitecture
 
     if weights not in ("trained", None):
         raise ValueError(f'weights is {weights!r}; "trained" or None is wanted.')
@@ -95,18 +96,18 @@ def open_folder(folder, training=False, name=None, weights="trained"):
         ValueError: a damaged entry, or one of a kind that this version does not know.
     """
     from keras_gans.recipes import configs
-    from keras_gans.zoo.entry import CONFIG, ZooEntry
-    from keras_gans.zoo.translator import ZooTranslator
+    from keras_gans.zoo.entry import CONFIG
 
     files = store.EntryFolder(folder, name)
     config = configs.read_config(files.read(CONFIG), f"{CONFIG} of zoo entry {files.name!r}")
-    classes = {cls.kind: cls for cls in (ZooEntry, ZooTranslator)}
-    if config.get("kind") not in classes:
+    task = tasks.of_kind(config.get("kind"))
+    if task is None:
         raise ValueError(
             f"Zoo entry {files.name!r} is of the kind {config.get('kind')!r}, which this version of "
             "keras_gans does not know: install the version that the entry was made for."
         )
-    return classes[config.get("kind")](folder, training, name, weights)
+    entry_class = registry.get("entry", task.name).value.entry_class
+    return entry_class(folder, training, name, weights)
 
 
 def card(name, cache_dir=None, base_url=None, path=None):

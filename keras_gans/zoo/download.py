@@ -6,19 +6,20 @@ import pathlib
 import urllib.parse
 import urllib.request
 
+from keras_gans.typing import PathLike
 from keras_gans.zoo import store
 
 _TIMEOUT = 60  # seconds without a byte
 _MOST = 16 * 2**20  # bytes of an index or a card
 
 
-def remote_index(base_url):
+def remote_index(base_url: str) -> dict[str, str]:
     """Name -> SHA-256 of the card, as the zoo at `base_url` lists its entries."""
     url = _url(base_url, store.INDEX)
     return store.parse_index(_get(url, _MOST), url)
 
 
-def fetch(name, base_url, cache):
+def fetch(name: str, base_url: str, cache: PathLike) -> pathlib.Path:
     """Download an entry unless the cache has it; returns its folder.
 
     The index at the URL names the SHA-256 of the entry's card, and the card those of its files. The

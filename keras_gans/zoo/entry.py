@@ -1,13 +1,12 @@
-"""A loaded entry of the zoo: what all have in common, and those that make images of latents."""
+"""What loaded entries of the zoo have in common."""
 
 import io
 
 import numpy as np
 
-from keras_gans.models.sampling import Sampling
-from keras_gans.networks import biggan
+from keras_gans import tasks
 from keras_gans.recipes import configs
-from keras_gans.zoo import architectures, cards, weights
+from keras_gans.zoo import cards, weights
 from keras_gans.zoo.store import EntryFolder
 
 CONFIG = "config.json"
@@ -32,19 +31,17 @@ class LoadedEntry:
         weights: "trained", or None for initial weights, of all networks.
 
     Attributes:
-        kind: what `config.json` calls entries of the class; None where it says nothing.
-        main: name of the network that makes images.
+        main: name of the network that makes images; what it makes them of, `task` says.
     """
 
-    kind = None
-    main = "generator"
+    main = None
 
     def __init__(self, folder, training=False, name=None, weights="trained"):
         files = EntryFolder(folder, name)
         files.verify()
         self.folder, self.name, self.metadata = files.path, files.name, files.card
         config = configs.read_config(files.read(CONFIG), f"{CONFIG} of zoo entry {self.name!r}")
-        if config.get("kind") != self.kind:
+        if config.get("kind") != tasks.of(self).kind:
             raise ValueError(
                 f"Zoo entry {self.name!r} is no {type(self).__name__}: keras_gans.zoo.load chooses "
                 "the class by itself."
@@ -105,74 +102,3 @@ class LoadedEntry:
         """The arrays of `reference.npz`, a dictionary."""
         with np.load(io.BytesIO(self._reference), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-
-
-class ZooEntry(Sampling, LoadedEntry):
-    """A trained entry, loaded: its networks, ready to sample from, and its card.
-
-    Made by `keras_gans.zoo.load`. `generate`, `images_of`, `interpolate` and `standing_statistics`
-    are those of the models.
-
-    Attributes:
-        name: name of the entry.
-        generator: Keras model, latents (B, latent_dim), or [latents, labels], -> images in [-1, 1].
-        latent_dim: integer.
-        num_classes: integer, or None where the entry is unconditional.
-        card: the card, Markdown text.
-        metadata: the card's content, a dictionary.
-        recipe: the recipe of its training, a dictionary (see `keras_gans.recipes`).
-        folder: path of its files.
-
-    Example:
-
-    >>> entry = keras_gans.zoo.load("osgan_digits")
-    >>> entry.generate(4, seed=0).shape
-    (4, 32, 32, 1)
-    """
-
-    def __init__(self, folder, training=False, name=None, weights="trained"):
-        super().__init__(folder, training, name, weights)
-        self.generator = self._networks[self.main]
-        self.latent_dim = self._config["latent_dim"]
-        self.num_classes = self._config["num_classes"]
-
-    def verify(self):
-        """How far this machine's images of the stored latents are from the stored images.
-
-        Returns:
-            Float, the largest difference of any pixel, in units of [-1, 1]; 1e-3 or less is
-            expected of every backend and device.
-        """
-        stored = self.reference()
-        images = stored["images"].astype("float32") / SCALE
-        found = self.images_of(stored["latents"], stored.get("labels"), batch_size=None)
-        return float(np.max(np.abs(found - images)))
-
-    def __repr__(self):
-        shape = tuple(self.generator.output_shape[1:])
-        return f"<ZooEntry {self.name!r}: images {shape}, latent_dim {self.latent_dim}>"
-
-
-class ZooArchitecture(Sampling):
-    """The networks of an entry without weights, with initial ones: to train, or to convert into.
-
-    Made by `keras_gans.zoo.load(name, weights=None)`.
-
-    Args:
-        name: one of `keras_gans.zoo.architectures.ARCHITECTURES`.
-
-    Attributes:
-        generator, discriminator: Keras models, see `keras_gans.networks.biggan`.
-        latent_dim, num_classes: integers.
-        card: what it is and how to get weights, Markdown text.
-    """
-
-    def __init__(self, name):
-        self.name, self.card = name, architectures.card(name)
-        arguments = architectures.arguments(name)
-        self.generator, self.discriminator = biggan(**arguments)
-        self.latent_dim = self.generator.inputs[0].shape[-1]
-        self.num_classes = arguments["num_classes"]
-
-    def __repr__(self):
-        return f"<ZooArchitecture {self.name!r}: images {tuple(self.generator.output_shape[1:])}>"

@@ -3,6 +3,7 @@
 import pathlib
 import shutil
 
+from keras_gans import tasks
 from keras_gans.files import replacing
 from keras_gans.zoo import store
 
@@ -45,7 +46,8 @@ def export(entry, out=None, format="saved_model", overwrite=False):
         from keras_gans.zoo.catalogue import load
 
         entry = load(entry)
-    network = getattr(entry, "translator", None) or entry.generator
+    task = tasks.of(entry)
+    network = task.network(entry)
     if out is None:
         if network.trainable:
             raise ValueError(
@@ -63,7 +65,7 @@ def export(entry, out=None, format="saved_model", overwrite=False):
     if format == "saved_model":
         check_backend()
         with store.new_folder(out.parent, out.name) as folder:
-            write_saved_model(network, folder)
+            write_saved_model(task, network, folder)
             store.move_into_place(folder, out)
         return out
     suffix = _SUFFIX[format]
@@ -71,7 +73,7 @@ def export(entry, out=None, format="saved_model", overwrite=False):
         if format == "keras":
             network.save(temporary)
         else:
-            _images_alone(network).export(temporary, format="onnx", verbose=False)
+            task.served(network).export(temporary, format="onnx", verbose=False)
     return out
 
 
@@ -96,7 +98,7 @@ def check_backend():
         )
 
 
-def write_small_saved_model(network, folder):
+def write_small_saved_model(task, network, folder):
     """A SavedModel where the backend is TensorFlow and it takes `SMALL` bytes at most, else none.
 
     Four bytes a weight, and a program: a large one would double the size of an entry, for those few
@@ -106,22 +108,22 @@ def write_small_saved_model(network, folder):
 
     if keras.backend.backend() != "tensorflow" or 4 * network.count_params() > SMALL:
         return
-    write_saved_model(network, folder)
+    write_saved_model(task, network, folder)
     if sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) > SMALL:
         shutil.rmtree(folder)
 
 
-def write_saved_model(network, folder):
-    """A SavedModel with a dynamic batch and the signature "generate", or "translate".
+def write_saved_model(task, network, folder):
+    """A SavedModel with a dynamic batch, whose signature is the task's verb.
 
     Args:
-        network: a generator, or an inference network, whose output images alone are given.
+        task: `keras_gans.tasks.Task`.
+        network: its network that makes images, which alone are given.
         folder: path.
     """
     import keras
 
-    name = "translate" if isinstance(network.output, dict) else "generate"
-    network = _images_alone(network)
+    network = task.served(network)
     archive = keras.export.ExportArchive()
     archive.track(network)
     signature = [
@@ -132,18 +134,8 @@ def write_saved_model(network, folder):
     def endpoint(*inputs):
         return network(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
 
-    archive.add_endpoint(name, endpoint, input_signature=signature)
+    archive.add_endpoint(task.verb, endpoint, input_signature=signature)
     # Keras's own name, which takes several inputs as one list.
     nested = signature if len(signature) == 1 else [signature]
     archive.add_endpoint("serve", lambda x: network(x, training=False), input_signature=nested)
     archive.write_out(str(folder), verbose=False)
-
-
-def _images_alone(network):
-    """The network whose only output is images: "output" of an inference network."""
-    import keras
-
-    if not isinstance(network.output, dict):
-        return network
-    inputs = network.inputs if len(network.inputs) > 1 else network.inputs[0]
-    return keras.Model(inputs, network.output["output"])

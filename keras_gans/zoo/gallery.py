@@ -5,6 +5,7 @@ import html
 import pathlib
 
 from keras_gans.files import replacing
+from keras_gans.tasks.base import shapes
 from keras_gans.zoo import cards, store
 
 _STYLE = """
@@ -88,7 +89,7 @@ def _article(entry):
     facts = {
         "Method": architecture["method"],
         "Picture": f"from the left: {', '.join(columns)}" if columns else None,
-        "Images": f"{cards.shapes(architecture)} (height, width, channels)",
+        "Images": f"{shapes(architecture)} (height, width, channels)",
         "Parameters": ", ".join(
             f"{name} {network['parameters']:,}"
             for name, network in architecture["networks"].items()

@@ -6,11 +6,12 @@ import pathlib
 import keras
 import numpy as np
 
+from keras_gans import registry, tasks
+from keras_gans.training import AdversarialModel
 from keras_gans.version import __version__
 from keras_gans.zoo import cards, exporting, store, weights
 from keras_gans.zoo.catalogue import write_index
 from keras_gans.zoo.entry import CONFIG, REFERENCE, weights_file
-from keras_gans.zoo.subjects import subject_of
 
 
 def publish(
@@ -76,8 +77,8 @@ def publish(
     cards.check_stated(card)
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists: pass overwrite=True to replace it.")
-    subject = subject_of(model, examples, targets)
-    store.index_of(path)  # a damaged neighbour shows before anything is written
+    subject = _subject_of(model, examples, targets)
+    store.index_of(path)  # a damaged neighbor shows before anything is written
     with store.new_folder(path, name) as folder:
         metadata = _write(subject, name, card, folder, recipe, discriminator, half)
         _finish(subject, folder, metadata, saved_model)
@@ -86,15 +87,27 @@ def publish(
     return target
 
 
+def _subject_of(model, examples, targets):
+    """What an entry keeps of a model, of the class that its task has in `keras_gans.zoo.kinds`."""
+    if not isinstance(model, AdversarialModel):
+        raise ValueError(
+            f"{type(model).__name__} is no training method, so it has no entry: publish a model "
+            "such as keras_gans.models.OSGAN or keras_gans.models.Pix2Pix."
+        )
+    kept = registry.get("entry", tasks.of(model).name).value
+    return kept(model, examples, targets)
+
+
 def _write(subject, name, card, folder, recipe, discriminator, half):
     """Configuration, weights, recipe, picture; returns the metadata without the files."""
     from keras_gans import recipes
     from keras_gans.data.images import save_grid
     from keras_gans.recipes import configs
 
-    ships = {n: n == subject.main or bool(discriminator) for n in subject.networks}
+    main = subject.entry_class.main
+    ships = {n: n == main or bool(discriminator) for n in subject.networks}
     stored = {n: configs.network_to_config(x, f"The {n}") for n, x in subject.structures.items()}
-    _compare(subject, stored[subject.main])
+    _compare(subject, stored[main])
     networks = {n: {"config": c} for n, c in stored.items()}
     config = {"format": configs.FORMAT, "networks": networks, **subject.config}
     (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
@@ -103,8 +116,8 @@ def _write(subject, name, card, folder, recipe, discriminator, half):
             (folder / weights_file(n)).write_bytes(weights.pack(network, half))
     recipe = _recipe(subject, recipe, recipes)
     (folder / "recipe.yaml").write_text(recipes.dumps(recipe), encoding="utf-8")
-    images, columns = subject.picture()
-    save_grid(images, folder / "samples.png", columns=columns)
+    picture = subject.picture()
+    save_grid(picture.images, folder / "samples.png", columns=picture.columns)
     (folder / "samples.png").chmod(0o644)
     model = subject.model
     return {
@@ -122,7 +135,7 @@ def _write(subject, name, card, folder, recipe, discriminator, half):
             "precision": "float16 kernels, loaded as float32" if half else "float32",
         },
         "steps": model.steps_done if model.compiled else None,
-        "recipe": recipe,
+        "recipe": recipe.as_dict(),
     }
 
 
@@ -130,25 +143,26 @@ def _recipe(subject, recipe, recipes):
     if recipe is None:
         return subject.recipe()
     recipe = recipes.load(recipe)
+    # A path of this machine says nothing elsewhere.
+    changes = {"data.data_dir": None}
     if recipe["networks"].get("config") is not None:
-        recipe["networks"]["config"] = CONFIG
-    # A path of this machine, which says nothing elsewhere.
-    recipe["data"].pop("data_dir", None)
-    return recipe
+        changes["networks.config"] = CONFIG
+    return recipe.changed(changes)
 
 
 def _rebuilt(subject, config):
     """The network that makes images, from its configuration, without weights."""
     from keras_gans.recipes import configs
 
-    return configs.network_from_config(config, f"The {subject.main}", blank=True)
+    return configs.network_from_config(config, f"The {subject.entry_class.main}", blank=True)
 
 
 def _compare(subject, config):
     """The configuration, rebuilt with the model's own weights, must give the model's images."""
     rebuilt = _rebuilt(subject, config)
-    what = f"The {subject.main} rebuilt from its configuration"
-    weights.unpack(rebuilt, weights.pack(subject.networks[subject.main], half=False), what)
+    main = subject.entry_class.main
+    what = f"The {main} rebuilt from its configuration"
+    weights.unpack(rebuilt, weights.pack(subject.networks[main], half=False), what)
     inputs = subject.inputs()
     images = subject.images_of(rebuilt, *inputs)
     _check_same(images, subject.wanted(*inputs), what, "model", subject.same)
@@ -168,17 +182,18 @@ def _finish(subject, folder, metadata, saved_model):
     from keras_gans.recipes import configs
 
     config = configs.read_config((folder / CONFIG).read_bytes(), CONFIG)
-    network = _rebuilt(subject, config["networks"][subject.main]["config"])
+    main, task = subject.entry_class.main, tasks.of(subject.model)
+    network = _rebuilt(subject, config["networks"][main]["config"])
     half = metadata["architecture"]["precision"].startswith("float16")
-    _round_into(network, subject.networks[subject.main], half)
+    _round_into(network, subject.networks[main], half)
     inputs = subject.inputs()
     images = subject.images_of(network, *inputs)
     (folder / REFERENCE).write_bytes(subject.pack_reference(images, *inputs))
     if saved_model is True:
         exporting.check_backend()
-        exporting.write_saved_model(network, folder / exporting.SAVED_MODEL)
+        exporting.write_saved_model(task, network, folder / exporting.SAVED_MODEL)
     elif saved_model == "auto":
-        exporting.write_small_saved_model(network, folder / exporting.SAVED_MODEL)
+        exporting.write_small_saved_model(task, network, folder / exporting.SAVED_MODEL)
     metadata = {**metadata, "backend": keras.backend.backend()}
     metadata["files"] = store.describe_files(folder)
     readme = cards.render(metadata)

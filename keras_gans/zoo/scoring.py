@@ -1,41 +1,50 @@
 """The scores of a card: a generator or a translator beside what trivial ones get."""
 
 import pathlib
+import shutil
+import sys
 
+import keras
 import numpy as np
 
-from keras_gans import recipes
-from keras_gans.metrics import psnr
-from keras_gans.metrics.base import check_counts
-from keras_gans.models import Sampler, sampling
-from keras_gans.zoo import judging, translation_scores
-from keras_gans.zoo.judging import FEATURES, STEP
+from keras_gans import recipes, registry
+from keras_gans.metrics.base import check_counts, facts
+from keras_gans.zoo import cards, catalogue, comparison, store
+from keras_gans.zoo.cards import SAMPLES
 
-_RESOLUTION = 16  # images whose sizes are compared
+# What factors are given of: distances, of one source after the other.
+_FACTORS = ("l1", "fd_kgnet", "intra_fd_kgnet")
+_TRIVIAL = ("untrained", "mean image", "input copied")
 
 
-def score(source, recipe=None, data_dir=None, samples=2000, seed=0, progress=True):
+def score(
+    source, recipe=None, data_dir=None, samples=SAMPLES, seed=0, progress=True, cache_dir=None
+):
     """Measure what a card says of a trained model, each score beside what a trivial model gets.
 
-    All scores look through `keras_gans.metrics.kgnet`, at the images that the recipe names. Of a
+    All scores are those of a `keras_gans.metrics.Measurement` through `keras_gans.metrics.kgnet`,
+    against the images that the recipe names: `keras-gans evaluate` comes to the same numbers. Of a
     generator of latents:
 
     - fd_kgnet, the Frechet distance to the training images, beside that of the untrained network,
       of the mean image, and of held-out real images (what a perfect generator would get);
       "fd_kgnet, untrained / generator" and its like say how many times farther those are;
-    - novelty, the distance of a sample to its nearest training image relative to that of held-out
-      real images: near 0 is memorised, about 1 is as new as real ones;
-    - accuracy, how often kgnet sees the class that was asked for, where it knows the classes;
-    - resolution (INR heads), the PSNR in dB between images and those of twice the size, averaged
-      down.
+    - novelty_kgnet, the distance of a sample to its nearest training image relative to that of
+      held-out real images: near 0 is memorized, about 1 is as new as real ones;
+    - diversity_kgnet, the distance of two samples of a class relative to that of real ones: near 0
+      is one picture a class, 1 as varied as real ones;
+    - accuracy_kgnet, how often kgnet sees the class that was asked for, where it knows the classes;
+    - psnr to twice the size (INR heads): images beside those of twice the size, averaged down.
 
     Of a method that translates images, at most `samples` held-out ones:
 
     - of pairs and of reconstructions: l1 (mean absolute difference, images in [-1, 1]), psnr (dB),
-      fd_kgnet and novelty, beside the untrained network, the mean of the training targets, and the
-      input copied; of a decoupled model the reconstruction I_ED has rows of its own;
-    - of labelled domains: accuracy (kgnet sees the domain asked for), fd_kgnet and novelty of the
-      translations to each domain, averaged over the domains, beside the same.
+      fd_kgnet, novelty_kgnet and diversity_kgnet, beside the untrained network, the mean of the
+      training targets, and the input copied; of a decoupled model the reconstruction I_ED has rows
+      of its own;
+    - of labeled domains: accuracy_kgnet (kgnet sees the domain asked for) and intra_fd_kgnet (the
+      Frechet distance within a domain, mean over the domains) beside the same, novelty_kgnet and
+      diversity_kgnet.
 
     Args:
         source: a model of `keras_gans.models`, or a loaded entry (`keras_gans.zoo.load`).
@@ -45,32 +54,86 @@ def score(source, recipe=None, data_dir=None, samples=2000, seed=0, progress=Tru
         samples: integer, 2 or more: images that are generated, or at most so many held-out ones.
         seed: integer, 0 or more, of the latents.
         progress: bool, whether a terminal shows progress bars.
+        cache_dir: folder of the real images' statistics, see `keras_gans.metrics.Measurement`.
 
     Returns:
         Dictionary, name of a score -> {"value": float, "samples": integer, "protocol": text}: what
         `keras_gans.zoo.publish` takes as a card's `scores`.
 
     Raises:
-        ValueError: no recipe, or one that names no data; fewer than 2 samples; data that the model
-            does not fit.
+        ValueError: no recipe, or one that names no data; data without held-out images; fewer than
+            2 samples; data that the model does not fit.
         FileNotFoundError: the data is not there.
 
     Example:
 
     >>> entry = keras_gans.zoo.load("osgan_digits")
     >>> scores = keras_gans.zoo.score(entry, samples=100, progress=False)
-    >>> sorted(scores["accuracy"])
+    >>> sorted(scores["accuracy_kgnet"])
     ['protocol', 'samples', 'value']
     """
     check_counts(least=2, samples=samples)
     check_counts(least=0, seed=seed)
     recipe = find_recipe(source, recipe)
-    eye = judging.Eye(progress)
-    if hasattr(source, "translate"):
-        found = translation_scores.measure(source, recipe, data_dir, samples, eye)
-    else:
-        found = _of_latents(source, recipe, data_dir, samples, seed, eye)
-    return judging.stated(found)
+    compared = comparison.compare(source, recipe, data_dir, samples=samples, seed=seed)
+    rows = [(compared.source, compared.metrics), *compared.others()]
+    names = dict.fromkeys(name for _, metrics in rows for name in metrics)
+    measurement = compared.measurement(names, cache_dir=cache_dir)
+    with Bar("real images", None, progress) as bar:
+        measurement.prepare(bar)
+    found = {}  # name of a score -> name of a source -> Score
+    for images, metrics in rows:
+        with Bar(images.name, images.count, progress) as bar:
+            for each in measurement.of(images, progress=bar, only=aliases(metrics)).values():
+                found.setdefault(each.name, {})[images.name] = each
+    own = compared.source.name
+    scores = {}
+    for name, of in found.items():
+        for row, each in of.items():
+            scores[name if row == own else f"{name}, {row}"] = (each, each.n_fake, each.protocol)
+        scores |= factors(name, of, own, compared.own)
+    return stated(scores)
+
+
+def update(name, scores, path):
+    """Put scores into the card of an entry, in one move; what was there before is whole until then.
+
+    Scores that the card has from elsewhere stay.
+
+    Args:
+        name: name of the entry.
+        scores: what `score` returns.
+        path: folder of entries that holds it.
+
+    Returns:
+        Path of the entry's folder.
+
+    Raises:
+        ValueError: no such entry, or a damaged one.
+    """
+    entry = store.EntryFolder(catalogue.locate(name, path=path))
+    entry.verify()
+    own = set(aliases(registry.names("metric")))
+    kept = {
+        score: value
+        for score, value in (entry.card.get("scores") or {}).items()
+        if score.partition(",")[0].removesuffix("_kgnet") not in own
+    }
+    card = {**entry.card, "scores": {**scores, **kept}}
+    with store.new_folder(path, name) as folder:
+        shutil.copytree(entry.path, folder, dirs_exist_ok=True)
+        (folder / cards.README).write_text(cards.render(card), encoding="utf-8")
+        described = store.describe_files(folder, (store.CARD, store.CARD_SUM))
+        store.write_card(folder, {**card, "files": described})
+        store.EntryFolder(folder, name).verify()
+        store.move_into_place(folder, entry.path)
+    catalogue.write_index(path)
+    return entry.path
+
+
+def aliases(metrics):
+    """The aliases of the scores of metrics by name."""
+    return [a for name in metrics for a in facts(registry.get("metric", name))["scores"]]
 
 
 def find_recipe(source, recipe=None):
@@ -87,61 +150,67 @@ def find_recipe(source, recipe=None):
         raise ValueError("The recipe names no data: scores compare with the training images.")
     config, folder = recipe["networks"].get("config"), getattr(source, "folder", None)
     if config is not None and folder is not None:
-        recipe["networks"]["config"] = str(pathlib.Path(folder) / config)
+        recipe = recipe.changed({"networks.config": str(pathlib.Path(folder) / config)})
     return recipe
 
 
-def _of_latents(source, recipe, data_dir, samples, seed, eye):
-    """Name -> (value, samples, protocol) of a generator of latents."""
-    parts, name = judging.parts_of(recipe), recipe["data"]["name"]
-    images, _, class_names = judging.read(recipe, "train", data_dir)
-    train, mean = eye("the training images", len(images), images), judging.mean_image(images)
-    images, _, _ = judging.read(recipe, "test", data_dir)
-    test = eye("held-out images", len(images), images)
-    del images
+def factors(name, found, own, called):
+    """How many times as far as the model trivial ones are, where a score is a distance.
 
-    def sampled(what, generator):
-        # A seed for every STEP images, in which the classes come in turn.
-        return eye(
-            what, samples, lambda p: generator.generate(p.stop - p.start, seed=seed + p.start)
+    Args:
+        name: of the score.
+        found: dictionary, name of a source -> its score.
+        own: name of the model's source.
+        called: what the model is called in the names of the factors.
+    """
+    if name not in _FACTORS or not found.get(own, 0) > 0:
+        return {}
+    return {
+        f"{name}, {other} / {called}": (
+            found[other] / found[own],
+            found[own].n_fake,
+            "how many times as far: above 1 beats it",
         )
-
-    fake = sampled("samples", source)
-    channels = int(source.generator.output_shape[-1])
-    blank = Sampler(recipes.build_model(recipe, channels).generator)
-    others = {
-        "untrained": sampled("samples of the untrained network", blank),
-        "mean image": eye("the mean image", 1, mean).repeated(samples),
+        for other in _TRIVIAL
+        if other in found
     }
-    to = f"to the {len(train.features):,} images of {name} ({parts['train']}), {FEATURES}"
-    held_out = f"{len(test.features):,} real images of {parts['test']}"
-    found = {"fd_kgnet": (judging.frechet(train, fake), samples, to)}
-    for other, seen in others.items():
-        found[f"fd_kgnet, {other}"] = (judging.frechet(train, seen), samples, to)
-    real = judging.frechet(train, test)
-    found["fd_kgnet, held-out real"] = (real, len(test.features), held_out)
-    found |= judging.factors(found, "fd_kgnet", "generator")
-    found["novelty"] = (
-        judging.novelty(train, fake, test),
-        samples,
-        "distance to the nearest training image, relative to held-out real images",
-    )
-    classes = judging.known_classes(recipe, class_names)
-    if classes is not None and source.num_classes == len(classes):
-        labels = classes[np.arange(samples) % STEP % len(classes)]
-        text = f"kgnet sees the class; chance {1 / len(classes):.2g}"
-        found["accuracy"] = (judging.accuracy(fake, labels), samples, text)
-    if sampling.inr_head(source.generator) is not None:
-        found["resolution"] = _resolution(source, seed)
-    return found
 
 
-def _resolution(source, seed):
-    """How well images of twice the size, averaged down, agree with those of the trained size."""
-    height, width = source.generator.output_shape[1:3]
-    small = source.generate(_RESOLUTION, seed=seed)
-    large = source.generate(_RESOLUTION, seed=seed, size=(2 * height, 2 * width))
-    down = large.reshape(_RESOLUTION, height, 2, width, 2, -1).mean(axis=(2, 4))
-    what = f"{height}x{width} and {2 * height}x{2 * width} averaged down, {_RESOLUTION} images"
-    value = float(np.mean(psnr(small, down, data_range=2.0)))
-    return value, _RESOLUTION, f"PSNR in dB of {what}"
+def stated(found):
+    """Scores as a card has them; those without a finite value are left out.
+
+    Args:
+        found: dictionary, name -> (value, samples, protocol).
+    """
+    return {
+        name: {"value": float(f"{value:.6g}"), "samples": int(count), "protocol": protocol}
+        for name, (value, count, protocol) in found.items()
+        if np.isfinite(value)
+    }
+
+
+class Bar:
+    """Context manager: a progress bar of images on a terminal, else None.
+
+    Args:
+        what: text.
+        count: integer, images to come, or None.
+        shown: bool, whether a terminal shows it.
+    """
+
+    def __init__(self, what, count, shown=True):
+        self.what, self.count, self.bar = what, count, None
+        self.shown = shown and sys.stdout.isatty()
+
+    def __enter__(self):
+        return self.update if self.shown else None
+
+    def update(self, done):
+        if self.bar is None:
+            print(f"Measuring {self.what}:", flush=True)
+            self.bar = keras.utils.Progbar(self.count, unit_name="image")
+        self.bar.update(done)
+
+    def __exit__(self, *exception):
+        if self.bar is not None and self.count is None:
+            print()

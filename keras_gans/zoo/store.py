@@ -9,23 +9,14 @@ import shutil
 import tempfile
 
 from keras_gans.errors import nearest
+from keras_gans.files import user_folder
+from keras_gans.recipes.card import NAME, check_name
 
 CARD = "card.json"
 CARD_SUM = "card.json.sha256"
 INDEX = "index.json"
 FORMAT = 1
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*\Z")
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
-
-
-def check_name(name):
-    """Return `name`, or raise `ValueError` where it could not name a folder on every system."""
-    if not isinstance(name, str) or not _NAME.match(name) or name.endswith("."):
-        raise ValueError(
-            f"{name!r} cannot name a zoo entry: letters, digits, '_', '-' and '.' are wanted, no "
-            "folders (an entry in a folder of yours is found with path=FOLDER)."
-        )
-    return name
 
 
 def packaged_folder():
@@ -37,17 +28,8 @@ def packaged_folder():
 
 
 def cache_folder(cache_dir=None):
-    """The folder of downloaded entries: `cache_dir`, or `zoo` in the user's folder.
-
-    The user's folder is `KERAS_GANS_HOME`, or `keras_gans` in `KERAS_HOME` or `~/.keras`.
-    """
-    if cache_dir is not None:
-        return pathlib.Path(cache_dir)
-    home = os.environ.get("KERAS_GANS_HOME")
-    if home:
-        return pathlib.Path(home) / "zoo"
-    keras_home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
-    return pathlib.Path(keras_home) / "keras_gans" / "zoo"
+    """The folder of downloaded entries: `cache_dir`, or `zoo` in `keras_gans.files.user_folder`."""
+    return user_folder() / "zoo" if cache_dir is None else pathlib.Path(cache_dir)
 
 
 def names_in(folder):
@@ -275,7 +257,7 @@ def _recovered(previous):
 
 
 def _plain(folder):
-    return bool(_NAME.match(folder.name))
+    return bool(NAME.match(folder.name))
 
 
 def _inside(path):

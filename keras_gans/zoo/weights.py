@@ -2,10 +2,13 @@
 
 import io
 
+import keras
 import numpy as np
 
+from keras_gans.typing import Any
 
-def pack(network, half=True):
+
+def pack(network: keras.Model, half: bool = True) -> bytes:
     """The weights of a network as the bytes of an `.npz` file.
 
     Args:
@@ -21,7 +24,7 @@ def pack(network, half=True):
     return file.getvalue()
 
 
-def stored(value, half=True):
+def stored(value: Any, half: bool = True) -> np.ndarray:
     """An array of weights in the precision it is stored in."""
     value = np.asarray(value)
     if not np.issubdtype(value.dtype, np.integer) and value.dtype != np.float64:
@@ -36,7 +39,7 @@ def stored(value, half=True):
     return rounded if exact_enough else value
 
 
-def unpack(network, data, what):
+def unpack(network: keras.Model, data: bytes, what: str) -> None:
     """Assign weights from the bytes of `pack` to a network of the same configuration.
 
     Raises:

@@ -45,10 +45,10 @@ forward = _backend.forward
 no_gradients = _backend.no_gradients
 average_logs = _backend.average_logs
 gpu = _backend.gpu
-VERSION = _backend.VERSION
+VERSION: str = _backend.VERSION
 TRANSPOSED_CONVOLUTION_BY_PHASES = _backend.TRANSPOSED_CONVOLUTION_BY_PHASES
 
 
-def sync(model):
+def sync(model: keras.Model) -> None:
     """Put the state of a running `fit` back into the model's variables (needed on JAX only)."""
     getattr(model, "jax_state_sync", lambda: None)()

@@ -2,11 +2,14 @@
 
 import contextlib
 import weakref
+from collections.abc import Callable, Sequence
 
 import jax
 import keras
 
-VERSION = jax.__version__
+from keras_gans.typing import Any, Tensor
+
+VERSION: str = jax.__version__
 _ON_CPU = jax.default_backend() == "cpu"
 # XLA on CPU computes a transposed convolution's weight gradient an order of magnitude too slowly.
 TRANSPOSED_CONVOLUTION_BY_PHASES = _ON_CPU
@@ -41,7 +44,9 @@ class _Scope(keras.StatelessScope):
         return variables, [self.get_current_value(v) for v in variables]
 
 
-def vjp(fn, variables, inputs):
+def vjp(
+    fn: Callable[..., Any], variables: Sequence[keras.Variable], inputs: Sequence[Tensor]
+) -> tuple[Any, Callable[..., tuple[list[Tensor], list[Tensor]]]]:
     """See `keras_gans.training.vjp`."""
     written = []
 
@@ -65,7 +70,7 @@ def vjp(fn, variables, inputs):
     return outputs, pullback
 
 
-def forward(network, training=False):
+def forward(network: keras.Model, training: bool = False) -> Callable[[Tensor], Tensor]:
     """See `keras_gans.training.backend`."""
     reference, compiled = weakref.ref(network), {}
 
@@ -96,7 +101,7 @@ def forward(network, training=False):
     return run
 
 
-def run_step(model, step, state, data):
+def run_step(model: keras.Model, step: Callable[..., None], state: Any, data: Any) -> Any:
     """Keras's stateless `train_step(state, data)` around an imperative step."""
     groups = (
         model.trainable_variables,
@@ -115,7 +120,7 @@ def run_step(model, step, state, data):
     return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
 
 
-def keep_state(model, arguments):
+def keep_state(model: keras.Model, arguments: tuple[Any, ...]) -> None:
     """Let Keras restore the variables if this step raises.
 
     Its trainer empties them before the first step and would leave them empty where that step fails
@@ -126,34 +131,38 @@ def keep_state(model, arguments):
     model._jax_state = {f"{name}_variables": values for name, values in state}
 
 
-def gpu():
+def gpu() -> str | None:
     """Name of the GPU (or other accelerator) that computes, or None."""
     return None if _ON_CPU else jax.devices()[0].device_kind
 
 
-def replica():
+def replica() -> tuple[Tensor, int]:
     """JAX sees one program over the global batch: always (0, 1)."""
     return 0, 1
 
 
-def broadcast(variables):
+def broadcast(variables: list[keras.Variable]) -> None:
     """Replicas share their variables already."""
 
 
-def average_gradients(gradients):
+def average_gradients(gradients: list[Tensor]) -> list[Tensor]:
     """The compiler has summed over the devices already."""
     return gradients
 
 
-def replica_mean(x):
+def replica_mean(x: Tensor) -> Tensor:
     """The global batch's already."""
     return x
 
 
-def average_logs(logs):
+def average_logs(logs: dict[str, Tensor]) -> dict[str, Tensor]:
     """The global batch's already."""
     return logs
 
 
-def check_compile(optimizers, jit_compile, steps_per_execution):
+def check_compile(
+    optimizers: dict[str, keras.optimizers.Optimizer],
+    jit_compile: bool | str,
+    steps_per_execution: int,
+) -> None:
     """JAX refuses nothing."""

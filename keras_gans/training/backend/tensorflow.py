@@ -2,15 +2,21 @@
 
 import contextlib
 import weakref
+from collections.abc import Callable, Sequence
 
+import keras
 import tensorflow as tf
 
-VERSION = tf.__version__
+from keras_gans.typing import Any, Tensor
+
+VERSION: str = tf.__version__
 TRANSPOSED_CONVOLUTION_BY_PHASES = False
 no_gradients = contextlib.nullcontext
 
 
-def vjp(fn, variables, inputs):
+def vjp(
+    fn: Callable[..., Any], variables: Sequence[keras.Variable], inputs: Sequence[Tensor]
+) -> tuple[Any, Callable[..., tuple[list[Tensor], list[Tensor]]]]:
     """See `keras_gans.training.vjp`."""
     sources = ([v.value for v in variables], list(inputs))
     # Persistent: one forward may be pulled back several times (three players, patch outputs).
@@ -35,23 +41,23 @@ def vjp(fn, variables, inputs):
     return outputs, pullback
 
 
-def forward(network, training=False):
+def forward(network: keras.Model, training: bool = False) -> Callable[[Tensor], Tensor]:
     """See `keras_gans.training.backend`."""
     reference = weakref.ref(network)
     return lambda inputs: reference()(inputs, training=training)
 
 
-def run_step(model, step, data):
+def run_step(model: keras.Model, step: Callable[..., None], data: Any) -> Any:
     """One training step; `data` is one replica's batch."""
     step(data)
     return model.get_metrics_result()
 
 
-def keep_state(model, arguments):
+def keep_state(model: keras.Model, arguments: tuple[Any, ...]) -> None:
     """The variables hold the state at all times."""
 
 
-def gpu():
+def gpu() -> str | None:
     """Name of the GPU that computes, or None."""
     devices = tf.config.get_visible_devices("GPU")
     if not devices:
@@ -59,7 +65,7 @@ def gpu():
     return tf.config.experimental.get_device_details(devices[0]).get("device_name", "unknown")
 
 
-def replica():
+def replica() -> tuple[Tensor, int]:
     """(index of this replica, number of replicas)."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
@@ -67,28 +73,32 @@ def replica():
     return context.replica_id_in_sync_group, context.num_replicas_in_sync
 
 
-def broadcast(variables):
+def broadcast(variables: list[keras.Variable]) -> None:
     """Replicas share their variables already."""
 
 
-def average_gradients(gradients):
+def average_gradients(gradients: list[Tensor]) -> list[Tensor]:
     """Keras's optimizers sum over the replicas when they apply: divide first."""
     _, count = replica()
     return gradients if count == 1 else [g / count for g in gradients]
 
 
-def replica_mean(x):
+def replica_mean(x: Tensor) -> Tensor:
     """Mean over the replicas, differentiable: its gradient is the mean of theirs."""
     _, count = replica()
     return x if count == 1 else tf.distribute.get_replica_context().all_reduce("MEAN", x)
 
 
-def average_logs(logs):
+def average_logs(logs: dict[str, Tensor]) -> dict[str, Tensor]:
     """Keras's metrics are summed over replicas already."""
     return logs
 
 
-def check_compile(optimizers, jit_compile, steps_per_execution):
+def check_compile(
+    optimizers: dict[str, keras.optimizers.Optimizer],
+    jit_compile: bool | str,
+    steps_per_execution: int,
+) -> None:
     """Refuse what `MirroredStrategy` cannot do in stock Keras either, before it fails inside."""
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return

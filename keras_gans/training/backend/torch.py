@@ -2,18 +2,24 @@
 
 import threading
 import weakref
+from collections.abc import Callable, Sequence
 
+import keras
 import torch
 from keras import ops, tree
 
+from keras_gans.typing import Any, Tensor
+
 _nesting = threading.local()
 
-VERSION = torch.__version__
+VERSION: str = torch.__version__
 TRANSPOSED_CONVOLUTION_BY_PHASES = False
 no_gradients = torch.no_grad
 
 
-def vjp(fn, variables, inputs):
+def vjp(
+    fn: Callable[..., Any], variables: Sequence[keras.Variable], inputs: Sequence[Tensor]
+) -> tuple[Any, Callable[..., tuple[list[Tensor], list[Tensor]]]]:
     """See `keras_gans.training.vjp`."""
     parameters = [v.value for v in variables]
     # An input that hangs on no graph becomes a leaf of this one; one that already does is inside
@@ -57,7 +63,7 @@ def vjp(fn, variables, inputs):
     return outputs, pullback
 
 
-def forward(network, training=False):
+def forward(network: keras.Model, training: bool = False) -> Callable[[Tensor], Tensor]:
     """See `keras_gans.training.backend`."""
     reference = weakref.ref(network)
 
@@ -68,7 +74,7 @@ def forward(network, training=False):
     return run
 
 
-def run_step(model, step, data):
+def run_step(model: keras.Model, step: Callable[..., None], data: Any) -> Any:
     """One training step; only `vjp` builds graphs."""
     with torch.no_grad():
         step(_own_part(data))
@@ -97,18 +103,18 @@ def _own_part(data):
     return tree.map_structure(part, data)
 
 
-def broadcast(variables):
+def broadcast(variables: list[keras.Variable]) -> None:
     """Give every process the variables of the first one."""
     if _distributed():
         for v in variables:
             torch.distributed.broadcast(v.value.data, src=0)
 
 
-def keep_state(model, arguments):
+def keep_state(model: keras.Model, arguments: tuple[Any, ...]) -> None:
     """The variables hold the state at all times."""
 
 
-def gpu():
+def gpu() -> str | None:
     """Name of the GPU that computes, or None."""
     device = ops.convert_to_tensor(0.0).device  # where Keras puts tensors
     if device.type == "cpu":
@@ -116,14 +122,14 @@ def gpu():
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def replica():
+def replica() -> tuple[Tensor, int]:
     """(rank of this process, number of processes)."""
     if not _distributed():
         return 0, 1
     return torch.distributed.get_rank(), torch.distributed.get_world_size()
 
 
-def average_gradients(gradients):
+def average_gradients(gradients: list[Tensor]) -> list[Tensor]:
     """Mean over the processes, in one flat all-reduce.
 
     `DistributedDataParallel` would not do: `autograd.grad` skips its hooks.
@@ -155,12 +161,12 @@ class _ReplicaMean(torch.autograd.Function):
         return _ReplicaMean.apply(gradient)
 
 
-def replica_mean(x):
+def replica_mean(x: Tensor) -> Tensor:
     """Mean over the processes, differentiable: its gradient is the mean of theirs."""
     return _ReplicaMean.apply(x) if _distributed() else x
 
 
-def average_logs(logs):
+def average_logs(logs: dict[str, Tensor]) -> dict[str, Tensor]:
     """Mean over the processes of a dictionary of scalars."""
     if not _distributed() or not logs:
         return logs
@@ -170,7 +176,11 @@ def average_logs(logs):
     return dict(zip(logs, values, strict=True))
 
 
-def check_compile(optimizers, jit_compile, steps_per_execution):
+def check_compile(
+    optimizers: dict[str, keras.optimizers.Optimizer],
+    jit_compile: bool | str,
+    steps_per_execution: int,
+) -> None:
     """Refuse what stock Keras refuses on torch, with the reason."""
     if steps_per_execution > 1:
         raise ValueError(

@@ -9,17 +9,18 @@ from keras_gans.callbacks.sample_grid import (
     PeriodicCallback,
     check_freq,
     check_generate,
-    fixed_samples,
     numbers,
 )
+from keras_gans.tasks.noise import fixed_samples
 
 NAN_HINT = (
     "lower the learning rates, clip the gradients, add a penalty or spectral normalization to the "
     "discriminator, try another objective (hinge), and check that the images are finite, in [-1, 1]"
 )
 COLLAPSE_HINT = (
-    "lower the learning rates, add a gradient penalty or spectral normalization to the "
-    "discriminator, or try another objective (hinge, wasserstein)"
+    "lower the learning rates, set Adam's beta_1 to 0, augment what the discriminator sees "
+    "(augment='color,translation'), add a gradient penalty or spectral normalization to it, or try "
+    "another objective (hinge, wasserstein)"
 )
 WON_HINT = (
     "lower the discriminator's learning rate or its d_steps, add a penalty or spectral "
@@ -51,7 +52,7 @@ def mean_pairwise_distance(images, labels=None):
     ```
     """
     x = np.asarray(images, "float32").reshape(len(images), -1)
-    # Centred, so that nearly equal images do not lose their difference to rounding below.
+    # Centered, so that nearly equal images do not lose their difference to rounding below.
     x = x - x.mean(axis=0)
     squares = np.sum(x * x, axis=1)
     squared = (squares[:, None] + squares[None, :] - 2 * x @ x.T) / x.shape[1]
@@ -74,11 +75,13 @@ class TerminateOnCollapse(PeriodicCallback):
     - *Collapsed samples*, looked for every `freq`: `n` samples of fixed noise are drawn, and their
       mean pairwise distance (root-mean-square over pixels; within a label, if the model has
       labels) is below `min_diversity` times the reference for `patience` checks in a row. The
-      reference is the distance of the `real` images, or, without them, the largest that these
-      samples ever had in this fit: an untrained generator, whose samples differ little, is then no
-      alarm, but neither is one that never learns to vary. NaN in the samples stops at once. A
-      generator that has lost some modes and kept others is no collapse here: watch recall or
-      coverage for that.
+      reference is the distance of the `real` images (within a label, with `real_labels`), or,
+      without them, the largest that these samples ever had in this fit: an untrained generator,
+      whose samples differ little, is then no alarm, but neither is one that never learns to vary.
+      With `real` images both are seen; a check counts from step `warmup` of the run on, or from
+      when the samples have once been half as varied as the reference. NaN in the samples stops at
+      once. A generator that has lost some modes and kept others is no collapse here: watch recall
+      or coverage for that.
     - *D has won*, looked for every `freq` where the logs have `d_loss`, `real_score` and
       `fake_score`: |d_loss| below `min_d_loss` while the mean scores of real and fake images are
       more than 0.5 apart, for `patience` checks in a row. A Wasserstein loss near zero has no such
@@ -91,6 +94,9 @@ class TerminateOnCollapse(PeriodicCallback):
         min_diversity: in (0, 1), the fraction of the reference; None to draw no samples.
         min_d_loss: what D's loss must stay above; None for no such check.
         real: float32 images (N, H, W, C) in [-1, 1], some dozens, for the reference, or None.
+        real_labels: integers (N,), the labels of `real` for a model that has labels: then one image
+            for each class is a collapse, however much the classes differ. None compares all pairs.
+        warmup: integer, train steps, see above.
         seed: int, the seed of the noise.
         raise_error: raise instead of stopping gracefully. No other callback is called then:
             stand before `BackupAndRestore`, and the last good backup stays as it is.
@@ -121,6 +127,8 @@ class TerminateOnCollapse(PeriodicCallback):
         min_diversity=0.1,
         min_d_loss=0.01,
         real=None,
+        real_labels=None,
+        warmup=0,
         seed=0,
         raise_error=False,
     ):
@@ -130,6 +138,7 @@ class TerminateOnCollapse(PeriodicCallback):
         self.n = n
         self.min_diversity = min_diversity
         self.min_d_loss = min_d_loss
+        self.warmup = warmup
         self.seed = seed
         self.raise_error = raise_error
         self.reason = None
@@ -140,7 +149,12 @@ class TerminateOnCollapse(PeriodicCallback):
             raise ValueError(f"n must be 2 or more samples, got {n!r}.")
         if min_diversity is not None and not 0 < min_diversity < 1:
             raise ValueError(f"min_diversity must be in (0, 1) or None, got {min_diversity!r}.")
-        self._real_diversity = None if real is None else mean_pairwise_distance(real)
+        if warmup < 0:
+            raise ValueError(f"warmup must be 0 or more train steps, got {warmup!r}.")
+        if real is None and real_labels is not None:
+            raise ValueError("real_labels are the labels of real images: pass real=, too.")
+        self._real_diversity = None if real is None else mean_pairwise_distance(real, real_labels)
+        self._within = "of one class " if real_labels is not None else ""
         self._reset()
 
     def _reset(self):
@@ -149,6 +163,7 @@ class TerminateOnCollapse(PeriodicCallback):
         self._reference = self._real_diversity or 0.0
         self._collapsed = 0
         self._won = 0
+        self._varied = False
 
     def set_model(self, model):
         if self.min_diversity is not None:
@@ -203,10 +218,14 @@ class TerminateOnCollapse(PeriodicCallback):
         if self._real_diversity is None:
             self._reference = max(self._reference, self.diversity)
         bad = self.diversity <= self.min_diversity * self._reference
-        self._collapsed = self._collapsed + 1 if bad else 0
+        # An untrained generator of convolutions reaches a sixth, a trained one two thirds and more.
+        self._varied = self._varied or self.diversity >= 0.5 * self._reference
+        counts = self._varied or self.step >= self.warmup
+        self._collapsed = self._collapsed + 1 if bad and counts else 0
         if self._collapsed >= self.patience:
             self._stop(
-                f"the generator has collapsed: its samples are {self.diversity:.2g} apart, where "
+                f"the generator has collapsed: its samples {self._within}are "
+                f"{self.diversity:.2g} apart, where "
                 f"{'real' if self._real_diversity else 'its earlier'} ones were "
                 f"{self._reference:.2g}, {self._collapsed} checks in a row",
                 COLLAPSE_HINT,

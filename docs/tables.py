@@ -1,0 +1,90 @@
+"""Writes the tables of names in README.md and the pages of this folder, from the declarations.
+
+    python docs/tables.py            # rewrites what stands between the marks
+    python docs/tables.py --check    # exits with 1 where that would change something
+
+A table stands between `<!-- methods -->` and `<!-- end -->`, or another kind of name.
+"""
+
+import pathlib
+import re
+import sys
+
+from keras_gans import registry
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGES = ("README.md", "docs/names.md")
+_BLOCK = re.compile(r"(<!-- (\w[\w ]*) -->\n).*?(<!-- end -->)", re.S)
+
+
+def _row(*cells):
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _code(names):
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def methods(page):
+    """One row a method: its name, its class, what it makes, the paper, networks, its page."""
+    rows = [
+        _row("`--method`", "class in `models`", "makes", "paper", "networks", "page"),
+        _row(*["---"] * 6),
+    ]
+    folder = "" if page.startswith("docs/") else "docs/"
+    for name, x in registry.all("method").items():
+        makes = registry.get("task", x.task).value.makes
+        link = "" if x.page is None else f"[{x.page.removesuffix('.md')}]({folder}{x.page})"
+        cls = x.value.__name__
+        rows.append(_row(f"`{name}`", f"`{cls}`", makes, x.paper, _code(x.networks), link))
+    return rows
+
+
+def names(kind):
+    """Function that makes the rows of another kind: names, and what they are."""
+
+    def rows(page):
+        found = registry.all(kind).items()
+        return [
+            _row("name", "what it is"),
+            _row("---", "---"),
+            *(_row(f"`{name}`", x.summary) for name, x in found),
+        ]
+
+    return rows
+
+
+TABLES = {
+    "methods": methods,
+    "objectives": names("objective"),
+    "penalties": names("penalty"),
+    "networks": names("network"),
+    "metrics": names("metric"),
+    "data sets": names("data set"),
+}
+
+
+def rendered(page):
+    """The text of a page, and the same with its tables made anew."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+
+    def table(match):
+        return match[1] + "\n".join(TABLES[match[2]](page)) + "\n" + match[3]
+
+    return text, _BLOCK.sub(table, text)
+
+
+def main(check):
+    stale = []
+    for page in PAGES:
+        old, new = rendered(page)
+        if old != new:
+            stale.append(page)
+            if not check:
+                (ROOT / page).write_text(new, encoding="utf-8")
+    if check and stale:
+        sys.exit(f"{', '.join(stale)}: run python docs/tables.py.")
+
+
+if __name__ == "__main__":
+    main("--check" in sys.argv[1:])

@@ -1,0 +1,231 @@
+"""The flags that stand for places in a recipe, and the recipe of a command line."""
+
+from keras_gans import recipes, registry
+from keras_gans.cli.flags import Flag
+from keras_gans.recipes import schema
+
+DEFAULT = "osgan_digits"
+RUN = "The run"  # headline in the help
+# The optimizer of a player that the recipe gives none, and its players where it says none.
+_ADAM = {"name": "adam", "learning_rate": 2e-4, "beta_1": 0.5}
+_PLAYERS = ("generator", "discriminator")
+# The flags whose value stands in the recipe: name, kind, key in the recipe, what it is, and what
+# else the help says. A key with a star stands for every player.
+_KEYS = {
+    "Data": (
+        (
+            "dataset",
+            "string",
+            "data.name",
+            "digits (no download), a folder of images, an .npz, or a name of TensorFlow Datasets "
+            "such as cifar10",
+            {"value": "NAME"},
+        ),
+        ("data_dir", "string", "data.data_dir", "where that data lies", {"value": "DIR"}),
+        ("split", "string", "data.split", "part of the data", {"shown": "train"}),
+        ("image_size", "integer", "data.image_size", "pixels of a side", {}),
+        ("channels", "integer", "data.channels", "1 (gray) or 3 (color)", {"shown": "the data's"}),
+        (
+            "labels",
+            "string",
+            "data.labels",
+            "which label, where the data has several",
+            {"shown": "the only one"},
+        ),
+        ("augment", "string", "data.augment", "flip, crop, or flip,crop", {"shown": "none"}),
+    ),
+    "Networks and method": (
+        (
+            "method",
+            "string",
+            "model.method",
+            "the training method; it brings its own networks, objective and optimizers",
+            {"names": "method"},
+        ),
+        (
+            "networks",
+            "string",
+            "networks.name",
+            "what builds the networks, where the method goes with several",
+            {"names": "network"},
+        ),
+        (
+            "objective",
+            "string",
+            "model.objective",
+            "the adversarial loss, of methods that leave the choice",
+            {"names": "objective"},
+        ),
+        ("width", "integer", "networks.width", "how wide the networks are, in channels", {}),
+        (
+            "norm",
+            "string",
+            "networks.norm",
+            "the generator's: batch, group, instance, layer, none, spectral",
+            {},
+        ),
+        ("d_norm", "string", "networks.d_norm", "the discriminator's", {}),
+        ("latent_dim", "integer", "model.latent_dim", "length of a latent", {}),
+        (
+            "num_classes",
+            "integer",
+            "model.num_classes",
+            "classes of a conditional model, as many as the labels of the data have, 0 for none; "
+            "with another --dataset, none unless it is given",
+            {},
+        ),
+        ("ema", "float", "model.ema", "decay of the averaged generator, 0 for none", {}),
+        (
+            "penalty",
+            "string",
+            "model.penalty",
+            "a penalty on the discriminator, or none",
+            {"names": "penalty", "shown": "none"},
+        ),
+        (
+            "d_steps",
+            "integer",
+            "model.d_steps",
+            "updates of D for one of G, of methods with two stages",
+            {"shown": 1},
+        ),
+    ),
+    "Training": (
+        ("epochs", "integer", "schedule.epochs", "passes over the data", {}),
+        ("steps", "integer", "schedule.steps", "train steps, instead of epochs", {}),
+        ("batch_size", "integer", "schedule.batch_size", "images of one update", {}),
+        (
+            "g_lr",
+            "float",
+            "optimizers.generator.learning_rate",
+            "learning rate of the generator",
+            {},
+        ),
+        (
+            "d_lr",
+            "float",
+            "optimizers.discriminator.learning_rate",
+            "learning rate of the discriminator",
+            {},
+        ),
+        ("beta_1", "float", "optimizers.*.beta_1", "of every player's Adam", {}),
+        ("seed", "integer", "schedule.seed", "of weights, noise and order", {}),
+    ),
+    RUN: (("num_samples", "integer", "evaluation.samples", "images in samples.npy", {}),),
+}
+
+
+def flags():
+    """The flags of `make_recipe`, with the defaults of a plain `keras-gans train`."""
+    sections, _ = schema.read(schema.find(DEFAULT))
+    found = []
+    for group, rows in _KEYS.items():
+        for name, kind, key, text, more in rows:
+            value = sections
+            for part in key.replace("*", "generator").split("."):
+                value = (value or {}).get(part)
+            more = more if value is None else {**more, "shown": value}
+            value_name = {} if "value" in more or kind != "integer" else {"value": "N"}
+            found.append(Flag(name, kind, text, key=key, group=group, **value_name, **more))
+    return found
+
+
+def make_recipe(values):
+    """The recipe of a command line: the file's or the method's own, under the flags given.
+
+    Raises:
+        ValueError: a flag that does not apply to the method or its networks; what
+            `keras_gans.recipes.load` refuses.
+    """
+    recipe, changes = _starting_point(values), {}
+    if values.dataset not in (None, recipe.data.get("name")):
+        # Properties of the data that was.
+        changes = {"model.num_classes": None, "data.labels": None, "card": {}}
+    if values.epochs is not None or values.steps is not None:
+        changes |= {"schedule.epochs": None, "schedule.steps": None}
+    for flag in flags():
+        if values[flag.name].value is not None:
+            _check_applies(flag, recipe)
+            changes |= _changes(flag, _value_of(flag.name, values[flag.name].value), recipe)
+    recipe = recipe.changed(changes)
+    recipe.require("data.name", "model.method", "schedule.batch_size")
+    if not recipe.schedule.get("epochs") and not recipe.schedule.get("steps"):
+        raise ValueError("The recipe says neither epochs nor steps: add --epochs=N.")
+    return recipe
+
+
+def _starting_point(values):
+    """The recipe that the other flags win over: the file's, or the method's own."""
+    from keras_gans.recipes import vocabulary
+
+    if values.recipe is not None:
+        recipe = recipes.load(values.recipe)
+    elif values.method is not None:
+        recipe = recipes.load(schema.method_of(values.method).preset)
+    else:
+        recipe = recipes.load(DEFAULT)
+    own, wanted = recipe.method, values.method
+    if None not in (own, wanted) and registry.get("method", wanted) != own:
+        raise ValueError(
+            f"--method is {wanted}, and the recipe's method is {own.name}: leave one of them out; "
+            f"keras-gans train --method={wanted} starts from a recipe of its own."
+        )
+    name, builder = values.networks, recipe.networks.get("name")
+    if name in (None, builder):
+        return recipe
+    if own is not None and registry.get("network", name).name not in own.networks:
+        raise ValueError(
+            f"--networks={name} does not go with {own.name}, which goes with "
+            f"{', '.join(own.networks)}."
+        )
+    known = vocabulary.arguments(registry.get("network", name).value)
+    networks = {k: v for k, v in recipe.networks.items() if k in known}
+    return recipe.changed({"networks": {"name": name, **networks}})
+
+
+def _check_applies(flag, recipe):
+    """Refuse a flag of something that this recipe's data, networks or method do not have."""
+    from keras_gans.recipes import vocabulary
+
+    section, _, name = flag.key.partition(".")
+    if section == "optimizers" and recipe.optimizers:
+        player = name.partition(".")[0]
+        if player not in ("*", *recipe.optimizers):
+            raise ValueError(
+                f"--{flag.name} does not apply to {recipe.model['method']}, whose players are "
+                f"{', '.join(recipe.optimizers)}: put their rates into a recipe."
+            )
+    if section not in ("networks", "model", "data") or name in ("method", "name"):
+        return
+    known = vocabulary.allowed(section, recipe)
+    if name not in known:
+        kind = recipe[section].get("name") or recipe[section].get("method") or "this"
+        raise ValueError(
+            f"--{flag.name} does not apply to {kind}, which takes "
+            f"{', '.join(sorted(set(known) - {'name', 'method'}))}."
+        )
+
+
+def _changes(flag, value, recipe):
+    """What a flag's value changes in the recipe: key -> value."""
+    section, *path = flag.key.split(".")
+    if section != "optimizers":
+        return {flag.key: value}
+    player, name = path
+    found = {}
+    for each in (list(recipe.optimizers) or _PLAYERS) if player == "*" else [player]:
+        if each not in recipe.optimizers:
+            found[f"optimizers.{each}"] = _ADAM
+        found[f"optimizers.{each}.{name}"] = value
+    return found
+
+
+def _value_of(flag, value):
+    """What a flag's value is in a recipe."""
+    if flag in ("ema", "num_classes") and value == 0:
+        return None
+    if flag == "penalty" and value == "none":
+        return None
+    if flag == "augment":
+        return [name for name in value.split(",") if name not in ("", "none")]
+    return value

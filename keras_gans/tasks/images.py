@@ -1,0 +1,116 @@
+"""Images of images: translations to a domain, a coloring, a reconstruction."""
+
+import numpy as np
+
+from keras_gans import registry
+from keras_gans.tasks.base import Picture, Task, View
+
+ROWS = 8  # images that a run, or an entry, is shown by
+
+
+@registry.task("images")
+class Images(Task):
+    """Images of images, and of a domain, label or guide beside them: `translate`."""
+
+    verb, command, makes = "translate", "translate", "images of images"
+    kind = "translator"
+
+    def wrap(self, network):
+        from keras_gans.models import Translator
+
+        return Translator(network)
+
+    def network(self, source):
+        return source.inference_network()
+
+    def served(self, network):
+        import keras
+
+        inputs = network.inputs if len(network.inputs) > 1 else network.inputs[0]
+        return keras.Model(inputs, network.output["output"])
+
+    def view(self, model, recipe, seed=0):
+        from keras_gans.recipes import reading
+
+        inputs, targets = reading.examples_of(recipe, ROWS)
+        # To every domain, not to the images' own.
+        return Panels(inputs[:1] if model.condition == "domains" else inputs, targets)
+
+    def examples(self, recipe):
+        from keras_gans.recipes import reading
+
+        return dict(zip(("examples", "targets"), reading.examples_of(recipe, ROWS), strict=True))
+
+    def stored_examples(self, source):
+        examples = getattr(source, "examples", None)
+        return None if examples is None else examples()
+
+    def usage(self, architecture):
+        return "entry.translate(*entry.examples())  # float32 (N, H, W, C)"
+
+    def facts(self, architecture):
+        parts = ", ".join(f"{n} {count:,}" for n, count in architecture["parts"].items())
+        lines = [*super().facts(architecture), f"- The translator's parts, parameters: {parts}"]
+        condition, count = architecture["condition"], architecture["num_domains"]
+        if count is not None:
+            lines.append(
+                f"- {condition.capitalize()}: {count}, `translate(images, domain=0)` to "
+                f"`domain={count - 1}`"
+            )
+        elif condition is not None:
+            lines.append(f"- Beside images: {condition}, `translate(images, {condition})`")
+        return lines
+
+    def next_command(self, folder):
+        return f"keras-gans translate {folder} IMAGES --out=translated.png"
+
+
+class Panels(View):
+    """Fixed images beside what a model makes of them, a row an image.
+
+    Args:
+        inputs: tuple of what the model's `panels` takes.
+        targets: images (N, H, W, C) for a last column, or None.
+    """
+
+    def __init__(self, inputs, targets=None):
+        self.inputs, self.targets = inputs, targets
+
+    def draw(self, model):
+        return panels_picture(model.panels(*self.inputs), self.targets)
+
+
+def panels_picture(panels, targets=None):
+    """The `Picture` of panels, with the targets as a last column where there are any."""
+    panels = panels if targets is None else {**panels, "target": targets}
+    images, columns = panel_rows(panels)
+    return Picture(images, columns, f"{len(images) // columns} images: {', '.join(panels)}")
+
+
+def panel_rows(panels):
+    """Panels of several images as the images and columns of a grid, a row an image.
+
+    Args:
+        panels: dictionary, name -> images (N, H, W, C), shown at the size of the last panel's;
+            gray is repeated where another panel has color, and where there are neither 1 nor 3
+            channels their mean is shown.
+
+    Returns:
+        `(images, columns)` for `keras_gans.data.save_grid`.
+    """
+    from keras_gans.data.images import fit_image
+
+    columns = [_shown(np.asarray(x)) for x in panels.values()]
+    size = columns[-1].shape[1:3]
+    columns = [
+        x if x.shape[1:3] == size else np.stack([fit_image(i, size, "nearest") for i in x])
+        for x in columns
+    ]
+    channels = max(x.shape[-1] for x in columns)
+    columns = [np.repeat(x, channels // x.shape[-1], axis=-1) for x in columns]
+    images = np.stack(columns, axis=1)
+    return images.reshape(-1, *images.shape[2:]), len(columns)
+
+
+def _shown(images):
+    return images if images.shape[-1] in (1, 3) else images.mean(-1, keepdims=True)

@@ -1,0 +1,165 @@
+"""Entries that make images of noise: what is kept of a model, and the loaded entry."""
+
+import io
+
+import numpy as np
+
+from keras_gans import registry, tasks
+from keras_gans.models import sampling
+from keras_gans.networks import biggan
+from keras_gans.tasks.noise import GRID, Samples, whole_rows
+from keras_gans.zoo import architectures
+from keras_gans.zoo.entry import SCALE, LoadedEntry
+
+PIXELS = 2**20  # in samples.png, at most
+
+
+class ZooEntry(sampling.Sampling, LoadedEntry):
+    """A trained entry, loaded: its networks, ready to sample from, and its card.
+
+    Made by `keras_gans.zoo.load`. `generate`, `images_of`, `interpolate` and `standing_statistics`
+    are those of the models.
+
+    Attributes:
+        name: name of the entry.
+        generator: Keras model, latents (B, latent_dim), or [latents, labels], -> images in [-1, 1].
+        latent_dim: integer.
+        num_classes: integer, or None where the entry is unconditional.
+        card: the card, Markdown text.
+        metadata: the card's content, a dictionary.
+        recipe: the recipe of its training, a dictionary (see `keras_gans.recipes`).
+        folder: path of its files.
+
+    Example:
+
+    >>> entry = keras_gans.zoo.load("osgan_digits")
+    >>> entry.generate(4, seed=0).shape
+    (4, 32, 32, 1)
+    """
+
+    main = "generator"
+
+    def __init__(self, folder, training=False, name=None, weights="trained"):
+        super().__init__(folder, training, name, weights)
+        self.generator = self._networks[self.main]
+        self.latent_dim = self._config["latent_dim"]
+        self.num_classes = self._config["num_classes"]
+
+    def verify(self):
+        """How far this machine's images of the stored latents are from the stored images.
+
+        Returns:
+            Float, the largest difference of any pixel, in units of [-1, 1]; 1e-3 or less is
+            expected of every backend and device.
+        """
+        stored = self.reference()
+        images = stored["images"].astype("float32") / SCALE
+        found = self.images_of(stored["latents"], stored.get("labels"), batch_size=None)
+        return float(np.max(np.abs(found - images)))
+
+    def __repr__(self):
+        shape = tuple(self.generator.output_shape[1:])
+        return f"<ZooEntry {self.name!r}: images {shape}, latent_dim {self.latent_dim}>"
+
+
+class ZooArchitecture(sampling.Sampling):
+    """The networks of an entry without weights, with initial ones: to train, or to convert into.
+
+    Made by `keras_gans.zoo.load(name, weights=None)`.
+
+    Args:
+        name: one of `keras_gans.zoo.architectures.ARCHITECTURES`.
+
+    Attributes:
+        generator, discriminator: Keras models, see `keras_gans.networks.biggan`.
+        latent_dim, num_classes: integers.
+        card: what it is and how to get weights, Markdown text.
+    """
+
+    def __init__(self, name):
+        self.name, self.card = name, architectures.card(name)
+        arguments = architectures.arguments(name)
+        self.generator, self.discriminator = biggan(**arguments)
+        self.latent_dim = self.generator.inputs[0].shape[-1]
+        self.num_classes = arguments["num_classes"]
+
+    def __repr__(self):
+        return f"<ZooArchitecture {self.name!r}: images {tuple(self.generator.output_shape[1:])}>"
+
+
+@registry.entry("noise")
+class Latents:
+    """What an entry keeps of a model with a generator of latents.
+
+    Args:
+        model: the model.
+        examples, targets: of `keras_gans.zoo.publish`: None.
+
+    Attributes:
+        entry_class: class of the loaded entry, whose `main` network makes images.
+        same: two computations of the same images differ by no more.
+        networks: dictionary, name -> network whose weights are kept.
+        structures: dictionary, name -> network whose configuration is kept.
+        config: what `config.json` says beside the networks.
+    """
+
+    entry_class, same = ZooEntry, 1e-5
+
+    def __init__(self, model, examples=None, targets=None):
+        if examples is not None or targets is not None:
+            raise ValueError(
+                f"{type(model).__name__} makes images of latents: leave examples and targets out."
+            )
+        self.model = model
+        self.networks = {"generator": tasks.get("noise").network(model)}
+        if "discriminator" in model.players:
+            self.networks["discriminator"] = model.players["discriminator"]
+        # Of the network in training where there is an average of it: an average is frozen.
+        self.structures = {n: getattr(model, n) for n in self.networks}
+        self.config = {"latent_dim": model.latent_dim, "num_classes": model.num_classes}
+
+    def inputs(self):
+        """Latents, and labels or None, for the stored reference."""
+        count = 8 if self.model.generator.output_shape[1] <= 64 else 4
+        classes = self.model.num_classes
+        labels = None if classes is None else np.arange(count) % classes
+        return sampling.latents(count, self.model.latent_dim, seed=0), labels
+
+    def wanted(self, latents, labels):
+        """The model's own images."""
+        return self.model.images_of(latents, labels)
+
+    def images_of(self, network, latents, labels):
+        """The images of a network that was rebuilt."""
+        return sampling.images_of(network, latents, labels, self.model.num_classes, None)
+
+    def loaded_images(self, entry, latents, labels):
+        """The images of the entry, loaded back."""
+        return entry.images_of(latents, labels, batch_size=None)
+
+    def pack_reference(self, images, latents, labels):
+        """The bytes of `reference.npz`."""
+        arrays = {"latents": latents, "images": np.rint(images * SCALE).astype("int16")}
+        if labels is not None:
+            arrays["labels"] = labels
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)
+        return file.getvalue()
+
+    def recipe(self):
+        """The recipe as far as the model knows it."""
+        from keras_gans import recipes
+
+        return recipes.describe(self.model)
+
+    def picture(self):
+        """The picture of `samples.png`."""
+        height, width = self.model.generator.output_shape[1:3]
+        count = min(GRID, max(PIXELS // (height * width), 1))
+        return Samples(whole_rows(self.model, count)).draw(self.model)
+
+    def architecture(self):
+        """What the card says of the networks' inputs and outputs."""
+        generator = self.model.generator
+        any_size = {"any_size": True} if sampling.inr_head(generator) is not None else {}
+        return {"image_shape": list(generator.output_shape[1:]), **self.config, **any_size}
