@@ -29,6 +29,8 @@ SMALL = {
     "hidden": 4,
     "d_layers": 1,
     "blocks": 1,
+    # Spectral normalization divides by small numbers where narrow kernels start small.
+    "init": "orthogonal",
     # Keras draws dropout from each backend's own generator: no two backends would agree.
     "dropout": 0.0,
 }
@@ -71,7 +73,7 @@ def arguments(cls):
 
 @functools.cache
 def _fitting(name):
-    """(builder, its arguments) of the smallest declared networks that the method takes."""
+    """(builder, its arguments): the smallest of the declared networks that the method takes."""
     declared, refusals = registry.get("method", name), []
     for size, network in itertools.product(SIZES, declared.networks):
         builder = registry.get("network", network).value
@@ -114,6 +116,10 @@ def _assembled(cls, builder, given):
             raise ValueError(f"the networks are {', '.join(built)}")
         return models.decouple(_assembled(coupled[0], builder, given))
     options = {"seed": 2, "ema": 0.5, "num_classes": given.get("num_classes")}
+    # Published weights reach 1000: with those, no learning rate would go with every method.
+    options |= {"reconstruction_weight": 1.0}
+    weights = getattr(cls, "defaults", {})
+    options |= {"term_weights": {name: min(weight, 1.0) for name, weight in weights.items()}}
     options |= {"features": features()} if "features" in known else {}
     options |= {name: network for name, network in built.items()}
     return cls(**{name: value for name, value in options.items() if name in known})
@@ -158,8 +164,11 @@ class _Batches(keras.utils.PyDataset):
 
 
 def compiled(model, eagerly=False):
-    """With SGD, whose steps keep the proportions of the gradients, of bounded length."""
-    optimizers = {n: keras.optimizers.SGD(0.1, 0.9, global_clipnorm=1.0) for n in model.players}
+    """With SGD, whose steps are proportional to the gradients, rounding noise included.
+
+    Adam would make full steps of a gradient that is zero but for rounding.
+    """
+    optimizers = {n: keras.optimizers.SGD(0.05, 0.9) for n in model.players}
     model.compile(optimizers, run_eagerly=eagerly)
     return model
 
@@ -178,4 +187,5 @@ def trained(name, model=None, epoch=0):
     return model, {
         "logs": {key: np.array(found[-1]) for key, found in logs.items()},
         "moved": [b - a for a, b in zip(before, after, strict=True)],
+        "steps": model.steps_done,
     }
