@@ -4,6 +4,7 @@ A new method is tested here as soon as it is declared (`registry.method`); no li
 is said of a method in particular, equations and papers' details, stands in files of its own.
 """
 
+import functools
 import importlib.util
 import json
 import os
@@ -17,8 +18,10 @@ import numpy as np
 import pytest
 from conftest import relative, slow_on
 from contract_build import make, trained, values
+from PIL import Image
 
-from keras_gans import losses, registry
+from keras_gans import data, losses, registry, zoo
+from keras_gans.cli import main
 from keras_gans.models.latent import couples_instances
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -235,3 +238,50 @@ def test_two_replicas_equal_one(method, run, on_two):
         assert max(relative(second[name], first[name]) for name in normed) > 1e-3
         return
     assert_same_steps(model, found, on_two[method])
+
+
+CARD = """
+card:
+  name: tiny
+  summary: A contract's.
+  data: {name: digits, licence: BSD-3-Clause}
+"""
+
+
+@slow_on("tensorflow", "jax")
+def test_from_the_command_line_it_trains_makes_images_and_is_published(
+    method, tmp_path, monkeypatch, capsys
+):
+    declared = registry.get("method", method)
+    if declared.preset is None:
+        with pytest.raises(ValueError, match=f"{method} has no recipe"):
+            main.run(["train", f"--method={method}", "--steps=1"])
+        return
+    monkeypatch.chdir(tmp_path)
+    line = ["train", f"--method={method}", "--steps=1", "--width=8", "--batch_size=2"]
+    line += ["--split=train[:64]"]
+    assert main.run([*line, "--num_samples=2", "--out=run"]) == 0
+    # What it says to do next is what its kind of task can do.
+    said = capsys.readouterr().out
+    (following,) = [x.split()[1:] for x in said.splitlines() if x.startswith("  keras-gans")]
+    assert "run" in following
+    (tmp_path / "IMAGES").mkdir()
+    for i, image in enumerate(data.load_arrays("digits", image_size=32)[0][:2]):
+        data.save_grid(image[None], tmp_path / "IMAGES" / f"{i}.png", pad=0)
+
+    def makes_images(folder, out):
+        words = [folder if word == "run" else word for word in following]
+        assert main.run([f"--out={out}" if x.startswith("--out") else x for x in words]) == 0
+        return np.asarray(Image.open(out))
+
+    of_run = makes_images("run", "run.png")
+    recipe = tmp_path / "run" / "recipe.yaml"
+    recipe.write_text(recipe.read_text() + CARD)
+    score = functools.partial(zoo.score, samples=40)
+    monkeypatch.setattr(zoo, "score", score)
+    line = ["train", f"--recipe={recipe}", "--out=run", "--resume", "--publish=zoo"]
+    assert main.run(line) == 0
+    assert "fd_kgnet" in (tmp_path / "zoo" / "tiny" / "README.md").read_text()
+    of_entry = makes_images("zoo/tiny", "entry.png")  # its weights have half the digits
+    assert of_entry.std() > 1
+    np.testing.assert_allclose(of_entry.astype("int32"), of_run, atol=8)
