@@ -4,6 +4,7 @@ import importlib
 
 from keras_gans.recipes.recipe import Recipe, dumps, load, save
 from keras_gans.recipes.schema import RecipeError, presets
+from keras_gans.typing import Any
 
 __all__ = [
     "Recipe",
@@ -29,7 +30,7 @@ _ON_USE = {
 }
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _ON_USE:
         return getattr(importlib.import_module(f"{__name__}.{_ON_USE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
