@@ -124,16 +124,18 @@ class ArrayDataset(keras.utils.PyDataset):
         value_range: tuple[float, float] | None = None,
     ):
         super().__init__()
-        self.images = check_image_array(images, "images", value_range, max_channels=8)
-        self.labels = None if labels is None else check_labels(labels, len(self.images), "labels")
+        self.images: np.ndarray = check_image_array(images, "images", value_range, max_channels=8)
+        self.labels: np.ndarray | None = None
+        if labels is not None:
+            self.labels = check_labels(labels, len(self.images), "labels")
         batch_size = min(64, len(self.images)) if batch_size is None else batch_size
         check_batch_size(batch_size, len(self.images), "the data")
-        self.batch_size = int(batch_size)
-        self.shuffle = bool(shuffle)
-        self.seed = check_seed(seed)
-        self.drop_remainder = bool(drop_remainder)
-        self.augment = check_augment(augment)
-        self.epoch_key = EpochKey()
+        self.batch_size: int = int(batch_size)
+        self.shuffle: bool = bool(shuffle)
+        self.seed: int = check_seed(seed)
+        self.drop_remainder: bool = bool(drop_remainder)
+        self.augment: tuple[str, ...] = check_augment(augment)
+        self.epoch_key: EpochKey = EpochKey()
         self._pass = None  # (epoch, order) of the pass that Keras reads
         self._served = set()
         self._epoch_began = False

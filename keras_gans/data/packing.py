@@ -133,9 +133,11 @@ class PackedExamples:
         try:
             # A pickle could run code: never allowed.
             self._file = np.load(path, allow_pickle=False)
-            self.about = json.loads(str(self._file[PACKED]))
-            self.splits, self.name = self.about["splits"], self.about["name"]
-            self.features = {k: _Feature(**f) for k, f in self.about["features"].items()}
+            self.about: dict[str, Any] = json.loads(str(self._file[PACKED]))
+            self.splits: dict[str, int] = self.about["splits"]
+            self.name: str = self.about["name"]
+            features = self.about["features"]
+            self.features: dict[str, Any] = {k: _Feature(**f) for k, f in features.items()}
             self._check()
         except Exception as error:  # NumPy, zipfile and json raise many types over damaged bytes
             raise ValueError(

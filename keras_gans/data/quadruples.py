@@ -47,7 +47,9 @@ class QuadrupleDataset(keras.utils.PyDataset):
     ):
         super().__init__()
         given = {"x": x, "guide_x": guide_x, "y": y, "guide_y": guide_y}
-        self.arrays = [check_image_array(a, name, max_channels=8) for name, a in given.items()]
+        self.arrays: list[np.ndarray] = [
+            check_image_array(a, name, max_channels=8) for name, a in given.items()
+        ]
         for name, array in zip(given, self.arrays, strict=True):
             if array.shape[:3] != self.arrays[0].shape[:3]:
                 raise ValueError(
@@ -55,9 +57,11 @@ class QuadrupleDataset(keras.utils.PyDataset):
                     "of one size are wanted."
                 )
         check_batch_size(batch_size, len(self.arrays[0]), "the data")
-        self.batch_size, self.shuffle, self.swap = int(batch_size), bool(shuffle), bool(swap)
-        self.seed = check_seed(seed)
-        self.epoch_key = EpochKey()
+        self.batch_size: int = int(batch_size)
+        self.shuffle: bool = bool(shuffle)
+        self.swap: bool = bool(swap)
+        self.seed: int = check_seed(seed)
+        self.epoch_key: EpochKey = EpochKey()
         self._epoch, self._pass = None, None
 
     def __len__(self) -> int:

@@ -87,9 +87,10 @@ class TfdsExamples:
 
     def __init__(self, builder: Any):
         self._builder = builder
-        self.name = builder.name
-        self.features = builder.info.features
-        self.splits = {name: s.num_examples for name, s in builder.info.splits.items()}
+        self.name: str = builder.name
+        self.features: Any = builder.info.features
+        splits = builder.info.splits
+        self.splits: dict[str, int] = {name: s.num_examples for name, s in splits.items()}
 
     def examples(self, split: str, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Iterates over the examples of a split, dictionaries of `keys`."""

@@ -153,7 +153,7 @@ class FitMixin:
             return
         images = keras.tree.flatten(spec)[0]
         shape = tuple(images.shape)
-        self.images_per_step = shape[0] if shape and shape[0] else None
+        self.images_per_step: int | None = shape[0] if shape and shape[0] else None
         self.check_image_shape(shape)
         # All labels, where they are at hand, or as many classes as the data has.
         if isinstance(getattr(x, "labels", None), np.ndarray):
