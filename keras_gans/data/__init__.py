@@ -1,5 +1,7 @@
 """Data sets of images in [-1, 1], in an order that a resumed run repeats."""
 
+from collections.abc import Callable
+
 from keras_gans.data import embedded  # noqa: F401  (declares its data sets)
 from keras_gans.data.arrays import ArrayDataset, load_arrays
 from keras_gans.data.hands import draw_hand
@@ -10,6 +12,7 @@ from keras_gans.data.packing import pack
 from keras_gans.data.pairs import PairDataset, load_pairs, outlines
 from keras_gans.data.quadruples import QuadrupleDataset, load_quadruples
 from keras_gans.errors import former_names
+from keras_gans.typing import Any
 
 __all__ = [
     "ArrayDataset",
@@ -30,4 +33,4 @@ __all__ = [
     "to_uint8",
 ]
 
-__getattr__ = former_names(__name__, load_paired=load_quadruples)
+__getattr__: Callable[[str], Any] = former_names(__name__, load_paired=load_quadruples)

@@ -1,17 +1,19 @@
 """Images in `.npz` and `.npy` files."""
 
+import pathlib
+
 import numpy as np
 
 from keras_gans.data.checks import check_image_array, check_labels
 from keras_gans.data.images import first_line
 from keras_gans.data.packing import PACKED, packed_source
-from keras_gans.data.sources import in_memory, split_slice
+from keras_gans.data.sources import Options, Source, in_memory, split_slice
 from keras_gans.errors import nearest
 
 LABEL_KEYS = ("labels", "y", "label")
 
 
-def array_file(path, options):
+def array_file(path: pathlib.Path, options: Options) -> Source:
     """The `Source` of an `.npz` or `.npy` file, which may be a packed data set."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist: expected an .npz or .npy file of images.")

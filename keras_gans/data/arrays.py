@@ -1,5 +1,7 @@
 """Data from arrays, for any backend, with no TensorFlow."""
 
+from collections.abc import Iterator, Sequence
+
 import keras
 import numpy as np
 
@@ -15,19 +17,20 @@ from keras_gans.data.images import as_dtype, from_uint8
 from keras_gans.data.opening import opener
 from keras_gans.data.order import EpochKey, check_seed, permutation
 from keras_gans.data.sources import Options
+from keras_gans.typing import Any, PathLike
 
 
 def load_arrays(
-    name_or_path="digits",
-    image_size=None,
-    split="train",
-    labels="auto",
-    channels=None,
-    resize=None,
-    image_key=None,
-    value_range=None,
-    dtype="float32",
-):
+    name_or_path: PathLike = "digits",
+    image_size: int | tuple[int, int] | None = None,
+    split: str = "train",
+    labels: bool | str = "auto",
+    channels: int | None = None,
+    resize: str | None = None,
+    image_key: str | None = None,
+    value_range: tuple[float, float] | None = None,
+    dtype: str = "float32",
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Read images (and labels) into NumPy arrays, without TensorFlow.
 
     Args:
@@ -111,43 +114,45 @@ class ArrayDataset(keras.utils.PyDataset):
 
     def __init__(
         self,
-        images,
-        labels=None,
-        batch_size=64,
-        shuffle=True,
-        seed=0,
-        drop_remainder=True,
-        augment=(),
-        value_range=None,
+        images: Any,
+        labels: Any = None,
+        batch_size: int | None = 64,
+        shuffle: bool = True,
+        seed: int = 0,
+        drop_remainder: bool = True,
+        augment: str | Sequence[str] = (),
+        value_range: tuple[float, float] | None = None,
     ):
         super().__init__()
-        self.images = check_image_array(images, "images", value_range, max_channels=8)
-        self.labels = None if labels is None else check_labels(labels, len(self.images), "labels")
+        self.images: np.ndarray = check_image_array(images, "images", value_range, max_channels=8)
+        self.labels: np.ndarray | None = None
+        if labels is not None:
+            self.labels = check_labels(labels, len(self.images), "labels")
         batch_size = min(64, len(self.images)) if batch_size is None else batch_size
         check_batch_size(batch_size, len(self.images), "the data")
-        self.batch_size = int(batch_size)
-        self.shuffle = bool(shuffle)
-        self.seed = check_seed(seed)
-        self.drop_remainder = bool(drop_remainder)
-        self.augment = check_augment(augment)
-        self.epoch_key = EpochKey()
+        self.batch_size: int = int(batch_size)
+        self.shuffle: bool = bool(shuffle)
+        self.seed: int = check_seed(seed)
+        self.drop_remainder: bool = bool(drop_remainder)
+        self.augment: tuple[str, ...] = check_augment(augment)
+        self.epoch_key: EpochKey = EpochKey()
         self._pass = None  # (epoch, order) of the pass that Keras reads
         self._served = set()
         self._epoch_began = False
 
-    def __len__(self):
+    def __len__(self) -> int:
         whole, rest = divmod(len(self.images), self.batch_size)
         return whole if self.drop_remainder or not rest else whole + 1
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         # With `steps_per_epoch` Keras may go on in the middle of a pass. A new pass shows when an
         # index comes again.
         self._epoch_began = True
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         self._epoch_began = False
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         """Batch `index` of the pass that `fit` reads (before one: of the pass that would begin)."""
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
@@ -159,7 +164,7 @@ class ArrayDataset(keras.utils.PyDataset):
         self._served.add(index)
         return self._batch(index, *self._pass)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         """A pass of its own, which leaves that of `fit` alone."""
         epoch, order = self._order(self.epoch_key.next())
         for index in range(len(self)):

@@ -1,12 +1,22 @@
 """Checks of images, labels and options; every error is one line that says what to do."""
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from keras_gans.typing import Any
 
 # Resizing and rounding leave values a little outside; more than this is another range.
 SLACK = 1e-3
 
 
-def check_image_array(x, where, value_range=None, guess=False, max_channels=3):
+def check_image_array(
+    x: Any,
+    where: object,
+    value_range: tuple[float, float] | None = None,
+    guess: bool = False,
+    max_channels: int = 3,
+) -> np.ndarray:
     """Images in one of the library's two forms: uint8, or float32 in [-1, 1].
 
     Args:
@@ -93,7 +103,7 @@ def _range_of(low, high, where, guess):
     return (-1, 1)
 
 
-def check_labels(y, n, where):
+def check_labels(y: Any, n: int, where: object) -> np.ndarray:
     """Labels with one entry an image: integers become int32 (N,), floats (N, K) stay float32.
 
     Raises:
@@ -116,7 +126,7 @@ def check_labels(y, n, where):
     )
 
 
-def check_batch_size(batch_size, n, where):
+def check_batch_size(batch_size: Any, n: int, where: object) -> None:
     """Raise `ValueError` unless 1 <= `batch_size` <= `n`."""
     if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
         raise ValueError(f"batch_size is {batch_size!r}; expected an integer of 1 or more.")
@@ -126,7 +136,7 @@ def check_batch_size(batch_size, n, where):
         )
 
 
-def check_size(image_size):
+def check_size(image_size: Any) -> tuple[int, int] | None:
     """`image_size` as (height, width), or None."""
     if image_size is None:
         return None
@@ -139,7 +149,7 @@ def check_size(image_size):
     return tuple(int(s) for s in size)
 
 
-def check_choice(name, value, choices):
+def check_choice(name: str, value: object, choices: Sequence[Any]) -> None:
     """Raise `ValueError` unless `value` is one of `choices`."""
     if value not in choices:
         known = " or ".join(repr(c) for c in choices)

@@ -6,7 +6,7 @@ A new one is a function of `Options` that gives a `Source`, beside these.
 import dataclasses
 
 from keras_gans import registry
-from keras_gans.data.sources import in_memory, split_slice
+from keras_gans.data.sources import Options, Source, in_memory, split_slice
 
 
 @registry.dataset(
@@ -17,7 +17,7 @@ from keras_gans.data.sources import in_memory, split_slice
     # They have no test split of their own: what scores hold out, and what they compare with.
     splits={"train": "train[:1500]", "test": "train[1500:]"},
 )
-def digits(options):
+def digits(options: Options) -> Source:
     """1,797 handwritten digits of 8x8 pixels, from scikit-learn.
 
     Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.

@@ -3,17 +3,19 @@
 import concurrent.futures
 import os
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 
 from keras_gans.data.images import fit_image, read_image
-from keras_gans.data.sources import Source, split_slice
+from keras_gans.data.sources import Options, Source, split_slice
+from keras_gans.typing import PathLike
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm")
 SPLIT_FOLDERS = ("train", "test", "val", "valid", "validation")
 
 
-def image_files(folder):
+def image_files(folder: PathLike) -> Iterator[pathlib.Path]:
     """The image files beneath a folder, hidden ones left out, in no particular order."""
     for root, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -22,7 +24,7 @@ def image_files(folder):
                 yield pathlib.Path(root, name)
 
 
-def image_folder(path, options):
+def image_folder(path: pathlib.Path, options: Options) -> Source:
     """The `Source` of a folder of image files."""
     files, labels, class_names = _folder_files(path, options)
     first = read_image(files[0])

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from keras_gans.files import replacing
+from keras_gans.typing import Any, PathLike, Tensor
 
 RESIZE = {
     "nearest": Image.Resampling.NEAREST,
@@ -16,7 +17,7 @@ RESIZE = {
 }
 
 
-def from_uint8(images):
+def from_uint8(images: Any) -> np.ndarray:
     """float32 images in [-1, 1] of uint8 ones: `(x - 127.5) / 127.5`.
 
     Args:
@@ -33,7 +34,7 @@ def from_uint8(images):
     return (np.asarray(images).astype("float32") - np.float32(127.5)) / np.float32(127.5)
 
 
-def to_uint8(images):
+def to_uint8(images: Tensor) -> np.ndarray:
     """uint8 images of float ones: `round((x + 1) * 127.5)`, clipped to 0 .. 255.
 
     Args:
@@ -51,14 +52,14 @@ def to_uint8(images):
     return np.clip(np.rint(np.nan_to_num((x + 1) * 127.5)), 0, 255).astype("uint8")
 
 
-def as_dtype(images, dtype):
+def as_dtype(images: np.ndarray, dtype: str) -> np.ndarray:
     """Images, uint8 or floats in [-1, 1], as "uint8" or "float32"."""
     if images.dtype == dtype:
         return images
     return to_uint8(images) if dtype == "uint8" else from_uint8(images)
 
 
-def image_grid(images, columns=None, pad=2):
+def image_grid(images: Tensor, columns: int | None = None, pad: int = 2) -> np.ndarray:
     """One picture of many images, row by row, on white.
 
     Args:
@@ -101,7 +102,7 @@ def image_grid(images, columns=None, pad=2):
     return grid
 
 
-def save_grid(images, path, columns=None, pad=2):
+def save_grid(images: Tensor, path: PathLike, columns: int | None = None, pad: int = 2) -> None:
     """Write `image_grid(images)` as a PNG file, whole or not at all.
 
     Args:
@@ -124,7 +125,7 @@ def save_grid(images, path, columns=None, pad=2):
         picture.save(temporary, format="PNG")
 
 
-def read_image(path):
+def read_image(path: PathLike) -> np.ndarray:
     """The image in a file as uint8 (H, W, 1 or 3): turned upright, transparency laid on white."""
     try:
         with Image.open(path) as image:
@@ -147,7 +148,12 @@ def read_image(path):
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def fit_image(image, size=None, resize="bilinear", channels=None):
+def fit_image(
+    image: np.ndarray,
+    size: tuple[int, int] | None = None,
+    resize: str = "bilinear",
+    channels: int | None = None,
+) -> np.ndarray:
     """Crop an image about its center to the shape wanted, resize it, set its channels.
 
     Args:
@@ -191,7 +197,7 @@ def _resized(image, size, resize):
     return resized if resized.dtype == image.dtype else np.rint(resized).astype(image.dtype)
 
 
-def first_line(error):
+def first_line(error: BaseException) -> str:
     """The first line of an exception's message, or its type where it has none."""
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__

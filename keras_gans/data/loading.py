@@ -1,5 +1,7 @@
 """`keras_gans.data.load`: a `tf.data.Dataset` of images whose order is keyed by (seed, epoch)."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -7,30 +9,31 @@ from keras_gans.data.augment import augment_tensors, check_augment, draw
 from keras_gans.data.checks import check_batch_size
 from keras_gans.data.opening import open_source
 from keras_gans.data.order import EpochKey, check_seed, derived_seed, permutation
-from keras_gans.data.sources import Options
+from keras_gans.data.sources import Options, Source
+from keras_gans.typing import Any, PathLike
 
 # Images that are shuffled together where they do not fit into memory.
 SHUFFLE_BUFFER = 10_000
 
 
 def load(
-    name_or_path="digits",
-    image_size=None,
-    batch_size=64,
-    split="train",
-    data_dir=None,
-    shuffle=True,
-    augment=(),
-    labels=False,
-    channels=None,
-    seed=0,
-    drop_remainder=True,
-    cache=None,
-    resize=None,
-    image_key=None,
-    value_range=None,
-    download=False,
-):
+    name_or_path: PathLike = "digits",
+    image_size: int | tuple[int, int] | None = None,
+    batch_size: int | None = 64,
+    split: str = "train",
+    data_dir: PathLike | None = None,
+    shuffle: bool = True,
+    augment: str | Sequence[str] = (),
+    labels: bool | str = False,
+    channels: int | None = None,
+    seed: int = 0,
+    drop_remainder: bool = True,
+    cache: bool | None = None,
+    resize: str | None = None,
+    image_key: str | None = None,
+    value_range: tuple[float, float] | None = None,
+    download: bool = False,
+) -> Any:
     """Images in [-1, 1], batch by batch, as a `tf.data.Dataset` for any Keras backend.
 
     The order of the images and their augmentation are a pure function of (`seed`, epoch). The
@@ -122,7 +125,13 @@ def load(
     return dataset
 
 
-def read(name_or_path, labels=False, data_dir=None, download=False, **options):
+def read(
+    name_or_path: PathLike,
+    labels: bool | str = False,
+    data_dir: PathLike | None = None,
+    download: bool = False,
+    **options: Any,
+) -> Source:
     """All of a data set at once, as a `Source` with `images`; arguments as in `load`."""
     options = Options(size=options.pop("image_size", None), labels=labels, cache=True, **options)
     return open_source(str(name_or_path), data_dir, download, options)

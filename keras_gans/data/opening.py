@@ -2,15 +2,20 @@
 
 import functools
 import pathlib
+from collections.abc import Callable
 
 from keras_gans import registry
 from keras_gans.data.array_files import array_file
 from keras_gans.data.image_folders import IMAGE_SUFFIXES, image_files, image_folder
 from keras_gans.data.packing import PackedExamples, packed_file
+from keras_gans.data.sources import Options, Source
 from keras_gans.data.tfds import TfdsExamples, open_builder, open_tfds
+from keras_gans.typing import PathLike
 
 
-def opener(name_or_path, data_dir=None):
+def opener(
+    name_or_path: PathLike, data_dir: PathLike | None = None
+) -> Callable[[Options], Source] | None:
     """A function of `Options` that gives the `Source` of what is named.
 
     Args:
@@ -42,13 +47,15 @@ def opener(name_or_path, data_dir=None):
     return None
 
 
-def open_source(name, data_dir, download, options):
+def open_source(name: str, data_dir: PathLike | None, download: bool, options: Options) -> Source:
     """The `Source` of a name, a file or a folder; arguments as in `load`, and `Options`."""
     found = opener(name, data_dir)
     return found(options) if found else open_tfds(name, data_dir, download, options)
 
 
-def open_examples(name, data_dir, download=False):
+def open_examples(
+    name: str, data_dir: PathLike | None, download: bool = False
+) -> PackedExamples | TfdsExamples:
     """The examples of a data set, packed or not; arguments and errors as in `open_builder`."""
     packed = packed_file(name, data_dir)
     if packed is not None:

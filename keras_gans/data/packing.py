@@ -8,22 +8,24 @@ It lies at `DATA_DIR/NAME.npz`, where `keras_gans.data.load` finds it by the dat
 import json
 import pathlib
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 
 import keras
 import numpy as np
 
 from keras_gans.data.checks import check_labels, check_size
 from keras_gans.data.images import first_line, fit_image
-from keras_gans.data.sources import in_memory, split_slice
+from keras_gans.data.sources import Options, Source, in_memory, split_slice
 from keras_gans.data.tfds import TfdsExamples, open_builder
 from keras_gans.errors import nearest
 from keras_gans.files import replacing
+from keras_gans.typing import Any, PathLike
 
 FORMAT = 1
 PACKED = "packed"
 
 
-def packed_file(name, data_dir):
+def packed_file(name: object, data_dir: PathLike | None) -> pathlib.Path | None:
     """The path of a packed data set, or None where there is none."""
     if data_dir is None:
         return None
@@ -36,7 +38,15 @@ def _file_of(name, folder):
     return folder / f"{str(name).partition(':')[0]}.npz"
 
 
-def pack(name, out, data_dir=None, image_size=None, num=None, overwrite=False, download=False):
+def pack(
+    name: str,
+    out: PathLike,
+    data_dir: PathLike | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    num: int | None = None,
+    overwrite: bool = False,
+    download: bool = False,
+) -> pathlib.Path:
     """Write a data set of TensorFlow Datasets as one file of arrays.
 
     Every split and every feature that is an image, a label or a text; images in full, as uint8.
@@ -118,14 +128,16 @@ class PackedExamples:
         ValueError: it is damaged, or no packed data set.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: pathlib.Path):
         self.path = path
         try:
             # A pickle could run code: never allowed.
             self._file = np.load(path, allow_pickle=False)
-            self.about = json.loads(str(self._file[PACKED]))
-            self.splits, self.name = self.about["splits"], self.about["name"]
-            self.features = {k: _Feature(**f) for k, f in self.about["features"].items()}
+            self.about: dict[str, Any] = json.loads(str(self._file[PACKED]))
+            self.splits: dict[str, int] = self.about["splits"]
+            self.name: str = self.about["name"]
+            features = self.about["features"]
+            self.features: dict[str, Any] = {k: _Feature(**f) for k, f in features.items()}
             self._check()
         except Exception as error:  # NumPy, zipfile and json raise many types over damaged bytes
             raise ValueError(
@@ -148,7 +160,7 @@ class PackedExamples:
             if key is not None and self.features[key].kind != kind:
                 raise ValueError(f"{key!r} is no {kind}")
 
-    def array(self, key, split):
+    def array(self, key: str, split: str) -> np.ndarray:
         """A feature's array in a split such as "train" or "test[:100]"."""
         name, part = split_slice(split, self.splits, self.path)
         try:
@@ -160,7 +172,7 @@ class PackedExamples:
             ) from None
         return array[part]
 
-    def examples(self, split, keys):
+    def examples(self, split: str, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Iterates over the examples of a split, dictionaries of `keys`."""
         columns = [self.array(key, split) for key in keys]
         for values in zip(*columns, strict=True):
@@ -169,12 +181,12 @@ class PackedExamples:
 
 
 class _Feature:
-    def __init__(self, kind, names=None):
+    def __init__(self, kind: str, names: Iterable[Any] | None = None):
         self.kind = kind
         if names is not None:
             self.names = [str(name) for name in names]
 
-    def check(self, array, count):
+    def check(self, array: np.ndarray, count: int) -> None:
         """Raise `ValueError` where an array is not `count` values of this kind."""
         kinds, ndim = {"image": ("u", 4), "label": ("iu", 1), "text": ("U", 1)}[self.kind]
         good = array.dtype.kind in kinds and array.ndim == ndim and len(array) == count
@@ -190,7 +202,7 @@ class _Feature:
             raise ValueError(f"labels beyond the {len(self.names)} names")
 
 
-def packed_source(path, options):
+def packed_source(path: pathlib.Path, options: Options) -> Source:
     """The `Source` of a packed data set; the same choices as for an unpacked one."""
     packed = PackedExamples(path)
     of_kind = {

@@ -10,23 +10,24 @@ from keras_gans.data.opening import open_examples, opener
 from keras_gans.data.packing import packed_file
 from keras_gans.data.sources import Options
 from keras_gans.errors import nearest
+from keras_gans.typing import Any, PathLike
 
 OUTLINE = "outline"
 IMAGE = "image"
 
 
 def load_pairs(
-    name,
-    source,
-    target,
-    image_size=None,
-    split="train",
-    data_dir=None,
-    key="codepoint",
-    channels=None,
-    dtype="float32",
-    download=False,
-):
+    name: str,
+    source: str,
+    target: str,
+    image_size: int | tuple[int, int] | None = None,
+    split: str = "train",
+    data_dir: PathLike | None = None,
+    key: str = "codepoint",
+    channels: int | None = None,
+    dtype: str = "float32",
+    download: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of images as NumPy arrays, without TensorFlow but for its data sets.
 
     Args:
@@ -92,7 +93,7 @@ def load_pairs(
     return as_dtype(inputs, dtype), as_dtype(targets, dtype)
 
 
-def outlines(images, threshold=0.25):
+def outlines(images: Any, threshold: float = 0.25) -> np.ndarray:
     """Line drawings: black where an image changes, white elsewhere.
 
     A pixel is black where the luma within its 3x3 neighborhood spans more than `threshold`.
@@ -143,10 +144,10 @@ class PairDataset(ArrayDataset):
     [(64, 32, 32, 1), (64, 32, 32, 1)]
     """
 
-    def __init__(self, inputs, targets, batch_size=64, **kwargs):
+    def __init__(self, inputs: Any, targets: Any, batch_size: int | None = 64, **kwargs: Any):
         super().__init__(inputs, None, batch_size, **kwargs)
         value_range = kwargs.get("value_range")
-        self.targets = check_image_array(targets, "targets", value_range, max_channels=8)
+        self.targets: np.ndarray = check_image_array(targets, "targets", value_range, False, 8)
         if len(self.targets) != len(self.images):
             raise ValueError(
                 f"There are {len(self.images)} inputs and {len(self.targets)} targets: a pair has "

@@ -7,6 +7,7 @@ from keras_gans.data.checks import check_batch_size, check_image_array, check_si
 from keras_gans.data.images import fit_image, from_uint8
 from keras_gans.data.opening import open_examples
 from keras_gans.data.order import EpochKey, check_seed, permutation
+from keras_gans.typing import Any, PathLike
 
 
 class QuadrupleDataset(keras.utils.PyDataset):
@@ -33,10 +34,22 @@ class QuadrupleDataset(keras.utils.PyDataset):
     (2, [(4, 32, 32, 3), (4, 32, 32, 3)])
     """
 
-    def __init__(self, x, guide_x, y, guide_y, batch_size=4, shuffle=True, swap=False, seed=0):
+    def __init__(
+        self,
+        x: Any,
+        guide_x: Any,
+        y: Any,
+        guide_y: Any,
+        batch_size: int = 4,
+        shuffle: bool = True,
+        swap: bool = False,
+        seed: int = 0,
+    ):
         super().__init__()
         given = {"x": x, "guide_x": guide_x, "y": y, "guide_y": guide_y}
-        self.arrays = [check_image_array(a, name, max_channels=8) for name, a in given.items()]
+        self.arrays: list[np.ndarray] = [
+            check_image_array(a, name, max_channels=8) for name, a in given.items()
+        ]
         for name, array in zip(given, self.arrays, strict=True):
             if array.shape[:3] != self.arrays[0].shape[:3]:
                 raise ValueError(
@@ -44,19 +57,21 @@ class QuadrupleDataset(keras.utils.PyDataset):
                     "of one size are wanted."
                 )
         check_batch_size(batch_size, len(self.arrays[0]), "the data")
-        self.batch_size, self.shuffle, self.swap = int(batch_size), bool(shuffle), bool(swap)
-        self.seed = check_seed(seed)
-        self.epoch_key = EpochKey()
+        self.batch_size: int = int(batch_size)
+        self.shuffle: bool = bool(shuffle)
+        self.swap: bool = bool(swap)
+        self.seed: int = check_seed(seed)
+        self.epoch_key: EpochKey = EpochKey()
         self._epoch, self._pass = None, None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.arrays[0]) // self.batch_size
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         self._pass = None
         self._epoch = self.epoch_key.next()
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[tuple[np.ndarray, ...]]:
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
         epoch = self.epoch_key.epoch if self._epoch is None else self._epoch
@@ -83,8 +98,13 @@ class QuadrupleDataset(keras.utils.PyDataset):
 
 
 def load_quadruples(
-    name, data_dir=None, split="train", key="codepoint", domain="style", image_size=None
-):
+    name: str,
+    data_dir: PathLike | None = None,
+    split: str = "train",
+    key: str = "codepoint",
+    domain: str = "style",
+    image_size: int | tuple[int, int] | None = None,
+) -> tuple[np.ndarray, list[str], list[str]]:
     """A data set of TensorFlow Datasets whose images are one thing in each of several domains.
 
     Any two domains, with a guide of each image, make quadruples for `QuadrupleDataset`.

@@ -2,12 +2,13 @@
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from keras_gans.data.checks import check_choice, check_size
 from keras_gans.data.images import RESIZE, fit_image
+from keras_gans.typing import Any
 
 # Sources whose images fit into this many bytes are decoded once and kept.
 CACHE_BYTES = 2**30
@@ -31,12 +32,12 @@ class Source:
 
     name: str
     n: int
-    shape: tuple
+    shape: tuple[int, ...]
     images: np.ndarray | None = None
-    read: Callable | None = None
-    stream: Callable | None = None
+    read: Callable[..., Any] | None = None
+    stream: Callable[[], Any] | None = None
     labels: np.ndarray | None = None
-    class_names: list | None = None
+    class_names: list[str] | None = None
 
 
 @dataclasses.dataclass
@@ -47,31 +48,31 @@ class Options:
         ValueError: a size, number of channels or way to resize that there is not.
     """
 
-    size: tuple | None = None
+    size: int | tuple[int, int] | None = None
     split: str = "train"
     labels: bool | str = False
     channels: int | None = None
     resize: str | None = None
     image_key: str | None = None
-    value_range: tuple | None = None
+    value_range: tuple[float, float] | None = None
     cache: bool | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.size = check_size(self.size)
         check_choice("channels", self.channels, (None, 1, 3))
         check_choice("resize", self.resize, (None, *RESIZE))
 
     @property
-    def label_name(self):
+    def label_name(self) -> str | None:
         """The one label asked for by name, or None."""
         return self.labels if isinstance(self.labels, str) and self.labels != "auto" else None
 
-    def fits(self, n, shape):
+    def fits(self, n: int, shape: tuple[int, ...]) -> bool:
         """Whether `n` uint8 images of `shape` are to be kept in memory."""
         return n * int(np.prod(shape)) <= CACHE_BYTES if self.cache is None else self.cache
 
 
-def split_slice(split, n_of, where):
+def split_slice(split: str, n_of: Mapping[str, int], where: object) -> tuple[str, slice]:
     """The name of a split and the slice of it that `"train[:80%]"`-like text selects.
 
     Args:
@@ -99,7 +100,7 @@ def split_slice(split, n_of, where):
     return match[1], part
 
 
-def in_memory(name, images, options, **kwargs):
+def in_memory(name: str, images: np.ndarray, options: Options, **kwargs: Any) -> Source:
     """The `Source` of an array of images, cropped, resized and converted as `options` say.
 
     Args:

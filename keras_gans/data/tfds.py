@@ -4,16 +4,18 @@ import contextlib
 import logging
 import os
 import pathlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from keras_gans import registry
 from keras_gans.data.images import first_line, fit_image
-from keras_gans.data.sources import Source
+from keras_gans.data.sources import Options, Source
 from keras_gans.errors import nearest
+from keras_gans.typing import Any, PathLike
 
 
-def open_tfds(name, data_dir, download, options):
+def open_tfds(name: str, data_dir: PathLike | None, download: bool, options: Options) -> Source:
     """The `Source` of a data set of TensorFlow Datasets.
 
     Args:
@@ -83,13 +85,14 @@ class TfdsExamples:
         splits: dictionary, name of a split -> its number of examples.
     """
 
-    def __init__(self, builder):
+    def __init__(self, builder: Any):
         self._builder = builder
-        self.name = builder.name
-        self.features = builder.info.features
-        self.splits = {name: s.num_examples for name, s in builder.info.splits.items()}
+        self.name: str = builder.name
+        self.features: Any = builder.info.features
+        splits = builder.info.splits
+        self.splits: dict[str, int] = {name: s.num_examples for name, s in splits.items()}
 
-    def examples(self, split, keys):
+    def examples(self, split: str, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Iterates over the examples of a split, dictionaries of `keys`."""
         if split.partition("[")[0] not in self.splits:
             raise ValueError(
@@ -98,7 +101,7 @@ class TfdsExamples:
             )
         return _decoded(self._builder, split, keys).as_numpy_iterator()
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """What a packed copy has to say: the kinds of features, and the choices made by default."""
         from tensorflow_datasets.core import features
 
@@ -156,7 +159,7 @@ def _examples(builder, split, image_key, label_key, shape, fit):
 
 
 @contextlib.contextmanager
-def without_log(phrase):
+def without_log(phrase: str) -> Iterator[None]:
     """Leave out the log lines of tfds that hold `phrase`."""
     logger = logging.getLogger("absl")
 
@@ -170,7 +173,7 @@ def without_log(phrase):
         logger.removeFilter(keep)
 
 
-def open_builder(name, data_dir, download=False):
+def open_builder(name: str, data_dir: PathLike | None, download: bool = False) -> Any:
     """The prepared builder of a data set; arguments and errors as in `open_tfds`."""
     try:
         import tensorflow_datasets as tfds

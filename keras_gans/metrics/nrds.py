@@ -33,11 +33,11 @@ class NRDSResult:
         settings: dictionary: numbers of samples, epochs, batch size, steps an epoch, seed, network.
     """
 
-    scores: dict
-    areas: dict
-    curves: dict
+    scores: dict[str, float]
+    areas: dict[str, float]
+    curves: dict[str, np.ndarray]
     real_curve: np.ndarray
-    settings: dict
+    settings: dict[str, Any]
 
     @property
     def ranking(self) -> list[str]:

@@ -5,6 +5,7 @@ import importlib
 from keras_gans.errors import former_names
 from keras_gans.recipes.recipe import Recipe, dumps, load, save
 from keras_gans.recipes.schema import RecipeError, presets
+from keras_gans.typing import Any
 
 __all__ = [
     "Recipe",
@@ -33,7 +34,7 @@ _ON_USE = {
 _former = former_names(__name__, bundled=presets, validate=load)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _ON_USE:
         return getattr(importlib.import_module(f"{__name__}.{_ON_USE[name]}"), name)
     return _former(name)

@@ -12,9 +12,10 @@ from keras_gans.recipes import configs, reading, vocabulary
 from keras_gans.recipes.recipe import Recipe, load
 from keras_gans.recipes.schema import RecipeError
 from keras_gans.training.optimizer import serialize_optimizer
+from keras_gans.typing import Any, RecipeLike
 
 
-def build(recipe):
+def build(recipe: RecipeLike) -> tuple[keras.Model, Any]:
     """The compiled model and the data of a recipe.
 
     Args:
@@ -80,7 +81,7 @@ def _check_data(recipe):
         )
 
 
-def build_data(recipe):
+def build_data(recipe: RecipeLike) -> Any:
     """The data of a recipe: batches of `batch_size` images for each update in a step.
 
     Without a `batch_size`, batches as `keras_gans.data.load` makes them by itself.
@@ -108,7 +109,7 @@ def build_data(recipe):
     return dataset
 
 
-def build_model(recipe, channels=None):
+def build_model(recipe: RecipeLike, channels: int | None = None) -> keras.Model:
     """The compiled model of a recipe.
 
     Args:
@@ -164,7 +165,7 @@ def _networks(recipe, section, channels):
     return builder(image_size=size, channels=channels, seed=recipe.seed, **section)
 
 
-def channels_of(data):
+def channels_of(data: Any) -> int:
     """Channels of the images of a dataset."""
     spec = getattr(data, "element_spec", None)
     arrays = keras.tree.flatten(data[0] if spec is None else spec)
@@ -172,7 +173,7 @@ def channels_of(data):
     return int([x for x in arrays if len(x.shape) == 4][-1].shape[-1])
 
 
-def describe(model):
+def describe(model: keras.Model) -> Recipe:
     """The recipe of a model, as far as a model knows it: no data, and no length.
 
     Its networks are those of a file `config.json` beside the recipe, as `zoo.publish` writes it.

@@ -1,8 +1,10 @@
 """What a publisher states about an entry of the zoo: the card section of a recipe."""
 
 import re
+from collections.abc import Mapping
 
 from keras_gans.errors import nearest
+from keras_gans.typing import Any
 
 REQUIRED = ("summary", "data")
 STATED = (*REQUIRED, "hardware", "seconds", "images_per_second", "scores", "limits", "notes")
@@ -13,7 +15,7 @@ SECTION = ("name", "summary", "data", "limits", "notes", "discriminator")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 
 
-def check_name(name):
+def check_name(name: Any) -> str:
     """Return `name`, or raise `ValueError` where it could not name a folder on every system."""
     if not isinstance(name, str) or not NAME.match(name) or name.endswith("."):
         raise ValueError(
@@ -23,7 +25,7 @@ def check_name(name):
     return name
 
 
-def check_section(section):
+def check_section(section: Mapping[str, Any]) -> None:
     """Check the card section of a recipe; an empty one is no card."""
     if not section:
         return
@@ -39,7 +41,7 @@ def check_section(section):
         )
 
 
-def check_stated(card):
+def check_stated(card: Mapping[str, Any]) -> None:
     """Check what a publisher states about an entry.
 
     Args:

@@ -4,6 +4,7 @@ import math
 
 from keras_gans.recipes import card, vocabulary
 from keras_gans.recipes.schema import RecipeError, check_keys
+from keras_gans.typing import Any
 
 # The keys that this module knows; those of data, networks, model and optimizers are the arguments
 # of the functions and classes they are handed to (`vocabulary.allowed`).
@@ -11,7 +12,7 @@ SCHEDULE = ("epochs", "steps", "batch_size", "seed")
 EVALUATION = ("samples", "seed")
 
 
-def check(recipe):
+def check(recipe: Any) -> None:
     """Check a recipe's keys, names and ranges.
 
     Raises:

@@ -8,11 +8,12 @@ import keras
 
 from keras_gans import layers, losses, models, networks  # noqa: F401  (registers their classes)
 from keras_gans.training.blank import blank_weights
+from keras_gans.typing import Any, Config
 
 FORMAT = 1
 
 
-def check_config(config, what):
+def check_config(config: Any, what: object) -> None:
     """Raise `ValueError` where a serialized object needs code that is neither Keras's nor ours.
 
     Lambda layers (stored code) and custom classes would make an entry that others cannot load.
@@ -38,7 +39,7 @@ def check_config(config, what):
         check_config(value, what)
 
 
-def read_config(data, what):
+def read_config(data: bytes, what: object) -> Config:
     """The content of an entry's `config.json`, from its bytes."""
     try:
         config = json.loads(data)
@@ -51,14 +52,14 @@ def read_config(data, what):
     return config
 
 
-def network_to_config(network, what):
+def network_to_config(network: keras.Model, what: object) -> Config:
     """A network's configuration, checked by `check_config`."""
     config = keras.saving.serialize_keras_object(network)
     check_config(config, what)
     return json.loads(json.dumps(config))
 
 
-def network_from_config(config, what, blank=False):
+def network_from_config(config: Config, what: object, blank: bool = False) -> keras.Model:
     """A network from its configuration, checked by `check_config`.
 
     Args:

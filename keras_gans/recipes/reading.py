@@ -5,11 +5,12 @@ import numpy as np
 from keras_gans import data
 from keras_gans.data.loading import read
 from keras_gans.recipes.recipe import load
+from keras_gans.typing import PathLike, RecipeLike
 
 OF_BATCHES = ("shuffle", "augment", "drop_remainder")
 
 
-def examples_of(recipe, count):
+def examples_of(recipe: RecipeLike, count: int) -> tuple[tuple[np.ndarray, ...], np.ndarray | None]:
     """A few images that a method was not trained on, to look at, from all over the split "test".
 
     Of the recipe's own split where the data has no "test".
@@ -40,7 +41,12 @@ def examples_of(recipe, count):
     return (images, second[chosen]), None
 
 
-def read_arrays(recipe, split=None, data_dir=None, dtype="float32"):
+def read_arrays(
+    recipe: RecipeLike,
+    split: str | None = None,
+    data_dir: PathLike | None = None,
+    dtype: str = "float32",
+) -> tuple[np.ndarray, np.ndarray | None, list[str] | None]:
     """The images of a recipe's data, without augmentation, in their own order.
 
     Args:
@@ -71,6 +77,6 @@ def read_arrays(recipe, split=None, data_dir=None, dtype="float32"):
     return images, source.labels, source.class_names
 
 
-def parts_of(recipe):
+def parts_of(recipe: RecipeLike) -> dict[str, str]:
     """The recipe's `splits`."""
     return load(recipe).splits

@@ -1,10 +1,10 @@
 """`Recipe`: one training run, parsed and validated once, and what follows from it."""
 
-import collections.abc
 import copy
 import functools
 import pathlib
 import types
+from collections.abc import Iterator, Mapping
 
 import yaml
 
@@ -12,6 +12,7 @@ from keras_gans import registry
 from keras_gans.files import replacing
 from keras_gans.recipes import schema
 from keras_gans.recipes.schema import SECTIONS, RecipeError
+from keras_gans.typing import Any, PathLike, RecipeLike
 
 HEADER = """\
 # One training run. data, networks, model, optimizers: arguments of keras_gans.data.load, of a
@@ -24,7 +25,7 @@ HEADER = """\
 """
 
 
-class Recipe(collections.abc.Mapping):
+class Recipe(Mapping[str, Mapping[str, Any]]):
     """The settings of one training run: data, networks, method, optimizers, schedule.
 
     Made by `keras_gans.recipes.load`. It does not change: `changed` gives another recipe. As a
@@ -48,38 +49,38 @@ class Recipe(collections.abc.Mapping):
     8
     """
 
-    def __init__(self, sections):
+    def __init__(self, sections: Mapping[str, Any]):
         from keras_gans.recipes import checking  # needs Keras, which reading does not
 
         self._sections = schema.complete(copy.deepcopy(_plain(sections)))
         checking.check(self)
 
-    def __getitem__(self, section):
+    def __getitem__(self, section: str) -> Mapping[str, Any]:
         return types.MappingProxyType(self._sections[section])
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(SECTIONS)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(SECTIONS)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Mapping[str, Any]:
         if name in SECTIONS:
             return self[name]
         raise AttributeError(f"A recipe has no {name!r}; its sections are {', '.join(SECTIONS)}.")
 
-    def __eq__(self, other):
-        return isinstance(other, collections.abc.Mapping) and self.as_dict() == _plain(other)
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapping) and self.as_dict() == _plain(other)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         method = self.model.get("method")
         return f"<Recipe: {method} on {self.data.get('name')}>"
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, dict[str, Any]]:
         """A copy of all sections as plain dictionaries and lists."""
         return copy.deepcopy(self._sections)
 
-    def changed(self, changes):
+    def changed(self, changes: Mapping[str, Any]) -> "Recipe":
         """Another recipe, with other values.
 
         Args:
@@ -101,7 +102,7 @@ class Recipe(collections.abc.Mapping):
                 target[last] = _plain(value)
         return Recipe(sections)
 
-    def require(self, *keys):
+    def require(self, *keys: str) -> None:
         """Raise `RecipeError` where a value that a run cannot do without is missing."""
         for key in keys:
             section, name = key.split(".")
@@ -111,42 +112,42 @@ class Recipe(collections.abc.Mapping):
     # What follows from the sections
 
     @functools.cached_property
-    def method(self):
+    def method(self) -> registry.Declaration | None:
         """The declaration of the method (`keras_gans.registry`), or None where none is named."""
         name = self.model.get("method")
         return None if name is None else schema.method_of(name)
 
     @property
-    def seed(self):
+    def seed(self) -> int:
         """Integer, of weights, noise and the order of the data."""
         return self.schedule.get("seed") or 0
 
     @property
-    def learns_from(self):
+    def learns_from(self) -> str | None:
         """What the method learns from: "images", "labels" beside them, "pairs", or None."""
         return None if self.method is None else self.method.value.learns_from
 
     @property
-    def has_pairs(self):
+    def has_pairs(self) -> bool:
         """Whether the data are pairs of images, (inputs, targets)."""
         return any(self.data.get(key) is not None for key in ("source", "target"))
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int | None:
         """The number of labels that the networks know, or None."""
         stated = [self.model.get("num_classes")]
         stated += [self.networks.get(key) for key in ("num_classes", "num_domains")]
         return next((n for n in stated if n is not None), None)
 
     @property
-    def labels(self):
+    def labels(self) -> bool | str:
         """Which labels the data are read with: False, True, or the name of one of several."""
         if self.num_classes is None and self.learns_from != "labels":
             return False
         return self.data.get("labels") or True
 
     @property
-    def d_steps(self):
+    def d_steps(self) -> int:
         """Updates of the discriminator in a step."""
         stated = self.model.get("d_steps")
         if stated is not None or self.method is None:
@@ -154,28 +155,28 @@ class Recipe(collections.abc.Mapping):
         return self.method.value.default_d_steps(self.model.get("objective"))
 
     @property
-    def splits(self):
+    def splits(self) -> dict[str, str]:
         """Dictionary, "train" and "test" -> the split of the data that stands for it."""
         known = registry.all("data set").get(self.data.get("name"))
         own = None if known is None else known.about.get("splits")
         return own or {"train": "train", "test": "test"}
 
     @property
-    def stated_card(self):
+    def stated_card(self) -> dict[str, Any]:
         """What the card states, as `keras_gans.zoo.publish` takes it."""
         own = ("name", "discriminator")
         return {k: v for k, v in self.as_dict()["card"].items() if v is not None and k not in own}
 
     # Files
 
-    def dumps(self):
+    def dumps(self) -> str:
         """The recipe as YAML text, with a comment that says what it is."""
         filled = self.as_dict()
         if not filled["card"]:
             del filled["card"]  # most runs have none
         return HEADER + yaml.safe_dump(filled, sort_keys=False, allow_unicode=True, width=100)
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Write the recipe as a YAML file, replaced in one move."""
         with replacing(path) as temporary:
             pathlib.Path(temporary).write_text(self.dumps(), encoding="utf-8")
@@ -183,12 +184,12 @@ class Recipe(collections.abc.Mapping):
 
 def _plain(value):
     """Mappings as dictionaries, at every depth."""
-    if isinstance(value, collections.abc.Mapping):
+    if isinstance(value, Mapping):
         return {k: _plain(v) for k, v in value.items()}
     return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
-def load(source):
+def load(source: RecipeLike) -> Recipe:
     """Read a recipe and check it.
 
     Args:
@@ -210,7 +211,7 @@ def load(source):
     """
     if isinstance(source, Recipe):
         return source
-    if isinstance(source, collections.abc.Mapping):
+    if isinstance(source, Mapping):
         return Recipe(source)
     path = schema.find(source)
     sections, lines = schema.read(path)
@@ -225,11 +226,11 @@ def load(source):
         raise RecipeError(f"{where}: {error}", error.key) from None
 
 
-def save(recipe, path):
+def save(recipe: RecipeLike, path: PathLike) -> None:
     """Write a recipe (`Recipe`, or what `load` takes) as a YAML file, replaced in one move."""
     load(recipe).save(path)
 
 
-def dumps(recipe):
+def dumps(recipe: RecipeLike) -> str:
     """A recipe as YAML text."""
     return load(recipe).dumps()

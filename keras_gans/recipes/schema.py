@@ -6,11 +6,13 @@ Keras is imported on use: the command line shows its help, and chooses a backend
 import os
 import pathlib
 import re
+from collections.abc import Iterable
 
 import yaml
 
 from keras_gans import registry
 from keras_gans.errors import nearest
+from keras_gans.typing import Any, PathLike
 
 PRESETS = pathlib.Path(__file__).parent / "presets"
 SECTIONS = ("data", "networks", "model", "optimizers", "schedule", "evaluation", "card")
@@ -23,7 +25,7 @@ class RecipeError(ValueError):
         key: the key that is wrong, a tuple such as ("networks", "width"), or None.
     """
 
-    def __init__(self, message, key=None):
+    def __init__(self, message: str, key: tuple[str, ...] | None = None):
         super().__init__(message)
         self.key = key
 
@@ -48,12 +50,12 @@ _Loader.add_implicit_resolver(
 )
 
 
-def presets():
+def presets() -> list[str]:
     """Names of the recipes that come with this library, sorted."""
     return sorted(p.stem for p in PRESETS.glob("*.yaml"))
 
 
-def find(source):
+def find(source: PathLike) -> pathlib.Path:
     """The path of a recipe's file, or of a preset."""
     path = pathlib.Path(os.fspath(source))
     if path.is_file():
@@ -66,7 +68,7 @@ def find(source):
     )
 
 
-def read(path):
+def read(path: PathLike) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     """A recipe's sections as they are written, without checking their keys.
 
     Args:
@@ -101,7 +103,7 @@ def _lines(node, path=()):
         yield from _lines(value, below)
 
 
-def complete(sections, what="The recipe"):
+def complete(sections: Any, what: str = "The recipe") -> dict[str, Any]:
     """All sections of a recipe, those that are not there as empty ones.
 
     Raises:
@@ -123,7 +125,7 @@ def complete(sections, what="The recipe"):
     return {name: sections.get(name) or {} for name in SECTIONS}
 
 
-def method_of(name):
+def method_of(name: str) -> registry.Declaration:
     """The declaration of a method that recipes can train.
 
     Raises:
@@ -142,7 +144,9 @@ def method_of(name):
     return found
 
 
-def check_keys(what, given, known, path=None):
+def check_keys(
+    what: str, given: Iterable[str], known: Iterable[str], path: tuple[str, ...] | None = None
+) -> None:
     """Raise `RecipeError` for the first key of `given` that is not in `known`."""
     for key in given:
         if key not in known:

@@ -5,6 +5,7 @@ a section are the arguments of what it is handed to.
 """
 
 import inspect
+from collections.abc import Callable, Iterable, Mapping
 
 import keras
 
@@ -12,9 +13,10 @@ from keras_gans import data, registry
 from keras_gans.errors import nearest
 from keras_gans.models.encoder_decoder import decoupled_networks
 from keras_gans.recipes.schema import RecipeError, check_keys
+from keras_gans.typing import Any, Config
 
 
-def needed(cls):
+def needed(cls: type) -> list[str]:
     """The arguments of a class that have no default: a method's networks."""
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
     return [
@@ -22,7 +24,7 @@ def needed(cls):
     ]
 
 
-def arguments(function):
+def arguments(function: Callable[..., Any]) -> list[str]:
     """Names of a function's or class's arguments, those of its base classes included."""
     names, classes = [], function.__mro__ if inspect.isclass(function) else [None]
     for cls in classes:
@@ -35,7 +37,7 @@ def arguments(function):
     return names
 
 
-def optimizers():
+def optimizers() -> dict[str, Any]:
     """Dictionary, name in a recipe -> class: those of Keras, and this library's."""
     found = vars(keras.optimizers).values()
     found = [c for c in found if inspect.isclass(c) and issubclass(c, keras.optimizers.Optimizer)]
@@ -44,7 +46,7 @@ def optimizers():
     return {**own, **{name: x.value for name, x in registry.all("optimizer").items()}}
 
 
-def schedules():
+def schedules() -> dict[str, Any]:
     """Dictionary, name in a recipe -> learning rate schedule, Keras's or this library's."""
     module = keras.optimizers.schedules
     found = [c for c in vars(module).values() if inspect.isclass(c)]
@@ -53,12 +55,14 @@ def schedules():
     return {**known, **{name: x.value for name, x in own.items()}}
 
 
-def snake_case(name):
+def snake_case(name: str) -> str:
     """Keras's `ExponentialDecay` -> `exponential_decay`."""
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
-def choose(what, name, known, key=None):
+def choose(
+    what: str, name: Any, known: Mapping[str, Any], key: tuple[str, ...] | None = None
+) -> Any:
     """The value of `name` in `known`, or a `RecipeError` with the nearest names."""
     if not isinstance(name, str) or name not in known:
         raise RecipeError(
@@ -72,14 +76,14 @@ def choose(what, name, known, key=None):
 # The keys of each section
 
 
-def allowed(section, recipe):
+def allowed(section: str, recipe: Any) -> list[str]:
     """The keys that the section "data", "networks" or "model" of this recipe may have."""
     if section == "data":
         return data_keys(recipe)
     return network_keys(recipe, recipe.networks) if section == "networks" else model_keys(recipe)
 
 
-def data_keys(recipe):
+def data_keys(recipe: Any) -> list[str]:
     """The arguments of what reads the data; some come from the schedule and the model."""
     own = {"name", "name_or_path", "batch_size", "seed", "dtype"}
     if not recipe.has_pairs:
@@ -88,7 +92,7 @@ def data_keys(recipe):
     return ["name", *(n for n in arguments(data.load_pairs) if n not in own), *of_batches]
 
 
-def network_keys(recipe, section):
+def network_keys(recipe: Any, section: Mapping[str, Any]) -> list[str]:
     """The arguments of a builder; those that the model has too stand in its section."""
     if section.get("config") is not None:
         return ["config"]
@@ -102,7 +106,7 @@ def network_keys(recipe, section):
     return ["name", *(n for n in known if n not in own), "discriminator"]
 
 
-def model_keys(recipe):
+def model_keys(recipe: Any) -> list[str]:
     """The arguments of a method but its networks and what it settles itself."""
     if recipe.method is None:
         # A recipe without a method is for a generator of latents, as far as one can say.
@@ -119,7 +123,7 @@ _OF_KERAS += ("seed", "name", "dtype", "trainable")
 # Objects from their sections
 
 
-def check_optimizer(player, optimizer):
+def check_optimizer(player: str, optimizer: Any) -> None:
     """Check the name and the keys of a player's optimizer."""
     key = ("optimizers", player)
     if not isinstance(optimizer, dict) or "name" not in optimizer:
@@ -137,7 +141,7 @@ def check_optimizer(player, optimizer):
         check_keys(f"learning rate of {player!r}", rate, [*arguments(schedule), "name"], key)
 
 
-def make_optimizer(config):
+def make_optimizer(config: Mapping[str, Any]) -> keras.optimizers.Optimizer:
     """A new optimizer from its section of a recipe."""
     config = dict(config)
     cls = optimizers()[config.pop("name")]
@@ -148,7 +152,7 @@ def make_optimizer(config):
     return cls(**config)
 
 
-def losses_of(recipe):
+def losses_of(recipe: Any) -> dict[str, Any]:
     """Dictionary, "objective" and "penalty" -> what the recipe's model section says of them."""
     found = {}
     for kind in ("objective", "penalty"):
@@ -161,7 +165,7 @@ def losses_of(recipe):
     return found
 
 
-def make(kind, config):
+def make(kind: str, config: str | Mapping[str, Any]) -> Any:
     """A penalty or an objective from its name, or from a mapping with a name and its arguments."""
     config = {"name": config} if isinstance(config, str) else dict(config)
     key = ("model", kind)
@@ -171,7 +175,9 @@ def make(kind, config):
     return cls(**config)
 
 
-def model_of(method, built, seed, options):
+def model_of(
+    method: registry.Declaration, built: Iterable[keras.Model], seed: int, options: Config
+) -> keras.Model:
     """A method with the networks of a builder, which are its arguments of the same names.
 
     Args:

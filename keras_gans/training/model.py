@@ -58,8 +58,8 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
     Example: `examples/write_your_own_method.py`.
     """
 
-    log_names = ()
-    images_per_step = None
+    log_names: tuple[str, ...] = ()
+    images_per_step: int | None = None
     learns_from = "images"  # or "labels" beside them, "pairs", "quadruples": the data of a batch
     needs_classes = False  # whether it makes no sense without labels
     objectives = None  # the names that the argument `objective` takes; None for all objectives

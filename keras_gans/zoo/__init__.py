@@ -2,6 +2,7 @@
 
 import importlib
 
+from keras_gans.typing import Any
 from keras_gans.zoo.catalogue import card, load, write_index
 from keras_gans.zoo.catalogue import list_entries as list
 from keras_gans.zoo.exporting import export
@@ -31,7 +32,7 @@ _ON_USE = {
 }
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _ON_USE:
         return getattr(importlib.import_module(f"{__name__}.{_ON_USE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

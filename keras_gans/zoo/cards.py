@@ -2,14 +2,14 @@
 
 from keras_gans import tasks
 from keras_gans.recipes.card import check_stated
+from keras_gans.typing import Any
 
 README = "README.md"
 __all__ = ["README", "check_stated", "number", "render", "shapes", "usage"]
 SAMPLES = 2000  # images that scores are measured on, where nobody says another number
 
 
-
-def render(card):
+def render(card: dict[str, Any]) -> str:
     """The Markdown text of a card.
 
     Args:
@@ -33,7 +33,7 @@ def render(card):
     return "\n\n".join(s for s in sections if s) + "\n"
 
 
-def usage(card):
+def usage(card: dict[str, Any]) -> str:
     """The three lines of Python that load an entry and make images."""
     load = f'import keras_gans\nentry = keras_gans.zoo.load("{card["name"]}")\n'
     return f"{load}images = {tasks.of_card(card).usage(card['architecture'])}"
@@ -102,7 +102,7 @@ def _scores(scores):
     return "\n".join(rows)
 
 
-def number(value):
+def number(value: Any) -> str:
     """A score as a card shows it."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 

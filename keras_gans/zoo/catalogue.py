@@ -4,12 +4,18 @@ import os
 import pathlib
 
 from keras_gans import registry, tasks
+from keras_gans.typing import Any, PathLike
 from keras_gans.zoo import architectures, cards, download, store
 
 ZOO_URL = "KERAS_GANS_ZOO_URL"
 
 
-def list_entries(path=None, cache_dir=None, base_url=None, trained_only=False):
+def list_entries(
+    path: PathLike | None = None,
+    cache_dir: PathLike | None = None,
+    base_url: str | None = None,
+    trained_only: bool = False,
+) -> list[str]:
     """Names of the entries that can be loaded.
 
     Those of paper size on ImageNet are architectures only: there are no weights to ship, and
@@ -45,7 +51,14 @@ def list_entries(path=None, cache_dir=None, base_url=None, trained_only=False):
     return sorted(names | set(download.remote_index(url)) if url else names)
 
 
-def load(name, training=False, cache_dir=None, base_url=None, path=None, weights="trained"):
+def load(
+    name: str,
+    training: bool = False,
+    cache_dir: PathLike | None = None,
+    base_url: str | None = None,
+    path: PathLike | None = None,
+    weights: str | None = "trained",
+) -> Any:
     """Load a trained entry, or build an architecture.
 
     An entry of a model with a generator makes images (`generate`), one of a model that translates
@@ -89,7 +102,12 @@ def load(name, training=False, cache_dir=None, base_url=None, path=None, weights
     return open_folder(locate(name, cache_dir, base_url, path), training, weights=weights)
 
 
-def open_folder(folder, training=False, name=None, weights="trained"):
+def open_folder(
+    folder: PathLike,
+    training: bool = False,
+    name: str | None = None,
+    weights: str | None = "trained",
+) -> Any:
     """The entry in a folder, of the class of its kind; arguments as in `load`.
 
     Raises:
@@ -110,7 +128,12 @@ def open_folder(folder, training=False, name=None, weights="trained"):
     return entry_class(folder, training, name, weights)
 
 
-def card(name, cache_dir=None, base_url=None, path=None):
+def card(
+    name: str,
+    cache_dir: PathLike | None = None,
+    base_url: str | None = None,
+    path: PathLike | None = None,
+) -> str:
     """The card of an entry, Markdown text rendered from its metadata.
 
     Args:
@@ -130,7 +153,12 @@ def card(name, cache_dir=None, base_url=None, path=None):
     return cards.render(store.EntryFolder(folder).card)
 
 
-def locate(name, cache_dir=None, base_url=None, path=None):
+def locate(
+    name: str,
+    cache_dir: PathLike | None = None,
+    base_url: str | None = None,
+    path: PathLike | None = None,
+) -> pathlib.Path:
     """The folder of an entry, downloaded where it has to be; arguments as in `load`."""
     store.check_name(name)
     if path is not None:
@@ -151,7 +179,12 @@ def locate(name, cache_dir=None, base_url=None, path=None):
     raise store.unknown(name, list_entries(cache_dir=cache_dir), f"the zoo and its cache {cache}")
 
 
-def is_architecture(name, cache_dir=None, base_url=None, path=None):
+def is_architecture(
+    name: str,
+    cache_dir: PathLike | None = None,
+    base_url: str | None = None,
+    path: PathLike | None = None,
+) -> bool:
     """Whether a name stands for an architecture here: no entry has taken it."""
     if name not in architectures.ARCHITECTURES or path is not None or base_url is not None:
         return False
@@ -161,7 +194,7 @@ def is_architecture(name, cache_dir=None, base_url=None, path=None):
     return not url or name not in download.remote_index(url)
 
 
-def write_index(path):
+def write_index(path: PathLike) -> None:
     """Write `index.json` of a folder of entries: what a server of that folder has to offer.
 
     `publish` does it; needed after removing an entry by hand.

@@ -1,6 +1,7 @@
 """What a model is measured against, and beside: real images, and what trivial models make."""
 
 import functools
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -14,13 +15,23 @@ from keras_gans.metrics.sources import Pictures, Samples, Translations, as_float
 from keras_gans.models import Sampler, sampling
 from keras_gans.recipes.building import build_data
 from keras_gans.recipes.reading import parts_of, read_arrays
+from keras_gans.recipes.recipe import Recipe
+from keras_gans.typing import Any, PathLike, RecipeLike
 from keras_gans.zoo.cards import SAMPLES
 
 _RESOLUTION = 16  # images whose sizes are compared
 _OF_TRAINING = ("augment", "shuffle", "drop_remainder", "cache")
 
 
-def compare(model, recipe, data_dir=None, split=None, samples=SAMPLES, seed=0, batch_size=64):
+def compare(
+    model: Any,
+    recipe: Recipe,
+    data_dir: PathLike | None = None,
+    split: str | None = None,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> "Comparison":
     """The `Comparison` of a model, or of a loaded entry.
 
     Args:
@@ -56,14 +67,27 @@ class Comparison:
 
     own = "output"  # what cards call it beside the others
 
-    def __init__(self, model, recipe, data_dir, split, samples, seed, batch_size):
-        self.model, self.recipe, self.data_dir = model, recipe, data_dir
-        self.samples, self.seed, self.batch_size = samples, seed, batch_size
-        self.part = split or recipe["data"].get("split") or parts_of(recipe)["train"]
-        self.split = f"{recipe['data']['name']}/{self.part}"
+    def __init__(
+        self,
+        model: Any,
+        recipe: Recipe,
+        data_dir: PathLike | None,
+        split: str | None,
+        samples: int,
+        seed: int,
+        batch_size: int,
+    ):
+        self.model: Any = model
+        self.recipe: Recipe = recipe
+        self.data_dir: PathLike | None = data_dir
+        self.samples: int = samples
+        self.seed: int = seed
+        self.batch_size: int = batch_size
+        self.part: str = split or recipe["data"].get("split") or parts_of(recipe)["train"]
+        self.split: str = f"{recipe['data']['name']}/{self.part}"
 
     @functools.cached_property
-    def test(self):
+    def test(self) -> tuple[np.ndarray, np.ndarray | None, list[str] | None] | None:
         """Held-out images and what stands beside them, uint8; None where the data has no test."""
         try:
             return read_test(self.recipe, self.data_dir)
@@ -73,16 +97,16 @@ class Comparison:
             return None
 
     @property
-    def held_out(self):
+    def held_out(self) -> np.ndarray | None:
         return None if self.test is None else self.test[0]
 
     classes = None
 
-    def others(self):
+    def others(self) -> list[tuple[sources.Source, Sequence[str]]]:
         """List of (source, names of its metrics): what the model's scores are seen beside."""
         raise NotImplementedError
 
-    def serves(self, metric):
+    def serves(self, metric: str) -> bool:
         """Whether there is all that a metric, by name, needs beside a feature network."""
         there = {
             "labels": self.source.labels is not None,
@@ -93,7 +117,9 @@ class Comparison:
         }
         return all(there[what] for what in facts(registry.get("metric", metric))["needs"])
 
-    def measurement(self, metrics, network="kgnet", **options):
+    def measurement(
+        self, metrics: Iterable[str], network: Any = "kgnet", **options: Any
+    ) -> Measurement:
         """The `keras_gans.metrics.Measurement` of metrics by name; `options` are its other ones."""
         known = [facts(registry.get("metric", name)) for name in metrics]
         held_out = any("held_out" in each["needs"] for each in known)
@@ -129,29 +155,27 @@ class OfLatents(Comparison):
     own = "generator"
 
     @functools.cached_property
-    def real(self):
+    def real(self) -> Any:
         return open_data(self.recipe, self.part, self.data_dir)
 
     @functools.cached_property
-    def source(self):
+    def source(self) -> sources.Source:
         return self._samples(self.model, "samples")
 
     def _samples(self, model, name):
-        return Samples(
-            model, self.samples, self.seed, batch_size=self.batch_size, name=name
-        )
+        return Samples(model, self.samples, self.seed, batch_size=self.batch_size, name=name)
 
     @functools.cached_property
-    def classes(self):
+    def classes(self) -> np.ndarray | None:
         classes = getattr(self.model, "num_classes", None)
         found = class_numbers(self.recipe["data"]["name"], self.real.class_names)
         return found if found is not None and len(found) == classes else None
 
     @property
-    def metrics(self):
+    def metrics(self) -> tuple[str, ...]:
         return ("fd", "novelty", "diversity", *(("accuracy",) if self.classes is not None else ()))
 
-    def others(self):
+    def others(self) -> list[tuple[sources.Source, Sequence[str]]]:
         channels = int(self.model.generator.output_shape[-1])
         blank = Sampler(recipes.build_model(self.recipe, channels).generator)
         mean = mean_image(self.real)
@@ -179,7 +203,7 @@ class _OfImages(Comparison):
     """A model that translates held-out images."""
 
     @functools.cached_property
-    def train(self):
+    def train(self) -> tuple[np.ndarray, np.ndarray | None, list[str] | None]:
         """Training images, what stands beside them, and class names."""
         return read_arrays(self.recipe, self.part, self.data_dir, dtype="uint8")
 
@@ -202,33 +226,33 @@ class _OfImages(Comparison):
 class OfPairs(_OfImages):
     """Translations of held-out pairs; without targets of their own, reconstructions."""
 
-    metrics = ("l1", "psnr", "fd", "novelty", "diversity")
+    metrics: tuple[str, ...] = ("l1", "psnr", "fd", "novelty", "diversity")
 
     @functools.cached_property
-    def pairs(self):
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Held-out inputs and targets."""
         inputs, targets = self._chosen()
         return inputs, inputs if targets is None else targets
 
     @property
-    def real(self):
+    def real(self) -> Any:
         return self.train[0] if self.train[1] is None else self.train[1]
 
     real_images = real
 
     @property
-    def held_out(self):
+    def held_out(self) -> np.ndarray | None:
         return None if self.test is None else self.pairs[1]
 
     @functools.cached_property
-    def source(self):
+    def source(self) -> sources.Source:
         return self._made(self.model.translate, "translations")
 
     def _made(self, translate, name):
         inputs, targets = self.pairs
         return Translations(translate, inputs, targets=targets, name=name)
 
-    def others(self):
+    def others(self) -> list[tuple[sources.Source, Sequence[str]]]:
         inputs, targets = self.pairs
         compared, found = ("l1", "psnr", "fd"), []
         reconstruct = _reconstructing(self.model)
@@ -251,31 +275,31 @@ class OfDomains(_OfImages):
     """Held-out images of labeled domains, each translated to every domain."""
 
     @property
-    def real(self):
+    def real(self) -> Any:
         return self.train[:2]
 
     @property
-    def real_images(self):
+    def real_images(self) -> np.ndarray:
         return self.train[0]
 
     @functools.cached_property
-    def classes(self):
+    def classes(self) -> np.ndarray | None:
         return class_numbers(self.recipe["data"]["name"], self.train[2])
 
     @property
-    def metrics(self):
+    def metrics(self) -> tuple[str, ...]:
         known = ("accuracy",) if self.classes is not None else ()
         return (*known, "intra_fd", "novelty", "diversity")
 
     @functools.cached_property
-    def asked(self):
+    def asked(self) -> tuple[np.ndarray, np.ndarray]:
         """Held-out images, and the domain asked for, one after the other: each to every domain."""
         inputs, _ = self._chosen()
         count = domains_of(self.model)
         return np.tile(np.arange(len(inputs)), count), np.repeat(np.arange(count), len(inputs))
 
     @functools.cached_property
-    def source(self):
+    def source(self) -> sources.Source:
         return self._made(self.model, "translations")
 
     def _made(self, model, name):
@@ -290,7 +314,7 @@ class OfDomains(_OfImages):
             model.translate, inputs, labels.astype("int32"), labels, targets=inputs, name=name
         )
 
-    def others(self):
+    def others(self) -> list[tuple[sources.Source, Sequence[str]]]:
         images, labels, _ = self.train
         inputs, own = self._chosen()
         places, domains = self.asked
@@ -309,7 +333,7 @@ class OfDomains(_OfImages):
         ]
 
 
-def open_data(recipe, split, data_dir=None):
+def open_data(recipe: RecipeLike, split: str, data_dir: PathLike | None = None) -> Any:
     """The images of a recipe's data in batches, each once and as it is, with labels if any."""
     plain = recipes.load(recipe).as_dict()
     own = {k: v for k, v in plain["data"].items() if k not in _OF_TRAINING}
@@ -319,7 +343,9 @@ def open_data(recipe, split, data_dir=None):
     return build_data(recipes.load(plain))
 
 
-def read_test(recipe, data_dir=None):
+def read_test(
+    recipe: RecipeLike, data_dir: PathLike | None = None
+) -> tuple[np.ndarray, np.ndarray | None, list[str] | None]:
     """Held-out images of a recipe's data, uint8, what stands beside them, and class names.
 
     Raises:
@@ -328,13 +354,13 @@ def read_test(recipe, data_dir=None):
     return read_arrays(recipe, parts_of(recipe)["test"], data_dir, dtype="uint8")
 
 
-def domains_of(model):
+def domains_of(model: Any) -> int | None:
     """The number of domains, or of labels, that a translator knows; None of one without."""
     count = getattr(model, "num_domains", None)
     return getattr(model, "num_classes", None) if count is None else count
 
 
-def mean_image(data):
+def mean_image(data: Any) -> np.ndarray:
     """The mean of images as float32 (1, H, W, C) in [-1, 1], a batch at a time.
 
     Args:

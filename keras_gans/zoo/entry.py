@@ -1,11 +1,14 @@
 """What loaded entries of the zoo have in common."""
 
 import io
+import pathlib
 
+import keras
 import numpy as np
 
 from keras_gans import tasks
 from keras_gans.recipes import configs
+from keras_gans.typing import Any, PathLike
 from keras_gans.zoo import cards, weights
 from keras_gans.zoo.store import EntryFolder
 
@@ -15,7 +18,7 @@ REFERENCE = "reference.npz"
 SCALE = 32767
 
 
-def weights_file(network):
+def weights_file(network: str) -> str:
     """Name of the file of a network's weights."""
     return f"{network}.npz"
 
@@ -36,10 +39,18 @@ class LoadedEntry:
 
     main = None
 
-    def __init__(self, folder, training=False, name=None, weights="trained"):
+    def __init__(
+        self,
+        folder: PathLike,
+        training: bool = False,
+        name: str | None = None,
+        weights: str | None = "trained",
+    ):
         files = EntryFolder(folder, name)
         files.verify()
-        self.folder, self.name, self.metadata = files.path, files.name, files.card
+        self.folder: pathlib.Path = files.path
+        self.name: str = files.name
+        self.metadata: dict[str, Any] = files.card
         config = configs.read_config(files.read(CONFIG), f"{CONFIG} of zoo entry {self.name!r}")
         if config.get("kind") != tasks.of(self).kind:
             raise ValueError(
@@ -73,7 +84,7 @@ class LoadedEntry:
         return network
 
     @property
-    def networks(self):
+    def networks(self) -> dict[str, keras.Model]:
         """Dictionary, name -> Keras model, as the method takes them; a copy.
 
         Those of the training are there where the entry was loaded with `training=True`.
@@ -81,7 +92,7 @@ class LoadedEntry:
         return dict(self._networks)
 
     @property
-    def discriminator(self):
+    def discriminator(self) -> keras.Model:
         """The discriminator, of an entry loaded with `training=True`."""
         if "discriminator" not in self._networks:
             raise ValueError(
@@ -91,14 +102,14 @@ class LoadedEntry:
         return self._networks["discriminator"]
 
     @property
-    def card(self):
+    def card(self) -> str:
         return cards.render(self.metadata)
 
     @property
-    def recipe(self):
+    def recipe(self) -> dict[str, Any]:
         return self.metadata["recipe"]
 
-    def reference(self):
+    def reference(self) -> dict[str, np.ndarray]:
         """The arrays of `reference.npz`, a dictionary."""
         with np.load(io.BytesIO(self._reference), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}

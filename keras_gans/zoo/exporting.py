@@ -5,6 +5,7 @@ import shutil
 
 from keras_gans import tasks
 from keras_gans.files import replacing
+from keras_gans.typing import Any, PathLike
 from keras_gans.zoo import store
 
 FORMATS = ("saved_model", "keras", "onnx")
@@ -12,7 +13,9 @@ SAVED_MODEL = "saved_model"
 SMALL = 3 * 2**20  # bytes of a SavedModel that ships without being asked for, at most
 
 
-def export(entry, out=None, format="saved_model", overwrite=False):
+def export(
+    entry: Any, out: PathLike | None = None, format: str = "saved_model", overwrite: bool = False
+) -> pathlib.Path:
     """Write the network of an entry that makes images in a format that other programs read.
 
     Args:
@@ -87,7 +90,7 @@ def _cached(entry, format):
     return folder / f"{entry.name}-{version}{_SUFFIX[format]}"
 
 
-def check_backend():
+def check_backend() -> None:
     """Raise `ValueError` where Keras cannot write a SavedModel."""
     import keras
 
@@ -98,7 +101,7 @@ def check_backend():
         )
 
 
-def write_small_saved_model(task, network, folder):
+def write_small_saved_model(task: Any, network: Any, folder: pathlib.Path) -> None:
     """A SavedModel where the backend is TensorFlow and it takes `SMALL` bytes at most, else none.
 
     Four bytes a weight, and a program: a large one would double the size of an entry, for those few
@@ -113,7 +116,7 @@ def write_small_saved_model(task, network, folder):
         shutil.rmtree(folder)
 
 
-def write_saved_model(task, network, folder):
+def write_saved_model(task: Any, network: Any, folder: PathLike) -> None:
     """A SavedModel with a dynamic batch, whose signature is the task's verb.
 
     Args:

@@ -3,9 +3,11 @@
 import base64
 import html
 import pathlib
+from collections.abc import Iterable
 
 from keras_gans.files import replacing
 from keras_gans.tasks.base import shapes
+from keras_gans.typing import PathLike
 from keras_gans.zoo import cards, store
 
 _STYLE = """
@@ -29,7 +31,7 @@ dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 """
 
 
-def write_gallery(out, folders=None):
+def write_gallery(out: PathLike, folders: Iterable[PathLike] | None = None) -> list[str]:
     """Write a page with the picture, the scores and the usage of every entry.
 
     Nothing is fetched when it is opened: pictures are inside the page. Every file's SHA-256 is

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_gans import registry, tasks
 from keras_gans.training import AdversarialModel
+from keras_gans.typing import Any, PathLike, RecipeLike
 from keras_gans.version import __version__
 from keras_gans.zoo import cards, exporting, store, weights
 from keras_gans.zoo.catalogue import write_index
@@ -15,18 +16,18 @@ from keras_gans.zoo.entry import CONFIG, REFERENCE, weights_file
 
 
 def publish(
-    model,
-    name,
-    card,
-    path="zoo/",
-    recipe=None,
-    discriminator=True,
-    half=True,
-    saved_model="auto",
-    overwrite=False,
-    examples=None,
-    targets=None,
-):
+    model: Any,
+    name: str,
+    card: dict[str, Any],
+    path: PathLike = "zoo/",
+    recipe: RecipeLike | None = None,
+    discriminator: bool = True,
+    half: bool = True,
+    saved_model: bool | str = "auto",
+    overwrite: bool = False,
+    examples: Any = None,
+    targets: Any = None,
+) -> pathlib.Path:
     """Write a trained model as the entry `path`/`name`.
 
     The entry is loaded back, and its images compared with the model's, before it becomes visible

@@ -3,12 +3,15 @@
 import pathlib
 import shutil
 import sys
+from collections.abc import Callable, Iterable, Mapping
 
 import keras
 import numpy as np
 
 from keras_gans import recipes, registry
 from keras_gans.metrics.base import check_counts, facts
+from keras_gans.recipes.recipe import Recipe
+from keras_gans.typing import Any, PathLike, RecipeLike
 from keras_gans.zoo import cards, catalogue, comparison, store
 from keras_gans.zoo.cards import SAMPLES
 
@@ -18,8 +21,14 @@ _TRIVIAL = ("untrained", "mean image", "input copied")
 
 
 def score(
-    source, recipe=None, data_dir=None, samples=SAMPLES, seed=0, progress=True, cache_dir=None
-):
+    source: Any,
+    recipe: RecipeLike | None = None,
+    data_dir: PathLike | None = None,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    progress: bool = True,
+    cache_dir: PathLike | None = None,
+) -> dict[str, dict[str, Any]]:
     """Measure what a card says of a trained model, each score beside what a trivial model gets.
 
     All scores are those of a `keras_gans.metrics.Measurement` through `keras_gans.metrics.kgnet`,
@@ -95,7 +104,7 @@ def score(
     return stated(scores)
 
 
-def update(name, scores, path):
+def update(name: str, scores: Mapping[str, Any], path: PathLike) -> pathlib.Path:
     """Put scores into the card of an entry, in one move; what was there before is whole until then.
 
     Scores that the card has from elsewhere stay.
@@ -131,12 +140,12 @@ def update(name, scores, path):
     return entry.path
 
 
-def aliases(metrics):
+def aliases(metrics: Iterable[str]) -> list[str]:
     """The aliases of the scores of metrics by name."""
     return [a for name in metrics for a in facts(registry.get("metric", name))["scores"]]
 
 
-def find_recipe(source, recipe=None):
+def find_recipe(source: Any, recipe: RecipeLike | None = None) -> Recipe:
     """The recipe of a model or an entry, checked, with the networks' file where it lies."""
     if recipe is None:
         recipe = getattr(source, "recipe", None)
@@ -154,7 +163,7 @@ def find_recipe(source, recipe=None):
     return recipe
 
 
-def factors(name, found, own, called):
+def factors(name: str, found: Mapping[str, Any], own: str, called: str) -> dict[str, Any]:
     """How many times as far as the model trivial ones are, where a score is a distance.
 
     Args:
@@ -176,7 +185,7 @@ def factors(name, found, own, called):
     }
 
 
-def stated(found):
+def stated(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Scores as a card has them; those without a finite value are left out.
 
     Args:
@@ -198,19 +207,21 @@ class Bar:
         shown: bool, whether a terminal shows it.
     """
 
-    def __init__(self, what, count, shown=True):
-        self.what, self.count, self.bar = what, count, None
-        self.shown = shown and sys.stdout.isatty()
+    def __init__(self, what: str, count: int | None, shown: bool = True):
+        self.what: str = what
+        self.count: int | None = count
+        self.bar: Any = None
+        self.shown: bool = shown and sys.stdout.isatty()
 
-    def __enter__(self):
+    def __enter__(self) -> Callable[[int], None] | None:
         return self.update if self.shown else None
 
-    def update(self, done):
+    def update(self, done: int) -> None:
         if self.bar is None:
             print(f"Measuring {self.what}:", flush=True)
             self.bar = keras.utils.Progbar(self.count, unit_name="image")
         self.bar.update(done)
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: Any) -> None:
         if self.bar is not None and self.count is None:
             print()

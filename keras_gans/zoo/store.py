@@ -7,10 +7,12 @@ import pathlib
 import re
 import shutil
 import tempfile
+from collections.abc import Iterable, Sequence
 
 from keras_gans.errors import nearest
 from keras_gans.files import user_folder
 from keras_gans.recipes.card import NAME, check_name
+from keras_gans.typing import Any, PathLike
 
 CARD = "card.json"
 CARD_SUM = "card.json.sha256"
@@ -19,7 +21,7 @@ FORMAT = 1
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
 
 
-def packaged_folder():
+def packaged_folder() -> pathlib.Path:
     """The folder of the entries that came with this library."""
     here = pathlib.Path(__file__).resolve().parent
     installed = here / "entries"
@@ -27,12 +29,12 @@ def packaged_folder():
     return installed if installed.is_dir() else here.parents[1] / "zoo"
 
 
-def cache_folder(cache_dir=None):
+def cache_folder(cache_dir: PathLike | None = None) -> pathlib.Path:
     """The folder of downloaded entries: `cache_dir`, or `zoo` in `keras_gans.files.user_folder`."""
     return user_folder() / "zoo" if cache_dir is None else pathlib.Path(cache_dir)
 
 
-def names_in(folder):
+def names_in(folder: PathLike) -> list[str]:
     """Sorted names of the entries in a folder; none where there is no such folder."""
     folder = pathlib.Path(folder)
     if not folder.is_dir():
@@ -41,7 +43,7 @@ def names_in(folder):
     return sorted(found | {p.parent.name for p in folder.glob(f"*/{CARD}") if _plain(p.parent)})
 
 
-def find(name, folders):
+def find(name: str, folders: Iterable[PathLike]) -> pathlib.Path | None:
     """The folder of an entry, or None."""
     for folder in folders:
         entry = pathlib.Path(folder) / check_name(name)
@@ -52,24 +54,24 @@ def find(name, folders):
     return None
 
 
-def unknown(name, known, where):
+def unknown(name: str, known: Sequence[str], where: object) -> ValueError:
     """The error for an entry that is nowhere."""
     listed = f"there are {', '.join(known)}" if known else "there are none"
     return ValueError(f"Unknown zoo entry {name!r}{nearest(name, known)}; {listed} in {where}.")
 
 
-def digest(data):
+def digest(data: bytes) -> str:
     """SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
-def digest_of_file(path):
+def digest_of_file(path: PathLike) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def check_digest(found, wanted, what):
+def check_digest(found: str, wanted: Any, what: object) -> None:
     """Raise `ValueError` where two digests differ."""
     if found != wanted:
         raise ValueError(
@@ -78,7 +80,7 @@ def check_digest(found, wanted, what):
         )
 
 
-def parse_card(data, name, what):
+def parse_card(data: bytes, name: str, what: object) -> dict[str, Any]:
     """The metadata in the bytes of a card, checked for what reading an entry depends on."""
     try:
         card = json.loads(data)
@@ -113,17 +115,17 @@ class EntryFolder:
         ValueError: the card is damaged, or not a card.
     """
 
-    def __init__(self, path, name=None):
-        self.path = pathlib.Path(path)
-        self.name = name or self.path.name
+    def __init__(self, path: PathLike, name: str | None = None):
+        self.path: pathlib.Path = pathlib.Path(path)
+        self.name: str = name or self.path.name
         data = _read(self.path / CARD, self.path)
         wanted = _read(self.path / CARD_SUM, self.path).decode("ascii", "replace").split()
         wanted = wanted[0] if wanted else ""
         check_digest(digest(data), wanted, f"{CARD} of zoo entry {self.name!r} ({self.path})")
-        self.card_digest = wanted
-        self.card = parse_card(data, self.name, f"{self.path / CARD}")
+        self.card_digest: str = wanted
+        self.card: dict[str, Any] = parse_card(data, self.name, f"{self.path / CARD}")
 
-    def read(self, name):
+    def read(self, name: str) -> bytes:
         """The bytes of one of the entry's files."""
         if name not in self.card["files"]:
             raise ValueError(f"Zoo entry {self.name!r} has no file {name!r}.")
@@ -131,7 +133,7 @@ class EntryFolder:
         self._check(name, digest(data))
         return data
 
-    def verify(self):
+    def verify(self) -> None:
         """Compare every file with the card."""
         for name in self.card["files"]:
             if not (self.path / name).is_file():
@@ -143,7 +145,7 @@ class EntryFolder:
         check_digest(found, self.card["files"][name]["sha256"], what)
 
 
-def write_card(folder, card):
+def write_card(folder: pathlib.Path, card: dict[str, Any]) -> None:
     """Write a card and its checksum into an entry's folder; the last files to be written."""
     data = (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode()
     (folder / CARD).write_bytes(data)
@@ -151,7 +153,7 @@ def write_card(folder, card):
     (folder / CARD_SUM).write_text(f"{digest(data)}  {CARD}\n")
 
 
-def describe_files(folder, leave_out=()):
+def describe_files(folder: pathlib.Path, leave_out: Sequence[str] = ()) -> dict[str, Any]:
     """What a card says of the files in a folder: path -> SHA-256 and size."""
     paths = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     return {
@@ -161,13 +163,13 @@ def describe_files(folder, leave_out=()):
     }
 
 
-def read_index(folder):
+def read_index(folder: PathLike) -> dict[str, str]:
     """The index of a folder of entries, name -> SHA-256 of its card; empty where there is none."""
     path = pathlib.Path(folder) / INDEX
     return parse_index(path.read_bytes(), path) if path.is_file() else {}
 
 
-def parse_index(data, what):
+def parse_index(data: bytes, what: object) -> dict[str, str]:
     """Name -> SHA-256 of the card, from the bytes of an index."""
     try:
         entries = json.loads(data)["entries"]
@@ -179,7 +181,7 @@ def parse_index(data, what):
     return index
 
 
-def index_of(folder):
+def index_of(folder: PathLike) -> str:
     """The content of the index of a folder of entries, as text."""
     cards = {name: EntryFolder(pathlib.Path(folder) / name) for name in names_in(folder)}
     entries = {
@@ -189,7 +191,7 @@ def index_of(folder):
     return json.dumps({"format": FORMAT, "entries": entries}, indent=1, ensure_ascii=False) + "\n"
 
 
-def copy_entry(entry, destination):
+def copy_entry(entry: EntryFolder, destination: PathLike) -> pathlib.Path:
     """A checked copy of an entry under `destination`; returns its folder."""
     destination = pathlib.Path(destination)
     target = destination / entry.name
@@ -207,20 +209,23 @@ def copy_entry(entry, destination):
 class new_folder:
     """Context manager: a temporary folder in `parent`, removed unless it was moved away."""
 
-    def __init__(self, parent, name):
-        self.parent, self.name = pathlib.Path(parent), name
+    def __init__(self, parent: PathLike, name: str):
+        self.parent: pathlib.Path = pathlib.Path(parent)
+        self.name: str = name
 
-    def __enter__(self):
+    def __enter__(self) -> pathlib.Path:
         self.parent.mkdir(parents=True, exist_ok=True)
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f".{self.name}.", dir=self.parent))
+        self.path: pathlib.Path = pathlib.Path(
+            tempfile.mkdtemp(prefix=f".{self.name}.", dir=self.parent)
+        )
         self.path.chmod(0o755)  # mkdtemp's folders are for their owner alone
         return self.path
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: Any) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def move_into_place(folder, target):
+def move_into_place(folder: pathlib.Path, target: pathlib.Path) -> None:
     """Move a complete folder to `target`; what was there stays whole until the move is done."""
     for path in folder.rglob("*"):
         if path.is_file():

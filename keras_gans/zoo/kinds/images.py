@@ -2,14 +2,19 @@
 
 import functools
 import io
+from collections.abc import Sequence
 
+import keras
 import numpy as np
 
 from keras_gans import registry, tasks
 from keras_gans.data.images import from_uint8, to_uint8
 from keras_gans.models import translating
+from keras_gans.recipes.recipe import Recipe
+from keras_gans.tasks.base import Picture
 from keras_gans.tasks.images import ROWS, panels_picture
 from keras_gans.zoo.comparison import OfDomains, OfPairs, domains_of
+from keras_gans.typing import Any, PathLike
 from keras_gans.zoo.entry import CONFIG, SCALE, LoadedEntry
 
 PIXELS = 2**20  # in samples.png, at most
@@ -47,11 +52,18 @@ class ZooTranslator(translating.OfNetwork, LoadedEntry):
 
     main = "translator"
 
-    def __init__(self, folder, training=False, name=None, weights="trained"):
+    def __init__(
+        self,
+        folder: PathLike,
+        training: bool = False,
+        name: str | None = None,
+        weights: str | None = "trained",
+    ):
         super().__init__(folder, training, name, weights)
-        self.translator = self._networks.pop(self.main)
+        self.translator: keras.Model = self._networks.pop(self.main)
         try:
-            self.num_domains = translating.Translator(self.translator).num_domains
+            translator = translating.Translator(self.translator)
+            self.num_domains: int | None = translator.num_domains
             parts = {n: self.translator.get_layer(n) for n in self._config["parts"]}
             good = self.num_domains == self._config["num_domains"]
         except (KeyError, TypeError, ValueError):
@@ -63,7 +75,7 @@ class ZooTranslator(translating.OfNetwork, LoadedEntry):
             )
         self._networks = {**parts, **self._networks}
 
-    def examples(self):
+    def examples(self) -> tuple[np.ndarray, ...]:
         """The images that the entry brings along, as `translate` takes them.
 
         Returns:
@@ -77,7 +89,7 @@ class ZooTranslator(translating.OfNetwork, LoadedEntry):
             inputs.append(from_uint8(given) if self.condition == "guides" else given)
         return tuple(inputs)
 
-    def verify(self):
+    def verify(self) -> float:
         """How far this machine's translations of the stored images are from the stored ones.
 
         Returns:
@@ -89,7 +101,7 @@ class ZooTranslator(translating.OfNetwork, LoadedEntry):
         found = self.translate(*self.examples(), batch_size=None)
         return float(np.max(np.abs(found - wanted)))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shapes = f"{self.image_shape} to {self.output_shape}"
         domains = "" if self.num_domains is None else f", {self.num_domains} {self.condition}"
         return f"<ZooTranslator {self.name!r}: images {shapes}{domains}>"
@@ -106,30 +118,31 @@ class Translations:
     """
 
     # One of the two is compiled in another way than the other.
-    entry_class, same = ZooTranslator, 1e-4
+    entry_class: type[ZooTranslator] = ZooTranslator
+    same: float = 1e-4
 
     @staticmethod
-    def comparison(model):
+    def comparison(model: Any) -> type[Any]:
         return OfPairs if domains_of(model) is None else OfDomains
 
-    def __init__(self, model, examples, targets=None):
+    def __init__(self, model: Any, examples: Any, targets: Any = None):
         self.model = model
         inference = model.inference_network()
-        self.translator = translating.Translator(inference)
+        self.translator: translating.Translator = translating.Translator(inference)
         layers = {layer.name for layer in inference.layers}
-        self.parts = [n for n in model.players if n in layers]
+        self.parts: list[str] = [n for n in model.players if n in layers]
         others = {n: x for n, x in model.players.items() if n not in self.parts}
-        self.networks = {"translator": inference, **others}
+        self.networks: dict[str, keras.Model] = {"translator": inference, **others}
         # As of latents: an average is frozen.
         in_training = model.inference_network(averaged=False)
-        self.structures = {"translator": in_training, **others}
-        self.config = {
+        self.structures: dict[str, keras.Model] = {"translator": in_training, **others}
+        self.config: dict[str, Any] = {
             "kind": tasks.get("images").kind,
             "parts": self.parts,
             "num_domains": self.translator.num_domains,
         }
-        self.examples = self._checked(examples)
-        self.targets = None
+        self.examples: list[np.ndarray] = self._checked(examples)
+        self.targets: np.ndarray | None = None
         if targets is not None:
             self.targets = translating.check_images(targets)
             wanted = (len(self.examples[0]), *self.translator.output_shape)
@@ -161,7 +174,7 @@ class Translations:
             checked[i] = from_uint8(to_uint8(checked[i]))
         return checked
 
-    def inputs(self):
+    def inputs(self) -> tuple[np.ndarray, ...]:
         """The first examples, as many as a small file holds; None stands for no condition."""
         first = [x[:1] for x in self.examples]
         of_images = [x.size for x in first if x.dtype == np.float32]
@@ -169,20 +182,20 @@ class Translations:
         count = int(np.clip(_BYTES // (sum(of_images) + made), 1, 8))
         return tuple(x[:count] for x in self.examples)
 
-    def wanted(self, *inputs):
+    def wanted(self, *inputs: Any) -> np.ndarray:
         return self.model.translate(*inputs)
 
-    def images_of(self, network, *inputs):
+    def images_of(self, network: keras.Model, *inputs: Any) -> np.ndarray:
         return translating.run(network, list(inputs), None)["output"]
 
-    def loaded_images(self, entry, *inputs):
+    def loaded_images(self, entry: Any, *inputs: Any) -> np.ndarray:
         return entry.translate(*inputs, batch_size=None)
 
-    def pack_reference(self, images, *inputs):
+    def pack_reference(self, images: np.ndarray, *inputs: Any) -> bytes:
         names = [x.name for x in self.translator.translator.inputs]
         return pack_reference(inputs, images, names)
 
-    def recipe(self):
+    def recipe(self) -> Recipe:
         from keras_gans import recipes
 
         try:
@@ -191,7 +204,7 @@ class Translations:
             return recipes.load({"networks": {"config": CONFIG}})
 
     @functools.cached_property
-    def panels(self):
+    def panels(self) -> dict[str, np.ndarray]:
         """The panels of `samples.png`, a row an example, to every domain."""
         height, width = self.translator.output_shape[:2]
         columns = 2 + (self.translator.num_domains or 3)
@@ -202,10 +215,10 @@ class Translations:
         panels = self.translator.panels(*inputs)
         return panels if self.targets is None else {**panels, "target": self.targets[:rows]}
 
-    def picture(self):
+    def picture(self) -> Picture:
         return panels_picture(self.panels)
 
-    def architecture(self):
+    def architecture(self) -> dict[str, Any]:
         parts = {n: self.model.players[n].count_params() for n in self.parts}
         return {
             **self.config,
@@ -217,7 +230,9 @@ class Translations:
         }
 
 
-def pack_reference(inputs, outputs, names):
+def pack_reference(
+    inputs: Sequence[np.ndarray], outputs: np.ndarray, names: Sequence[str]
+) -> bytes:
     """The bytes of a translator's `reference.npz`.
 
     Args:

@@ -2,12 +2,16 @@
 
 import io
 
+import keras
 import numpy as np
 
 from keras_gans import registry, tasks
 from keras_gans.models import sampling
 from keras_gans.networks import biggan
+from keras_gans.recipes.recipe import Recipe
+from keras_gans.tasks.base import Picture
 from keras_gans.tasks.noise import GRID, Samples, whole_rows
+from keras_gans.typing import Any, PathLike
 from keras_gans.zoo import architectures
 from keras_gans.zoo.comparison import OfLatents
 from keras_gans.zoo.entry import SCALE, LoadedEntry
@@ -40,13 +44,19 @@ class ZooEntry(sampling.Sampling, LoadedEntry):
 
     main = "generator"
 
-    def __init__(self, folder, training=False, name=None, weights="trained"):
+    def __init__(
+        self,
+        folder: PathLike,
+        training: bool = False,
+        name: str | None = None,
+        weights: str | None = "trained",
+    ):
         super().__init__(folder, training, name, weights)
-        self.generator = self._networks[self.main]
-        self.latent_dim = self._config["latent_dim"]
-        self.num_classes = self._config["num_classes"]
+        self.generator: keras.Model = self._networks[self.main]
+        self.latent_dim: int = self._config["latent_dim"]
+        self.num_classes: int | None = self._config["num_classes"]
 
-    def verify(self):
+    def verify(self) -> float:
         """How far this machine's images of the stored latents are from the stored images.
 
         Returns:
@@ -58,7 +68,7 @@ class ZooEntry(sampling.Sampling, LoadedEntry):
         found = self.images_of(stored["latents"], stored.get("labels"), batch_size=None)
         return float(np.max(np.abs(found - images)))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shape = tuple(self.generator.output_shape[1:])
         return f"<ZooEntry {self.name!r}: images {shape}, latent_dim {self.latent_dim}>"
 
@@ -77,14 +87,17 @@ class ZooArchitecture(sampling.Sampling):
         card: what it is and how to get weights, Markdown text.
     """
 
-    def __init__(self, name):
-        self.name, self.card = name, architectures.card(name)
+    def __init__(self, name: str):
+        self.name: str = name
+        self.card: str = architectures.card(name)
         arguments = architectures.arguments(name)
-        self.generator, self.discriminator = biggan(**arguments)
-        self.latent_dim = self.generator.inputs[0].shape[-1]
-        self.num_classes = arguments["num_classes"]
+        networks = biggan(**arguments)
+        self.generator: keras.Model = networks[0]
+        self.discriminator: keras.Model = networks[1]
+        self.latent_dim: int = self.generator.inputs[0].shape[-1]
+        self.num_classes: int = arguments["num_classes"]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<ZooArchitecture {self.name!r}: images {tuple(self.generator.output_shape[1:])}>"
 
 
@@ -104,46 +117,53 @@ class Latents:
         config: what `config.json` says beside the networks.
     """
 
-    entry_class, same = ZooEntry, 1e-5
+    entry_class: type[ZooEntry] = ZooEntry
+    same: float = 1e-5
 
     @staticmethod
-    def comparison(model):
+    def comparison(model: Any) -> type[Any]:
         """What measures the images of a model or an entry, a class of `zoo.comparison`."""
         return OfLatents
 
-    def __init__(self, model, examples=None, targets=None):
+    def __init__(self, model: Any, examples: Any = None, targets: Any = None):
         if examples is not None or targets is not None:
             raise ValueError(
                 f"{type(model).__name__} makes images of latents: leave examples and targets out."
             )
         self.model = model
-        self.networks = {"generator": tasks.get("noise").network(model)}
+        self.networks: dict[str, keras.Model] = {"generator": tasks.get("noise").network(model)}
         if "discriminator" in model.players:
             self.networks["discriminator"] = model.players["discriminator"]
         # Of the network in training where there is an average of it: an average is frozen.
-        self.structures = {n: getattr(model, n) for n in self.networks}
-        self.config = {"latent_dim": model.latent_dim, "num_classes": model.num_classes}
+        self.structures: dict[str, keras.Model] = {n: getattr(model, n) for n in self.networks}
+        self.config: dict[str, Any] = {n: getattr(model, n) for n in ("latent_dim", "num_classes")}
 
-    def inputs(self):
+    def inputs(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Latents, and labels or None, for the stored reference."""
         count = 8 if self.model.generator.output_shape[1] <= 64 else 4
         classes = self.model.num_classes
         labels = None if classes is None else np.arange(count) % classes
         return sampling.latents(count, self.model.latent_dim, seed=0), labels
 
-    def wanted(self, latents, labels):
+    def wanted(self, latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
         """The model's own images."""
         return self.model.images_of(latents, labels)
 
-    def images_of(self, network, latents, labels):
+    def images_of(
+        self, network: keras.Model, latents: np.ndarray, labels: np.ndarray | None
+    ) -> np.ndarray:
         """The images of a network that was rebuilt."""
         return sampling.images_of(network, latents, labels, self.model.num_classes, None)
 
-    def loaded_images(self, entry, latents, labels):
+    def loaded_images(
+        self, entry: Any, latents: np.ndarray, labels: np.ndarray | None
+    ) -> np.ndarray:
         """The images of the entry, loaded back."""
         return entry.images_of(latents, labels, batch_size=None)
 
-    def pack_reference(self, images, latents, labels):
+    def pack_reference(
+        self, images: np.ndarray, latents: np.ndarray, labels: np.ndarray | None
+    ) -> bytes:
         """The bytes of `reference.npz`."""
         arrays = {"latents": latents, "images": np.rint(images * SCALE).astype("int16")}
         if labels is not None:
@@ -152,19 +172,19 @@ class Latents:
         np.savez_compressed(file, **arrays)
         return file.getvalue()
 
-    def recipe(self):
+    def recipe(self) -> Recipe:
         """The recipe as far as the model knows it."""
         from keras_gans import recipes
 
         return recipes.describe(self.model)
 
-    def picture(self):
+    def picture(self) -> Picture:
         """The picture of `samples.png`."""
         height, width = self.model.generator.output_shape[1:3]
         count = min(GRID, max(PIXELS // (height * width), 1))
         return Samples(whole_rows(self.model, count)).draw(self.model)
 
-    def architecture(self):
+    def architecture(self) -> dict[str, Any]:
         """What the card says of the networks' inputs and outputs."""
         generator = self.model.generator
         any_size = {"any_size": True} if sampling.inr_head(generator) is not None else {}
