@@ -528,7 +528,8 @@ def test_a_model_that_translates_is_measured_in_training(tmp_path, translator):
     inputs, real = images[:30], images[30:100]
     evaluate = Evaluate(
         real,
-        ("l1", "fd", "novelty"),
+        ("l1", "fd", "novelty", "is"),
+        samples=20,  # of noise: it does not count
         cache_dir=tmp_path,
         inputs=(inputs,),
         targets=inputs,

@@ -139,7 +139,7 @@ class Evaluate(PeriodicCallback):
             data,
             metrics,
             "kgnet" if network is None else network,
-            samples=samples,
+            samples=samples if inputs is None else len(inputs[0]),
             seed=seed,
             labels=labels if inputs is None else None,
             name=name,

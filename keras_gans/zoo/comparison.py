@@ -139,7 +139,7 @@ class Comparison:
             self.real if any(each["real"] for each in known) else None,
             metrics,
             network,
-            samples=self.samples,
+            samples=self.source.count,
             seed=self.seed,
             split=self.split,
             batch_size=self.batch_size,
