@@ -199,21 +199,23 @@ def names(kind: str) -> list[str]:
     return list(all(kind))
 
 
-def names_in_source(kind: str) -> list[str]:
-    """The names of a kind that come with this library, sorted, without importing Keras.
+def in_source(kind: str) -> dict[str, dict[str, Any]]:
+    """What this library declares of a kind, without importing Keras: name -> what is said of it.
 
     For help texts, which a person reads before a backend is chosen: the decorators are read from
     the source files of the package that declares the kind.
     """
     decorator = next(name for name, of in _DECORATORS.items() if of == kind)
     folder = pathlib.Path(__file__).parent / _HOMES[kind].removeprefix("keras_gans.")
-    found = []
+    found = {}
     for path in folder.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for call in getattr(node, "decorator_list", ()):
                 if ast.unparse(call).startswith(f"registry.{decorator}("):
-                    found.append(call.args[0].value)
-    return sorted(found)
+                    plain = [x for x in call.keywords if isinstance(x.value, ast.Constant)]
+                    said = {x.arg: x.value.value for x in plain}
+                    found[call.args[0].value] = said
+    return dict(sorted(found.items()))
 
 
 def get(kind: str, name: str) -> Declaration:

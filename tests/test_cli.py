@@ -98,7 +98,13 @@ def subprocess_cli(*arguments, **environment):
 
 
 def test_help_takes_no_backend():
-    for arguments in (["--help"], ["train", "--help"], ["sample", "-h"], ["zoo", "list", "--help"]):
+    for arguments in (
+        ["--help"],
+        ["train", "--help"],
+        ["evaluate", "--help"],
+        ["sample", "-h"],
+        ["zoo", "list", "--help"],
+    ):
         done = subprocess_cli(*arguments, KERAS_BACKEND="none", PYTHONWARNINGS="error")
         assert done.returncode == 0 and done.stdout.startswith("usage: keras-gans"), done.stderr
 

@@ -4,6 +4,7 @@ import functools
 import json
 import pathlib
 
+from keras_gans import registry
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
 from keras_gans.zoo.cards import SAMPLES
@@ -18,7 +19,7 @@ _LABELS = 8  # points of a curve that say their truncation, about
 def _text():
     measured = "; ".join(
         f"{name} ({d['says']}; {'lower' if d['lower_is_better'] else 'higher'} is better)"
-        for name, d in _metrics().items()
+        for name, d in registry.in_source("metric").items()
     )
     return (
         "Measure a trained model. SOURCE is the name of a zoo entry, a folder that keras-gans "
@@ -34,8 +35,6 @@ def _text():
 
 def _metrics():
     """Name -> facts of all metrics."""
-    startup.choose_backend()
-    from keras_gans import registry
     from keras_gans.metrics.base import facts
 
     return {name: facts(declared) for name, declared in registry.all("metric").items()}
@@ -77,7 +76,7 @@ def _flags():
 
 
 def _some_metrics():
-    return f"some of {','.join(_metrics())}"
+    return f"some of {','.join(registry.in_source('metric'))}"
 
 
 def run(values, positional, arguments):

@@ -157,7 +157,7 @@ def _help_of(flag):
     hidden = shown is None or shown is False
     text = flag.help() if callable(flag.help) else flag.help
     if flag.names is not None:
-        text += f": {', '.join(registry.names_in_source(flag.names))}"
+        text += f": {', '.join(registry.in_source(flag.names))}"
     text = text if hidden else f"{text} [{shown}]"
     body = textwrap.wrap(text, 60)
     if len(head) >= 27:
