@@ -7,6 +7,7 @@ import pathlib
 from keras_gans import registry
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.typing import Any, PathLike
 from keras_gans.zoo.cards import SAMPLES
 
 NETWORKS = ("kgnet", "inception_2015", "none")
@@ -79,7 +80,7 @@ def _some_metrics():
     return f"some of {','.join(registry.in_source('metric'))}"
 
 
-def run(values, positional, arguments):
+def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     """Run the command."""
     (source,) = positional
     truncations = parse_truncation(values.truncation)
@@ -139,7 +140,9 @@ def run(values, positional, arguments):
     return 0
 
 
-def tell(results, beside, about, out):
+def tell(
+    results: dict[float, Any], beside: dict[str, Any], about: dict[str, Any], out: pathlib.Path
+) -> None:
     """Print the scores and what makes them weak, and write them to a folder."""
     first = next(iter(results.values()))
     print("\n" + (table(first, beside) if len(results) == 1 else curve_table(results)) + "\n")
@@ -182,7 +185,7 @@ def _default_metrics(compared, left_out):
     return [n for n in dict.fromkeys(found) if n not in left_out and compared.serves(n)]
 
 
-def parse_truncation(text):
+def parse_truncation(text: str) -> list[float]:
     """`"0.7"` or `"0.05:1.0:0.05"` (the last included) as a list of floats above 0."""
     try:
         numbers = [float(part) for part in text.split(":")]
@@ -202,7 +205,7 @@ def parse_truncation(text):
     return numbers
 
 
-def recipe_of(source, model, values):
+def recipe_of(source: str, model: Any, values: Any) -> dict[str, Any]:
     """The recipe that says what the real images are: the flags over the model's own recipe."""
     from keras_gans import recipes, tasks
 
@@ -245,7 +248,7 @@ def _network(name, weights):
     return inception_2015(weights)
 
 
-def table(scores, beside):
+def table(scores: dict[str, Any], beside: dict[str, Any]) -> str:
     """One row a score: what it is, and on what it was measured; the others' scores after it."""
     rows = [("score", "value", "+/-", "real images", "generated", "network")]
     named = [(score.name, score) for score in scores.values()]
@@ -266,7 +269,7 @@ def table(scores, beside):
     return _aligned(rows)
 
 
-def curve_table(results):
+def curve_table(results: dict[float, Any]) -> str:
     """One row a truncation."""
     names = [score.name for score in next(iter(results.values())).values()]
     rows = [("truncation", *names)]
@@ -291,7 +294,9 @@ def _warnings(results):
     return [f"{', '.join(names)}: {line}" for line, names in found.items()]
 
 
-def write(results, beside, about, out):
+def write(
+    results: dict[float, Any], beside: dict[str, Any], about: dict[str, Any], out: pathlib.Path
+) -> dict[pathlib.Path, str]:
     """Write `evaluation.json`, and the pictures of a curve; returns path -> what it is."""
     from keras_gans.files import replacing
     from keras_gans.version import __version__
@@ -322,7 +327,7 @@ def _plain(value):
     return value.item() if hasattr(value, "item") else str(value)
 
 
-def draw(results, x, y, path, source):
+def draw(results: dict[float, Any], x: str, y: str, path: PathLike, source: str) -> None:
     """Draw one score against another, a point for each truncation, as Fig. 1b of Omni-GAN."""
     from keras_gans.plots import line_plot
 

@@ -8,6 +8,7 @@ from absl import flags
 
 from keras_gans import registry
 from keras_gans.errors import nearest
+from keras_gans.typing import Any
 
 _DEFINE = {
     "string": flags.DEFINE_string,
@@ -40,12 +41,12 @@ class Flag:
 
     name: str
     kind: str
-    help: str | Callable
+    help: str | Callable[[], str]
     default: object = None
     shown: str | None = None
-    key: str | tuple | None = None
+    key: str | tuple[str, ...] | None = None
     value: str | None = None
-    choices: tuple | None = None
+    choices: tuple[str, ...] | None = None
     names: str | None = None
     group: str = "Flags"
 
@@ -81,14 +82,14 @@ class Command:
 
     name: str
     summary: str
-    text: str | Callable
-    flags: Callable
-    examples: tuple
-    run: Callable
-    positional: tuple = ()
-    common: tuple = (BACKEND, DEBUG)
+    text: str | Callable[[], str]
+    flags: Callable[[], list[Flag]]
+    examples: tuple[str, ...]
+    run: Callable[..., int]
+    positional: tuple[str, ...] = ()
+    common: tuple[Flag, ...] = (BACKEND, DEBUG)
 
-    def parse(self, arguments):
+    def parse(self, arguments: list[str]) -> tuple[Any, list[str]]:
         """The values of the flags, and the positional arguments.
 
         Raises:
@@ -134,7 +135,7 @@ class Command:
                 return f"--{flag.name} is {given!r}; expected {_WANTED[flag.kind]}."
         return message
 
-    def help(self):
+    def help(self) -> str:
         """The text of `--help`."""
         usage = " ".join(["usage: keras-gans", self.name, *self.positional, "[flags]"])
         text = self.text() if callable(self.text) else self.text

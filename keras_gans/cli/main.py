@@ -4,6 +4,8 @@ import importlib
 import os
 import sys
 import textwrap
+from collections.abc import Sequence
+from typing import NoReturn
 
 from keras_gans import tasks
 from keras_gans.cli import convert, evaluate, gallery, nrds, pack, train, zoo, zoo_score
@@ -29,7 +31,7 @@ _ALL = (
 COMMANDS = {c.name: c for c in _ALL}
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; leaves through `SystemExit`.
 
     Args:
@@ -60,7 +62,7 @@ def main(argv=None):
     sys.exit(status)
 
 
-def run(arguments):
+def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit status."""
     if not arguments or arguments[0] in ("--help", "-h", "help"):
         print(overview())
@@ -93,7 +95,7 @@ def _command(arguments):
     )
 
 
-def overview(prefix=""):
+def overview(prefix: str = "") -> str:
     """The text of `keras-gans --help`."""
     chosen = {n: c for n, c in COMMANDS.items() if n.startswith(prefix)}
     commands = "\n".join(f"  {name:<10} {c.summary}" for name, c in chosen.items())
@@ -108,7 +110,7 @@ def overview(prefix=""):
     )
 
 
-def one_line(error, always=False):
+def one_line(error: BaseException, always: bool = False) -> str:
     """What went wrong, in one line; with `--debug` where there is more, or `always`."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__

@@ -3,9 +3,10 @@
 import pathlib
 
 from keras_gans.cli import timing
+from keras_gans.typing import Any, PathLike
 
 
-def check(recipe, folder, replace):
+def check(recipe: Any, folder: PathLike | None, replace: bool) -> None:
     """Refuse what could not be published, before anything is trained.
 
     Args:
@@ -44,7 +45,7 @@ def check(recipe, folder, replace):
     store.index_of(folder)  # a damaged neighbor shows before anything is trained
 
 
-def check_data(recipe):
+def check_data(recipe: Any) -> None:
     """Refuse data without held-out images, which the scores need, before anything is trained.
 
     Raises:
@@ -58,7 +59,9 @@ def check_data(recipe):
         raise ValueError(f"--publish scores with held-out images: {error}") from None
 
 
-def publish(model, recipe, out, folder, replace):
+def publish(
+    model: Any, recipe: Any, out: PathLike, folder: PathLike, replace: bool
+) -> pathlib.Path:
     """Score the model of a run, and write it as an entry; prints the scores.
 
     Returns:
@@ -85,7 +88,7 @@ def publish(model, recipe, out, folder, replace):
     return published
 
 
-def table(scores):
+def table(scores: dict[str, dict[str, Any]]) -> str:
     """Scores, as `keras_gans.zoo.score` gives them, one a line."""
     width = max(len(name) for name in scores)
     lines = [

@@ -3,6 +3,7 @@
 from keras_gans import recipes, registry
 from keras_gans.cli.flags import Flag
 from keras_gans.recipes import schema
+from keras_gans.typing import Any
 
 DEFAULT = "osgan_digits"
 RUN = "The run"  # headline in the help
@@ -115,7 +116,7 @@ _KEYS = {
 }
 
 
-def flags():
+def flags() -> list[Flag]:
     """The flags of `make_recipe`, with the defaults of a plain `keras-gans train`."""
     sections, _ = schema.read(schema.find(DEFAULT))
     found = []
@@ -130,7 +131,7 @@ def flags():
     return found
 
 
-def make_recipe(values):
+def make_recipe(values: Any) -> Any:
     """The recipe of a command line: the file's or the method's own, under the flags given.
 
     Raises:

@@ -11,20 +11,21 @@ import pathlib
 import numpy as np
 
 from keras_gans.files import replacing
+from keras_gans.typing import Any, PathLike
 from keras_gans.zoo import store
 
 FOLDER, INDEX = "weights", "index.json"
 BYTES = 15 * 2**20  # of numbers in a file
 
 
-def networks_of(model):
+def networks_of(model: Any) -> dict[str, Any]:
     """Dictionary, name -> network: the players, and `ema_...` for the averages."""
     players = model.players
     averages = {f"ema_{name}": model.average_of(network) for name, network in players.items()}
     return {**players, **{name: x for name, x in averages.items() if x is not None}}
 
 
-def write(model, out, limit=BYTES):
+def write(model: Any, out: PathLike, limit: int = BYTES) -> int:
     """Write `weights/` anew; its index last, so that it never names what is not there.
 
     Args:
@@ -74,12 +75,12 @@ def write(model, out, limit=BYTES):
     return len(files)
 
 
-def exist(out):
+def exist(out: PathLike) -> bool:
     """Whether a run's folder has its weights in files of this kind."""
     return (pathlib.Path(out) / FOLDER / INDEX).is_file()
 
 
-def read(out):
+def read(out: PathLike) -> Any:
     """The model of a run from its recipe and `weights/`; its optimizers start anew.
 
     Raises:

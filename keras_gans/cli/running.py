@@ -16,6 +16,7 @@ from keras_gans.callbacks import BackupAndRestore
 from keras_gans.callbacks.sample_grid import PeriodicCallback, numbers
 from keras_gans.cli import run_weights, timing, watching
 from keras_gans.files import replacing
+from keras_gans.typing import Any, PathLike
 
 
 class Paused(Exception):
@@ -29,19 +30,19 @@ class Pause(PeriodicCallback):
     epoch's end, and the backup would call the epoch done.
     """
 
-    def __init__(self, backup, seconds=None):
+    def __init__(self, backup: BackupAndRestore, seconds: float | None = None):
         super().__init__()
         self.backup = backup
-        self.deadline = None if seconds is None else time.monotonic() + seconds
-        self.reason = None
+        self.deadline: float | None = None if seconds is None else time.monotonic() + seconds
+        self.reason: str | None = None
 
-    def request(self, *_):
+    def request(self, *_: Any) -> None:
         """Signal handler: pause after the current step; the second signal interrupts at once."""
         if self.reason is not None:
             raise KeyboardInterrupt
         self.reason = "interrupted"
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_train_batch_end(batch, logs)
         if self.deadline is not None and time.monotonic() >= self.deadline:
             self.reason = self.reason or "time"
@@ -55,16 +56,16 @@ class Pause(PeriodicCallback):
 class TimedBackup(BackupAndRestore):
     """A backup, and beside it `run.json` with the time that training took up to it."""
 
-    def __init__(self, backup_dir, save_freq, run_file):
+    def __init__(self, backup_dir: PathLike, save_freq: int, run_file: timing.RunFile):
         super().__init__(backup_dir, save_freq, delete_checkpoint=False)
-        self.run_file = run_file
+        self.run_file: timing.RunFile = run_file
         self._done = 0
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_train_batch_end(batch, logs)
         self._done = batch + 1
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         steps = self.params.get("steps")
         if not (self.model.stop_training and steps and self._done < steps):
             super().on_epoch_end(epoch, logs)
@@ -72,7 +73,7 @@ class TimedBackup(BackupAndRestore):
             # A limit of steps ended the epoch early: a run that is made longer goes on within it.
             self.save(epoch, self._done)
 
-    def save(self, epoch, step):
+    def save(self, epoch: int, step: int) -> None:
         super().save(epoch, step)
         self.run_file.write(self.model)
 
@@ -80,11 +81,11 @@ class TimedBackup(BackupAndRestore):
 class StepLimit(PeriodicCallback):
     """Ends training after a number of train steps."""
 
-    def __init__(self, steps):
+    def __init__(self, steps: int):
         super().__init__()
         self.steps = steps
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_train_batch_end(batch, logs)
         if self.step >= self.steps:
             self.model.stop_training = True
@@ -93,11 +94,11 @@ class StepLimit(PeriodicCallback):
 class HistoryFile(PeriodicCallback):
     """Writes one row an epoch; an epoch that a resumed run repeats has one row, too."""
 
-    def __init__(self, path):
+    def __init__(self, path: PathLike):
         super().__init__()
-        self.path = pathlib.Path(path)
+        self.path: pathlib.Path = pathlib.Path(path)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         rows = []
         if self.path.exists():
             with open(self.path, newline="", encoding="utf-8") as f:
@@ -110,14 +111,23 @@ class HistoryFile(PeriodicCallback):
                 writer.writerows(rows)
 
 
-def length(recipe, data):
+def length(recipe: Any, data: Any) -> tuple[int, int | None]:
     """`(epochs, steps)` of a run; steps is None where the schedule counts epochs."""
     schedule = recipe["schedule"]
     steps = schedule.get("steps")
     return (schedule.get("epochs") or math.ceil(steps / len(data))), steps
 
 
-def fit(model, recipe, data, out, epochs, steps=None, save_every=200, minutes=None):
+def fit(
+    model: Any,
+    recipe: Any,
+    data: Any,
+    out: pathlib.Path,
+    epochs: int,
+    steps: int | None = None,
+    save_every: int = 200,
+    minutes: float | None = None,
+) -> str | None:
     """Train, resuming what is backed up in the folder of the run.
 
     Returns:
@@ -161,7 +171,7 @@ def _handling(handler):
             signal.signal(s, handler)
 
 
-def write_results(model, recipe, out):
+def write_results(model: Any, recipe: Any, out: pathlib.Path) -> dict[str, str]:
     """Write what a run leaves behind; returns file -> what it is."""
     evaluation = recipe["evaluation"]
     seed, count = evaluation.get("seed") or 0, evaluation.get("samples")
@@ -187,7 +197,7 @@ def write_results(model, recipe, out):
     }
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """`75.3` -> `"1 min 15 s"`."""
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -5,6 +5,7 @@ import pathlib
 
 from keras_gans.cli import run_weights, startup
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.typing import Any, PathLike
 
 
 def _flags():
@@ -31,7 +32,7 @@ def _flags():
     ]
 
 
-def run(values, positional, arguments):
+def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     """Run the command."""
     (source,) = positional
     if not values.out.lower().endswith(".png"):
@@ -60,7 +61,7 @@ def run(values, positional, arguments):
     return 0
 
 
-def parse_size(text):
+def parse_size(text: str | None) -> int | tuple[int, ...] | None:
     """`"300"` or `"200x300"` as what `generate` takes; None stays None."""
     if text is None:
         return None
@@ -71,7 +72,7 @@ def parse_size(text):
     return numbers[0] if len(numbers) == 1 else tuple(numbers)
 
 
-def open_source(source, verb="generate"):
+def open_source(source: str, verb: str | None = "generate") -> Any:
     """What makes images: a zoo entry, by name or folder, a run's or a file's model.
 
     Args:
@@ -94,7 +95,7 @@ def open_source(source, verb="generate"):
     )
 
 
-def open_run(path):
+def open_run(path: pathlib.Path) -> Any:
     """The model of a run's folder: from model.keras, or the smaller files of weights/."""
     if (path / "model.keras").is_file():
         return load_model(path / "model.keras")
@@ -130,7 +131,7 @@ def _open(source):
     return zoo.load(source)
 
 
-def load_model(path):
+def load_model(path: PathLike) -> Any:
     """The model in a .keras file."""
     import zipfile
 

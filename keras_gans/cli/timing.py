@@ -8,12 +8,13 @@ import time
 
 from keras_gans.cli import run_weights
 from keras_gans.files import replacing
+from keras_gans.typing import Any, PathLike
 
 NAME = "run.json"
 _SCHEDULE = ("epochs", "steps")
 
 
-def read(out):
+def read(out: PathLike) -> dict[str, Any]:
     """What `run.json` of a run's folder says; empty where there is none, or a damaged one."""
     try:
         content = json.loads((pathlib.Path(out) / NAME).read_text(encoding="utf-8"))
@@ -22,14 +23,14 @@ def read(out):
     return content if isinstance(content, dict) else {}
 
 
-def is_finished(out, recipe):
+def is_finished(out: PathLike, recipe: Any) -> bool:
     """Whether the run in a folder was trained to the end of this recipe's schedule."""
     wanted = {key: recipe["schedule"].get(key) for key in _SCHEDULE}
     there = (pathlib.Path(out) / "model.keras").is_file() or run_weights.exist(out)
     return read(out).get("finished") == wanted and there
 
 
-def of_card(out):
+def of_card(out: PathLike) -> dict[str, Any]:
     """What a card says of the training in a run's folder, as far as it is known."""
     content = read(out)
     known = {key: content.get(key) for key in ("seconds", "images_per_second")}
@@ -37,7 +38,7 @@ def of_card(out):
     return {key: value for key, value in known.items() if value}
 
 
-def finish(out, recipe):
+def finish(out: PathLike, recipe: Any) -> None:
     """Say in `run.json` that a run is trained to the end of its recipe's schedule.
 
     Once its model is written, and not before: a run that is finished is published without a step.
@@ -63,16 +64,16 @@ class RunFile:
         goes_on: bool, whether there is a backup that this slice continues from.
     """
 
-    def __init__(self, out, goes_on):
-        self.path = pathlib.Path(out) / NAME
-        self.before = read(out) if goes_on else {"seconds": 0.0, "steps": 0}
+    def __init__(self, out: PathLike, goes_on: bool):
+        self.path: pathlib.Path = pathlib.Path(out) / NAME
+        self.before: dict[str, Any] = read(out) if goes_on else {"seconds": 0.0, "steps": 0}
         self._began = None
 
-    def begin(self):
+    def begin(self) -> None:
         """Start the clock of this slice."""
         self._began = time.monotonic()
 
-    def write(self, model):
+    def write(self, model: Any) -> None:
         """Write the file, of a run that is not finished: see `finish`.
 
         Args:
@@ -111,7 +112,7 @@ class RunFile:
         _write(self.path, content)
 
 
-def hardware(gpu, software):
+def hardware(gpu: str | None, software: str) -> str:
     """One line on what a run uses.
 
     >>> hardware("NVIDIA H100", "torch 2.8")

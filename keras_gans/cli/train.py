@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from keras_gans.cli import publishing, recipe_flags, startup, timing
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.typing import Any
 
 # What a run writes into its folder; --overwrite removes these and nothing else, the recipe last: a
 # folder without it is no run.
@@ -72,7 +73,7 @@ def _flags():
     return [*recipe_flags.flags(), *_RUN]
 
 
-def run(values, positional, arguments):
+def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     """Run the command."""
     for name, least in (("save_every", 1), ("minutes", 0)):
         if values[name].value is not None and values[name].value < least:
@@ -137,7 +138,7 @@ def _train(recipe, out, values, backend, command, resumed):
     return 0
 
 
-def prepare(out, recipe, resume, overwrite):
+def prepare(out: pathlib.Path, recipe: Any, resume: bool, overwrite: bool) -> bool:
     """Check the folder of a run; returns whether a run is resumed.
 
     Raises:
@@ -173,7 +174,7 @@ def prepare(out, recipe, resume, overwrite):
     return True
 
 
-def clear(out):
+def clear(out: pathlib.Path) -> None:
     """Remove what a run wrote into its folder."""
     for name in WRITES:
         path = out / name

@@ -1,9 +1,11 @@
 """`keras-gans translate`: translations of images by a zoo entry, a run, or a .keras file."""
 
 import pathlib
+from collections.abc import Iterable
 
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.typing import Any, PathLike
 
 ALL = "all"
 
@@ -43,7 +45,7 @@ def _flags():
     ]
 
 
-def run(values, positional, arguments):
+def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     """Run the command."""
     source, *paths = positional
     out = pathlib.Path(values.out)
@@ -88,7 +90,7 @@ def run(values, positional, arguments):
     return 0
 
 
-def find_images(paths):
+def find_images(paths: Iterable[PathLike]) -> list[pathlib.Path]:
     """The image files of files and folders, those of a folder sorted."""
     from keras_gans.data.image_folders import image_files
 
@@ -103,7 +105,7 @@ def find_images(paths):
     return files
 
 
-def unique_names(files):
+def unique_names(files: Iterable[pathlib.Path]) -> list[str]:
     """Names of the files' translations: without folders and endings, numbered where one recurs."""
     names = []
     for stem in (file.stem for file in files):
@@ -115,7 +117,7 @@ def unique_names(files):
     return names
 
 
-def read_images(files, translator, outline=False):
+def read_images(files: Iterable[pathlib.Path], translator: Any, outline: bool = False) -> Any:
     """Images as a translator takes them: cropped about the center and resized, in [-1, 1]."""
     import numpy as np
 
@@ -142,7 +144,7 @@ def read_images(files, translator, outline=False):
     return from_uint8(np.stack(images))
 
 
-def open_translator(source):
+def open_translator(source: str) -> tuple[Any, Any]:
     """What translates, of a zoo entry, a run or a .keras file; and its examples, or None."""
     from keras_gans import tasks
     from keras_gans.cli.sample import open_source
@@ -152,7 +154,7 @@ def open_translator(source):
     return task.wrap(task.network(model)), task.stored_examples(model)
 
 
-def parse_domain(text, translator, source):
+def parse_domain(text: str | None, translator: Any, source: str) -> int | str | None:
     """An integer, "all", or None for a network without domains."""
     if translator.num_domains is None:
         if text is not None:
@@ -166,7 +168,9 @@ def parse_domain(text, translator, source):
     return int(text)
 
 
-def write_pictures(out, panels, made, names, source):
+def write_pictures(
+    out: pathlib.Path, panels: dict[str, Any], made: dict[str, Any], names: list[str], source: str
+) -> None:
     """A picture of all panels, or a file of each translation; says what was written."""
     from keras_gans.data.images import save_grid
     from keras_gans.tasks.images import panel_rows

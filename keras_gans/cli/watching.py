@@ -1,10 +1,13 @@
 """What watches a run of `keras-gans train`: its pictures, and the check for a collapse."""
 
+import pathlib
+
 import numpy as np
 
 from keras_gans import tasks
 from keras_gans.callbacks import PictureGrid, TensorBoard, TerminateOnCollapse
 from keras_gans.data.images import save_grid
+from keras_gans.typing import Any
 
 REAL = 256  # real images that samples are compared with, at most
 WARMUP = 2000  # train steps in which samples may differ as little as they like, at least
@@ -15,7 +18,7 @@ WARMUP = 2000  # train steps in which samples may differ as little as they like,
 VARIETY = 0.15
 
 
-def callbacks_of(model, recipe, data, out):
+def callbacks_of(model: Any, recipe: Any, data: Any, out: pathlib.Path) -> list[Any]:
     """The callbacks that watch the images, the one that ends a failed training first."""
     view = _view(model, recipe)
     return [
@@ -25,7 +28,7 @@ def callbacks_of(model, recipe, data, out):
     ]
 
 
-def write_samples(model, recipe, out):
+def write_samples(model: Any, recipe: Any, out: pathlib.Path) -> str:
     """Write samples.png; returns what it is, in a few words."""
     picture = _view(model, recipe).draw(model)
     save_grid(picture.images, out / "samples.png", columns=picture.columns)

@@ -3,6 +3,7 @@
 import pathlib
 
 from keras_gans.cli.flags import BACKEND, DEBUG, Command, Flag
+from keras_gans.typing import Any
 
 WHERE = (
     Flag("path", "string", "a folder of entries to look in instead", value="FOLDER"),
@@ -48,12 +49,12 @@ def _export_flags():
     ]
 
 
-def where(values):
+def where(values: Any) -> dict[str, Any]:
     """The arguments of `keras_gans.zoo` that the flags of `WHERE` stand for."""
     return {"path": values.path, "base_url": values.url, "cache_dir": values.cache_dir}
 
 
-def run_list(values, positional, arguments):
+def run_list(values: Any, positional: list[str], arguments: list[str]) -> int:
     """Run `zoo list`."""
     from keras_gans import zoo
     from keras_gans.zoo import architectures, catalogue, store
@@ -89,7 +90,7 @@ def _local(values, store):
     return [store.packaged_folder(), store.cache_folder(values.cache_dir)]
 
 
-def run_show(values, positional, arguments):
+def run_show(values: Any, positional: list[str], arguments: list[str]) -> int:
     """Run `zoo show`."""
     from keras_gans import zoo
 
@@ -97,7 +98,7 @@ def run_show(values, positional, arguments):
     return 0
 
 
-def run_load(values, positional, arguments):
+def run_load(values: Any, positional: list[str], arguments: list[str]) -> int:
     """Run `zoo load`."""
     from keras_gans import tasks
     from keras_gans.zoo import catalogue, store
@@ -114,7 +115,7 @@ def run_load(values, positional, arguments):
     return 0
 
 
-def run_export(values, positional, arguments):
+def run_export(values: Any, positional: list[str], arguments: list[str]) -> int:
     """Run `zoo export`."""
     from keras_gans.cli.startup import choose_backend
 

@@ -3,6 +3,7 @@
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
 from keras_gans.cli.zoo import WHERE, where
+from keras_gans.typing import Any
 from keras_gans.zoo.cards import SAMPLES
 
 TOLERANCE = 0.05  # relative: the same samples on every backend, within float error
@@ -38,7 +39,7 @@ def _flags():
     ]
 
 
-def run(values, positional, arguments):
+def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     """Run `zoo score`."""
     (name,) = positional
     if values.samples < 2:
@@ -74,7 +75,9 @@ def run(values, positional, arguments):
     return 1 if values.check and (off or not compared) else 0
 
 
-def compare(card, found):
+def compare(
+    card: dict[str, Any], found: dict[str, Any]
+) -> tuple[list[tuple[str, ...]], list[str], int]:
     """A card's scores beside measured ones.
 
     Args:

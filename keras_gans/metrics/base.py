@@ -10,7 +10,7 @@ from keras_gans import registry
 from keras_gans.metrics.features import Features, to_host
 from keras_gans.metrics.scores import Score, protocol
 from keras_gans.metrics.sources import Batch
-from keras_gans.metrics.statistics import check_features, load_arrays, save_arrays
+from keras_gans.metrics.statistics import Sums, load_arrays, save_arrays
 from keras_gans.typing import Any, Config, PathLike, Self, Tensor
 
 SIDES = ("real", "fake", "held_out")
@@ -55,58 +55,6 @@ def facts(metric: Any) -> dict[str, Any]:
         return {**plain, "how": cls.__name__, "scores": (cls.kind,)}
     plain |= {"how": declared.summary, "scores": (declared.name,)}
     return {**plain, **declared.about}
-
-
-class Sums:
-    """Named float64 arrays that add up, and a count."""
-
-    def __init__(self):
-        self.reset()
-
-    def reset(self) -> None:
-        self.count: int = 0
-        self.arrays: dict[str, Any] = {}
-
-    def add(self, count: int, **arrays: Any) -> None:
-        self.count += int(count)
-        for name, value in arrays.items():
-            value = np.asarray(value, "float64")
-            self.arrays[name] = self.arrays[name] + value if name in self.arrays else value
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {"count": np.asarray(self.count, "int64"), **self.arrays}
-
-    def merge(self, state: dict[str, np.ndarray]) -> None:
-        self.add(**state)
-
-
-class Rows:
-    """Feature vectors as they came: for measures that compare image with image."""
-
-    def __init__(self):
-        self.reset()
-
-    def reset(self) -> None:
-        self.count: int = 0
-        self._chunks = []
-
-    def add(self, rows: Tensor) -> None:
-        rows = check_features(rows, "features", self._chunks[0].shape[1] if self.count else None)
-        if len(rows):
-            self._chunks.append(rows.copy())
-            self.count += len(rows)
-
-    def array(self) -> np.ndarray:
-        if len(self._chunks) > 1:
-            self._chunks = [np.concatenate(self._chunks)]
-        return self._chunks[0] if self._chunks else np.zeros((0, 0), "float32")
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {"rows": self.array()}
-
-    def merge(self, state: dict[str, np.ndarray]) -> None:
-        if len(state["rows"]):
-            self.add(state["rows"])
 
 
 class GenerativeMetric(keras.metrics.Metric):

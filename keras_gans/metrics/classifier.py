@@ -6,11 +6,11 @@ import keras
 import numpy as np
 
 from keras_gans import registry
-from keras_gans.metrics.base import GenerativeMetric, Sums, check_counts
+from keras_gans.metrics.base import GenerativeMetric, check_counts
 from keras_gans.metrics.frechet import check_classes
 from keras_gans.metrics.scores import Score
 from keras_gans.metrics.sources import Batch
-from keras_gans.metrics.statistics import check_features
+from keras_gans.metrics.statistics import Sums, check_features
 from keras_gans.typing import Any, Config, Self, Tensor
 
 

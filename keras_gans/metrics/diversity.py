@@ -4,12 +4,12 @@ import keras
 import numpy as np
 
 from keras_gans import registry
-from keras_gans.metrics.base import GenerativeMetric, Rows
+from keras_gans.metrics.base import GenerativeMetric
 from keras_gans.metrics.frechet import check_classes
 from keras_gans.metrics.neighbors import squared_distances
 from keras_gans.metrics.scores import Score
 from keras_gans.metrics.sources import Batch
-from keras_gans.metrics.statistics import check_features
+from keras_gans.metrics.statistics import Rows, check_features
 from keras_gans.typing import Any, Tensor
 
 # Real images whose pairs are looked at: their mean distance is right to a few thousandths then.

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 
 from keras_gans import registry
-from keras_gans.metrics.base import GenerativeMetric, Rows, check_counts
+from keras_gans.metrics.base import GenerativeMetric, check_counts
 from keras_gans.metrics.scores import Score
-from keras_gans.metrics.statistics import _mean, check_features
+from keras_gans.metrics.statistics import Rows, _mean, check_features
 from keras_gans.typing import Any, Config, Shape, Tensor
 
 _ROWS = 64  # of the kernel's matrix at a time: they fit into a cache

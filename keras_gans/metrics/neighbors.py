@@ -4,9 +4,9 @@ import keras
 import numpy as np
 
 from keras_gans import registry
-from keras_gans.metrics.base import GenerativeMetric, Rows, check_counts
+from keras_gans.metrics.base import GenerativeMetric, check_counts
 from keras_gans.metrics.scores import Score, protocol
-from keras_gans.metrics.statistics import check_features
+from keras_gans.metrics.statistics import Rows, check_features
 from keras_gans.typing import Any, Config, Tensor
 
 NAMES = ("precision", "recall", "density", "coverage")

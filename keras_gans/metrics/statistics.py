@@ -1,4 +1,4 @@
-"""Mean and covariance of features: one pass, float64, mergeable."""
+"""What metrics keep of features, mergeable: mean and covariance in one pass, sums, rows."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_gans.files import replacing
-from keras_gans.typing import Any, PathLike, Self
+from keras_gans.typing import Any, PathLike, Self, Tensor
 
 # Rows a block: enough for a matrix product at full speed, little beside the covariance.
 _BLOCK = 1024
@@ -222,6 +222,58 @@ def factor(covariance: np.ndarray) -> np.ndarray:
         # Below this, eigenvalues are rounding noise, and half of them are negative.
         real = values > max(values[-1], 0) * len(values) * np.finfo("float64").eps
         return np.sqrt(values[real])[:, None] * vectors[:, real].T
+
+
+class Sums:
+    """Named float64 arrays that add up, and a count."""
+
+    def __init__(self):
+        self.reset()
+
+    def reset(self) -> None:
+        self.count: int = 0
+        self.arrays: dict[str, Any] = {}
+
+    def add(self, count: int, **arrays: Any) -> None:
+        self.count += int(count)
+        for name, value in arrays.items():
+            value = np.asarray(value, "float64")
+            self.arrays[name] = self.arrays[name] + value if name in self.arrays else value
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {"count": np.asarray(self.count, "int64"), **self.arrays}
+
+    def merge(self, state: dict[str, np.ndarray]) -> None:
+        self.add(**state)
+
+
+class Rows:
+    """Feature vectors as they came: for measures that compare image with image."""
+
+    def __init__(self):
+        self.reset()
+
+    def reset(self) -> None:
+        self.count: int = 0
+        self._chunks = []
+
+    def add(self, rows: Tensor) -> None:
+        rows = check_features(rows, "features", self._chunks[0].shape[1] if self.count else None)
+        if len(rows):
+            self._chunks.append(rows.copy())
+            self.count += len(rows)
+
+    def array(self) -> np.ndarray:
+        if len(self._chunks) > 1:
+            self._chunks = [np.concatenate(self._chunks)]
+        return self._chunks[0] if self._chunks else np.zeros((0, 0), "float32")
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {"rows": self.array()}
+
+    def merge(self, state: dict[str, np.ndarray]) -> None:
+        if len(state["rows"]):
+            self.add(state["rows"])
 
 
 def check_features(x: Any, where: str, dimension: int | None = None) -> np.ndarray:
