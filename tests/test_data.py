@@ -489,7 +489,7 @@ RANGES = [
     (lambda x: x * 0, {}, "looks like [0, 1]"),
     (lambda x: (x > 0.5).astype("uint8"), {}, "value_range=(0, 1) or value_range=(0, 255)"),
     (lambda x: (x * 255).astype("int64"), {}, "dtype int64"),
-    (lambda x: x * 2, {"value_range": (0, 1)}, "[0, 1] is wanted"),
+    (lambda x: x * 2, {"value_range": (0, 1)}, "expected [0, 1]"),
     (lambda x: x[..., [0, 0]], {}, "2 channels; expected 1 or 3"),
     (lambda x: x.transpose(0, 3, 1, 2), {}, "transpose(0, 2, 3, 1)"),
     (lambda x: x[0, 0], {}, "shape (6, 1)"),
@@ -520,7 +520,7 @@ def test_value_range_settles_it(tmp_path):
 @pytest.mark.parametrize(
     "change, words",
     [
-        (dict(images=np.full((9, 4, 4, 1), 0.9)), "[-1, 1] is wanted"),
+        (dict(images=np.full((9, 4, 4, 1), 0.9)), "expected [-1, 1]"),
         (dict(images=np.full((9, 4, 4, 1), 40.0)), "run from 40 to 40"),
         (dict(images=np.full((9, 4, 4, 1), np.inf)), "NaN or infinite"),
         (dict(images=np.zeros((9, 1, 32, 32))), "channels-first"),

@@ -297,7 +297,11 @@ def test_damaged_conversion_is_refused(tmp_path, monkeypatch):
     "name, change, said",
     [
         ("Mixed_6c.branch7x7_2.conv.weight", None, "no weight 'Mixed_6c.branch7x7_2.conv.weight'"),
-        ("fc.weight", lambda x: x[:1000], r"'fc.weight' has shape \(1000, 2048\); \(1008, 2048\)"),
+        (
+            "fc.weight",
+            lambda x: x[:1000],
+            r"'fc.weight' has shape \(1000, 2048\); expected \(1008, 2048\)",
+        ),
         ("Mixed_5b.branch1x1.bn.bias", lambda x: x * np.nan, "'Mixed_5b.branch1x1.bn.bias' holds"),
         ("Mixed_7c.branch1x1.bn.running_var", lambda x: -x, "running_var' holds negative"),
         ("AuxLogits.fc.bias", lambda x: torch.zeros(3), "a weight too many, 'AuxLogits.fc.bias'"),

@@ -36,5 +36,5 @@ def test_the_generator_takes_the_label_beside_the_latents():
     assert in_turn.shape == (6, 16, 16, 1)
     assert not np.allclose(by_label[0], by_label[1])
     np.testing.assert_allclose(model.generate(2, labels=[0, 1]), in_turn[:2], atol=1e-6)
-    with pytest.raises(ValueError, match="0 to 2 is wanted"):
+    with pytest.raises(ValueError, match="expected 0 to 2"):
         model.generate(2, labels=3)

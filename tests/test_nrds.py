@@ -172,7 +172,10 @@ def broken(**changes):
         (broken(fakes=[np.zeros((20, 2))] * 2), "dictionary"),
         (broken(fakes={"a": np.zeros((20, 2)), "b": np.zeros((20, 3))}), r"fakes\['b'\].*\(3,\)"),
         (broken(fakes={"a": np.zeros((20, 2)), "b": np.zeros((19, 2))}), "num=19"),
-        (broken(fakes={"a": np.zeros((9, 2)), "b": np.zeros((9, 2))}), "9 samples; 10 or more"),
+        (
+            broken(fakes={"a": np.zeros((9, 2)), "b": np.zeros((9, 2))}),
+            "9 samples; expected 10 or more",
+        ),
         (broken(real=np.full((20, 2), np.nan)), "40 NaN"),
         (broken(real=np.full((20, 2), "a")), "numbers"),
         (broken(real=np.zeros((20, 8, 8, 3), "uint8")), r"\(8, 8, 3\)"),

@@ -115,7 +115,7 @@ def test_interpolation_of_classes_and_latents(inr):
     np.testing.assert_allclose(both, wanted, atol=1e-5)
     with pytest.raises(ValueError, match="nothing to interpolate between"):
         inr.interpolate(4, labels=1, seed=2)
-    with pytest.raises(ValueError, match="2 or more are wanted"):
+    with pytest.raises(ValueError, match="expected 2 or more"):
         inr.interpolate(1, labels=(0, 1))
     with pytest.raises(ValueError, match="labels run from 0 to 3"):
         inr.interpolate(3, labels=(0, 3))
@@ -262,7 +262,7 @@ def test_a_model_measures_the_generator_it_samples_from(inr):
     g, d = networks.dcgan(8, 1, 4, norm="layer", latent_dim=6)
     with pytest.raises(ValueError, match="no batch norm"):
         models.GAN(g, d).standing_statistics()
-    with pytest.raises(ValueError, match="1 or more is wanted"):
+    with pytest.raises(ValueError, match="expected 1 or more"):
         inr.standing_statistics(batches=0)
 
 

@@ -79,7 +79,7 @@ def _to_model_range(x, where, value_range, guess):
     slack = SLACK * (b - a)
     if low < a - slack or high > b + slack:
         raise ValueError(
-            f"{where} run from {low:.4g} to {high:.4g}; [{a:g}, {b:g}] is wanted: rescale them, "
+            f"{where} run from {low:.4g} to {high:.4g}; expected [{a:g}, {b:g}]: rescale them, "
             "or pass uint8 images or another value_range."
         )
     if (a, b) != (-1.0, 1.0):
