@@ -520,7 +520,7 @@ def test_value_range_settles_it(tmp_path):
 @pytest.mark.parametrize(
     "change, words",
     [
-        (dict(images=np.full((9, 4, 4, 1), 0.9)), "expected [-1, 1]"),
+        (dict(images=np.full((9, 4, 4, 1), 0.9)), "[-1, 1] is wanted"),
         (dict(images=np.full((9, 4, 4, 1), 40.0)), "run from 40 to 40"),
         (dict(images=np.full((9, 4, 4, 1), np.inf)), "NaN or infinite"),
         (dict(images=np.zeros((9, 1, 32, 32))), "channels-first"),
