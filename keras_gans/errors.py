@@ -2,7 +2,7 @@
 
 import difflib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from keras_gans.typing import Any
 
@@ -13,7 +13,7 @@ def nearest(name: object, known: Iterable[Any]) -> str:
     return f" (did you mean {' or '.join(repr(f) for f in found)}?)" if found else ""
 
 
-def former_names(module, **renamed):
+def former_names(module: str, **renamed: Any) -> Callable[[str], Any]:
     """The `__getattr__` of a module that has renamed things: the former names work, and warn.
 
     Args:

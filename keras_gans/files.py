@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from keras_gans.typing import PathLike
 
 
-def user_folder():
+def user_folder() -> pathlib.Path:
     """The user's folder for what this library downloads, converts and computes once.
 
     It is `KERAS_GANS_HOME`, or `keras_gans` in `KERAS_HOME` or `~/.keras`.

@@ -23,12 +23,12 @@ def gan(**kwargs):
 
 
 MODELS = [
-    (dict(clip=-0.1), "clip is -0.1; a number above 0"),
-    (dict(clip="0.01"), "clip is '0.01'; a number"),
-    (dict(ema="0.9"), "ema is '0.9'; a number"),
-    (dict(ema=1.0), r"ema is 1.0; a decay in \[0, 1\)"),
+    (dict(clip=-0.1), "clip is -0.1; expected a number above 0"),
+    (dict(clip="0.01"), "clip is '0.01'; expected a number"),
+    (dict(ema="0.9"), "ema is '0.9'; expected a number"),
+    (dict(ema=1.0), r"ema is 1.0; expected a decay in \[0, 1\)"),
     (dict(penalty="r1"), r"penalty is 'r1'; .* such as R1\(\)"),
-    (dict(d_steps=1.5), "d_steps is 1.5; an integer"),
+    (dict(d_steps=1.5), "d_steps is 1.5; expected an integer"),
     (dict(objective=["hinge"]), "Unknown objective"),
     (dict(objective="hing"), "did you mean 'hinge'"),
 ]

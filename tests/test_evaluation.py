@@ -138,7 +138,7 @@ def test_the_logs_hold_what_the_metrics_say_of_generate(tmp_path):
     evaluate = evaluation(tmp_path, metrics=("fd", "kd", "is", "prdc"), split="noise", seed=4)
     path = tmp_path / "log.csv"
     # Both stand before it in the list, and read what it writes.
-    board = TensorBoard(tmp_path / "tb", samples=0, update_freq=2)
+    board = TensorBoard(tmp_path / "tb", samples=0, freq=2)
     history = fit(model, [keras.callbacks.CSVLogger(path), board, evaluate])
 
     fake = model.generate(SAMPLES, seed=4)
@@ -427,7 +427,7 @@ def test_precision_that_falls_to_zero_and_nan(tmp_path):
         ({"metrics": ("fd", "fd")}, "Two metrics give 'fd'"),
         ({"network": "kgnett"}, "did you mean 'kgnet'"),
         ({"samples": 1}, "samples is 1"),
-        ({"every": 0}, "every must be"),
+        ({"freq": 0}, "freq must be"),
         ({"monitor": "kd"}, "monitor is 'kd'"),
         ({"best": "best.h5"}, "ending in .weights.h5"),
         ({"on_collapse": "restore"}, "needs best="),

@@ -260,7 +260,7 @@ def test_what_pack_refuses_and_finds_again(packed, tfds_dir, tmp_path):
     tfds = pytest.importorskip("tensorflow_datasets")
     with pytest.raises((ValueError, FileNotFoundError), match="pictures/16"):
         data.pack("pictures/16", tmp_path, data_dir=packed[0])  # packed already
-    with pytest.raises(ValueError, match="num is -1; 1 or more"):
+    with pytest.raises(ValueError, match="num is -1; expected 1 or more"):
         data.pack("facades_mini", tmp_path, tfds_dir, num=-1)
     version = str(tfds.builder("facades_mini", data_dir=tfds_dir).version)
     data.pack(f"facades_mini:{version}", tmp_path, tfds_dir, image_size=16, num=2)

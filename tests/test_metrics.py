@@ -646,7 +646,10 @@ def test_bad_arguments_are_refused():
         (lambda: metrics.inception_score(np.zeros((0, 3))), "no logits"),
         (lambda: metrics.inception_score(np.zeros((5, 3)), splits=0), "splits is 0"),
         (lambda: metrics.KernelDistance(subsets=0), "subsets is 0"),
-        (lambda: metrics.KernelDistance(subset_size=1), "subset_size is 1; an integer of 2"),
+        (
+            lambda: metrics.KernelDistance(subset_size=1),
+            "subset_size is 1; expected an integer of 2",
+        ),
         (lambda: metrics.kernel_distance(np.eye(4), np.eye(4), 0, 3), "subsets is 0"),
         (lambda: metrics.PRDC(k=0), "k is 0"),
         (lambda: metrics.prdc(np.eye(9), np.eye(9), k_density=0), "k_density is 0"),

@@ -183,7 +183,7 @@ def broken(**changes):
         (broken(num=21), "num is 21"),
         (broken(num=3), "num is 3"),
         (broken(seed=-1), "seed is -1"),
-        (broken(network="mlp"), "network is 'mlp'; a keras.Model"),
+        (broken(network="mlp"), "network is 'mlp'; expected a keras.Model"),
     ],
 )
 def test_what_is_refused(arguments, said):

@@ -119,7 +119,7 @@ def test_reductions_and_config():
     ("arguments", "message"),
     [
         ({"margin": float("nan")}, "margin is nan"),
-        ({"gamma": 0.0}, "gamma is 0.0; a positive"),
+        ({"gamma": 0.0}, "gamma is 0.0; expected a positive"),
         ({"gamma": float("inf")}, "gamma is inf"),
     ],
 )
@@ -182,9 +182,9 @@ def test_labels_of_a_tensor_out_of_range_are_no_class():
 @pytest.mark.parametrize(
     ("labels", "num_classes", "options", "message"),
     [
-        ([1], 3, {"role": "g"}, "role is 'g'; one of real, fake, generator"),
+        ([1], 3, {"role": "g"}, "role is 'g'; expected one of real, fake, generator"),
         ([1], 3, {"variant": "two_sided"}, "variant is 'two_sided'"),
-        ([3], 3, {}, "run from 3 to 3; integers from 0 to 2"),
+        ([3], 3, {}, "run from 3 to 3; expected integers from 0 to 2"),
         ([-1, 0], 3, {}, "run from -1 to 0"),
         ([[9, 2]], (10, 2), {}, "0 to 9, 0 to 1"),
         ([1.0], 3, {}, "dtype float"),

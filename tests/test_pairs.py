@@ -158,7 +158,7 @@ def test_translation_grid_of_labels_and_of_another_model(tmp_path):
     model = models.CAAE(**built)
     grid = callbacks.TranslationGrid(tmp_path / "grid.png", (x, labels))
     grid.set_model(model)
-    made, columns = grid.draw()
+    made, columns, _ = grid.view.draw(model)
     assert columns == 2 and made.shape == (8, 4, 4, 1)
     np.testing.assert_allclose(made[1::2], model.translate(x, labels), atol=1e-6)
     color, columns = callbacks.panel_rows({"a": x, "b": np.repeat(x, 3, axis=-1)})

@@ -271,10 +271,10 @@ def test_numbers_that_are_none():
     model = keras_gans.models.GAN(g, d)
     assert model.generate(n=2, seed=np.int64(3)).shape == (2, 8, 8, 1)
     for arguments, wanted in (
-        ({"n": 0}, "n is 0; an integer of 1"),
-        ({"n": 1.5}, "n is 1.5; an integer of 1"),
-        ({"n": 1, "seed": -1}, "seed is -1; an integer of 0"),
-        ({"n": 1, "seed": None}, "seed is None; an integer of 0"),
+        ({"n": 0}, "n is 0; expected an integer of 1"),
+        ({"n": 1.5}, "n is 1.5; expected an integer of 1"),
+        ({"n": 1, "seed": -1}, "seed is -1; expected an integer of 0"),
+        ({"n": 1, "seed": None}, "seed is None; expected an integer of 0"),
     ):
         with pytest.raises(ValueError, match=wanted):
             model.generate(**arguments)

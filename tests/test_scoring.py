@@ -10,14 +10,13 @@ import pytest
 from conftest import DATA, slow_on
 
 import keras_gans
-from keras_gans import recipes, zoo
+from keras_gans import recipes, registry, zoo
 from keras_gans.cli import main, publishing, running, timing, train, zoo_score
 from keras_gans.data import from_uint8
 from keras_gans.metrics import kgnet
 from keras_gans.metrics.kgnet import class_numbers
 from keras_gans.metrics.neighbors import nearest_distances
 from keras_gans.metrics.sources import task_of
-from keras_gans.recipes import reading
 from keras_gans.zoo import comparison, scoring, store
 
 LATENTS = {
@@ -53,7 +52,7 @@ def _own_cache(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def short(monkeypatch):
     """Fewer digits in both parts."""
-    monkeypatch.setattr(reading, "DIGITS", PARTS)
+    monkeypatch.setitem(registry.get("data set", "digits").about, "splits", PARTS)
 
 
 def features(network, images):
@@ -139,7 +138,7 @@ def test_scores_of_a_generator_equal_numpy(network, short):
 
 def test_scores_that_cannot_be_measured():
     entry = zoo.load("osgan_digits")
-    with pytest.raises(ValueError, match="samples is 1; an integer of 2 or more"):
+    with pytest.raises(ValueError, match="samples is 1; expected an integer of 2 or more"):
         zoo.score(entry, samples=1)
     with pytest.raises(ValueError, match="Sampler has no recipe.*pass recipe="):
         zoo.score(keras_gans.models.Sampler(entry.generator))
@@ -390,7 +389,7 @@ def test_hardware_is_named():
 def cli(capsys, monkeypatch):
     """Run a command line in this process, with few samples: (exit status, stdout, stderr)."""
     monkeypatch.setattr(zoo, "score", functools.partial(scoring.score, samples=FEW))
-    monkeypatch.setattr(reading, "DIGITS", PARTS)
+    monkeypatch.setitem(registry.get("data set", "digits").about, "splits", PARTS)
 
     def run(*arguments):
         capsys.readouterr()

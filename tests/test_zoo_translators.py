@@ -273,9 +273,9 @@ def test_refusals_of_translate(shop):
     model = make("AsymmetricGAN")
     for fails, text in (
         (lambda: pix.translate(x, 0), "takes images alone"),
-        (lambda: caae.translate(x), "label is None; 0 to 2"),
-        (lambda: gan.translate(y), "domain is None; 0 to 2"),
-        (lambda: model.translate(y, None), "domain is None; 0 to 2"),
+        (lambda: caae.translate(x), "label is None; expected 0 to 2"),
+        (lambda: gan.translate(y), "domain is None; expected 0 to 2"),
+        (lambda: model.translate(y, None), "domain is None; expected 0 to 2"),
         (lambda: gan.translate(y, 3), "0 to 2 is wanted"),
         (lambda: model.translate(y, 3), "0 to 2 is wanted"),
         (lambda: gan.translate(y, [0, 1]), r"integers of shape \(4,\)|integers of shape \(5,\)"),

@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 from absl import logging
 
@@ -12,6 +13,7 @@ from keras_gans.callbacks.sample_grid import (
     numbers,
 )
 from keras_gans.tasks.noise import fixed_samples
+from keras_gans.typing import Any, Tensor
 
 NAN_HINT = (
     "lower the learning rates, clip the gradients, add a penalty or spectral normalization to the "
@@ -32,7 +34,7 @@ WON_HINT = (
 _WON_GAP = 0.5
 
 
-def mean_pairwise_distance(images, labels=None):
+def mean_pairwise_distance(images: Tensor, labels: Tensor = None) -> float:
     """The mean over pairs of images of their root-mean-square pixel difference.
 
     Args:
@@ -121,19 +123,19 @@ class TerminateOnCollapse(PeriodicCallback):
 
     def __init__(
         self,
-        freq="epoch",
-        patience=3,
-        n=32,
-        min_diversity=0.1,
-        min_d_loss=0.01,
-        real=None,
-        real_labels=None,
-        warmup=0,
-        seed=0,
-        raise_error=False,
+        freq: int | str = "epoch",
+        patience: int = 3,
+        n: int = 32,
+        min_diversity: float = 0.1,
+        min_d_loss: float = 0.01,
+        real: Tensor = None,
+        real_labels: np.ndarray | None = None,
+        warmup: int = 0,
+        seed: int = 0,
+        raise_error: bool = False,
     ):
         super().__init__()
-        self.freq = check_freq(freq, "freq")
+        self.freq: int | str = check_freq(freq, "freq")
         self.patience = patience
         self.n = n
         self.min_diversity = min_diversity
@@ -165,21 +167,21 @@ class TerminateOnCollapse(PeriodicCallback):
         self._won = 0
         self._varied = False
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         if self.min_diversity is not None:
             check_generate(model, "TerminateOnCollapse", "pass min_diversity=None")
         super().set_model(model)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._reset()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_train_batch_end(batch, logs)
         self._check_finite(logs)
         if self.due(self.freq) and self.reason is None:
             self._check(logs)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._check_finite(logs)
         if self.freq == "epoch" and self.reason is None:
             self._check(logs)
@@ -214,7 +216,7 @@ class TerminateOnCollapse(PeriodicCallback):
         if not np.isfinite(images).all():
             self._stop("the generator's samples contain NaN or Inf", NAN_HINT)
             return
-        self.diversity = mean_pairwise_distance(images, labels)
+        self.diversity: float = mean_pairwise_distance(images, labels)
         if self._real_diversity is None:
             self._reference = max(self._reference, self.diversity)
         bad = self.diversity <= self.min_diversity * self._reference
@@ -234,7 +236,7 @@ class TerminateOnCollapse(PeriodicCallback):
     def _stop(self, what, hint):
         if self.reason is not None:
             return
-        self.reason = (
+        self.reason: str = (
             f"Training stopped at step {self.read_step()} (epoch {self.epoch + 1}): "
             f"{what}. To try: {hint}."
         )

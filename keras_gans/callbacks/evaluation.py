@@ -3,8 +3,10 @@
 import json
 import math
 import pathlib
+from collections.abc import Sequence
 
 import h5py
+import keras
 import numpy as np
 from absl import logging
 
@@ -16,6 +18,7 @@ from keras_gans.metrics.measuring import Measurement, NotFinite
 from keras_gans.metrics.sources import Translations
 from keras_gans.training import backend
 from keras_gans.training.saving import check_weights, writing_weights
+from keras_gans.typing import Any, PathLike, Tensor
 
 _GROUP = "keras_gans_best"
 ON_COLLAPSE = (None, "stop", "restore")
@@ -107,32 +110,32 @@ class Evaluate(PeriodicCallback):
 
     def __init__(
         self,
-        data,
-        metrics=("fd",),
-        network=None,
-        freq="epoch",
-        samples=1000,
-        seed=0,
-        batch_size=64,
-        labels=None,
-        split=None,
-        name=None,
-        cache_dir=None,
-        best=None,
-        monitor=None,
-        on_collapse=None,
-        factor=3.0,
-        patience=3,
-        restores=1,
-        inputs=None,
-        targets=None,
-        held_out=None,
-        classes=None,
-        every=None,
+        data: Any,
+        metrics: Sequence[Any] = ("fd",),
+        network: Any = None,
+        freq: int | str = "epoch",
+        samples: int = 1000,
+        seed: int = 0,
+        batch_size: int = 64,
+        labels: Tensor = None,
+        split: str | None = None,
+        name: str | None = None,
+        cache_dir: PathLike | None = None,
+        best: PathLike | None = None,
+        monitor: str | None = None,
+        on_collapse: Any = None,
+        factor: float = 3.0,
+        patience: int = 3,
+        restores: int = 1,
+        inputs: Tensor = None,
+        targets: Any = None,
+        held_out: Any = None,
+        classes: Sequence[int] | None = None,
+        every: int | str | None = None,
     ):
         super().__init__()
-        self.freq = check_freq(renamed("freq", "every", every, freq), "freq")
-        self.measurement = Measurement(
+        self.freq: int | str = check_freq(renamed("freq", "every", every, freq), "freq")
+        self.measurement: Measurement = Measurement(
             data,
             metrics,
             "kgnet" if network is None else network,
@@ -146,8 +149,9 @@ class Evaluate(PeriodicCallback):
             held_out=held_out,
             classes=classes,
         )
-        self.inputs, self.targets = inputs, targets
-        self.input_labels = None if inputs is None else labels
+        self.inputs = inputs
+        self.targets = targets
+        self.input_labels: Tensor = None if inputs is None else labels
         names = self.measurement.names
         # The protocol's name is as good.
         aliases = {**{score: alias for alias, score in names.items()}, **{a: a for a in names}}
@@ -157,9 +161,9 @@ class Evaluate(PeriodicCallback):
                 f"monitor is {monitor!r}{nearest(monitor, aliases)}; the metrics give "
                 f"{', '.join(names)}."
             )
-        self.monitor = aliases[monitor]
-        self.lower = self.measurement.lower_is_better(self.monitor)
-        self.best = None if best is None else pathlib.Path(best)
+        self.monitor: str | None = aliases[monitor]
+        self.lower: bool = self.measurement.lower_is_better(self.monitor)
+        self.best: pathlib.Path | None = None if best is None else pathlib.Path(best)
         if self.best is not None and not self.best.name.endswith(".weights.h5"):
             raise ValueError(f"best is {str(best)!r}; expected a file ending in .weights.h5.")
         if on_collapse not in ON_COLLAPSE:
@@ -171,24 +175,27 @@ class Evaluate(PeriodicCallback):
                 f"factor={factor!r}, patience={patience!r}, restores={restores!r}; a factor above "
                 "1, a patience of 1 or more and restores of 0 or more are wanted."
             )
-        self.on_collapse, self.factor = on_collapse, float(factor)
-        self.patience, self.restores = patience, restores
+        self.on_collapse = on_collapse
+        self.factor: float = float(factor)
+        self.patience = patience
+        self.restores = restores
         self._reset()
 
     def _reset(self):
-        self.scores, self.results = {}, []
+        self.scores: dict[str, Any] = {}
+        self.results: list[Any] = []
         self.best_value = self.best_step = self.reason = None
         self._values = {}
         self._begun = False
         self._bad = self._restored = 0
         self._had_precision = False
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         if self.inputs is None:
             check_generate(model, "Evaluate", "give inputs, or leave it out of callbacks")
         super().set_model(model)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._reset()
         if self.best is not None and backend.replica()[0] == 0:
             remove_leftovers(self.best)
@@ -196,20 +203,20 @@ class Evaluate(PeriodicCallback):
         if cached:
             logging.info("Real images for %s: statistics from the cache.", ", ".join(cached))
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_train_batch_begin(batch, logs)
         if not self._begun:
             # Not before now is the step known: other callbacks may restore a checkpoint.
             self._begun = True
             self._resume_best()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_train_batch_end(batch, logs)
         if self.due(self.freq) and self.reason is None:
             self.measure()
         self._write(logs)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if (self.freq == "epoch" or not self._values) and self.reason is None:
             self.measure()
         self._write(logs)
@@ -218,13 +225,13 @@ class Evaluate(PeriodicCallback):
         if logs is not None:
             logs.update(self._values)
 
-    def measure(self):
+    def measure(self) -> dict[str, Any]:
         """Measure the model as it is now: alias -> `Score`, empty where the samples are NaN."""
         step = self.read_step()
         try:
             scores = self.measurement.of(self._source())
         except NotFinite:
-            self.scores = {}
+            self.scores: dict[str, Any] = {}
             self._values = dict.fromkeys(self._keys(), math.nan)
             self._collapsed("the generator's samples contain NaN or Inf", NAN_HINT)
             return {}
@@ -296,7 +303,7 @@ class Evaluate(PeriodicCallback):
             restored += "."
         elif self.best is not None and self.best_step is not None:
             restored = f" The weights of step {self.best_step} are in {self.best}."
-        self.reason = f"Training stopped {found}.{restored} To try: {hint}."
+        self.reason: str = f"Training stopped {found}.{restored} To try: {hint}."
         logging.warning("%s", self.reason)
         self.model.stop_training = True
 
@@ -332,7 +339,8 @@ class Evaluate(PeriodicCallback):
             return
         # A file from behind this step is another run's, or of steps that are being repeated.
         if found.get("protocol") == self._protocol() and int(found["step"]) <= self.step:
-            self.best_value, self.best_step = float(found["value"]), int(found["step"])
+            self.best_value: float = float(found["value"])
+            self.best_step: int = int(found["step"])
         else:
             logging.warning(
                 "%s is not of this run up to step %d: it will be replaced.", self.best, self.step

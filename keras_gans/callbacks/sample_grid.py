@@ -12,9 +12,10 @@ from keras_gans import tasks
 from keras_gans.data.images import image_grid, save_grid
 from keras_gans.tasks.images import Panels
 from keras_gans.tasks.noise import Samples
+from keras_gans.typing import Any, PathLike, Tensor
 
 
-def check_freq(freq, name, optional=False):
+def check_freq(freq: Any, name: str, optional: bool = False) -> Any:
     """Return `freq` if it is "epoch" or a positive int (or None where `optional`), else raise."""
     is_int = isinstance(freq, (int, np.integer)) and not isinstance(freq, bool)
     if freq == "epoch" or (is_int and freq > 0) or (optional and freq is None):
@@ -23,13 +24,13 @@ def check_freq(freq, name, optional=False):
     raise ValueError(f"{name} must be {allowed}, got {freq!r}.")
 
 
-def numbers(logs):
+def numbers(logs: dict[str, Any] | None) -> dict[str, float]:
     """The entries of `logs` that are numbers, as a dict of floats."""
     is_number = (int, float, np.number)
     return {name: float(v) for name, v in (logs or {}).items() if isinstance(v, is_number)}
 
 
-def renamed(new, old, given, value):
+def renamed(new: str, old: str, given: Any, value: Any) -> Any:
     """The value of an argument that was called `old` in earlier versions.
 
     Args:
@@ -47,7 +48,7 @@ def renamed(new, old, given, value):
     return given
 
 
-def check_generate(model, callback, remedy):
+def check_generate(model: keras.Model, callback: Any, remedy: str) -> None:
     """Raise one line if `model` cannot draw samples."""
     task = tasks.find(model)
     if task is None or not task.from_noise:
@@ -57,7 +58,7 @@ def check_generate(model, callback, remedy):
         )
 
 
-def drawable(model, images, step):
+def drawable(model: keras.Model, images: Tensor, step: Any) -> bool:
     """Whether `images` can be shown; warns where they cannot, unless the run is being stopped."""
     if np.isfinite(images).all():
         return True
@@ -66,7 +67,7 @@ def drawable(model, images, step):
     return False
 
 
-def maps_grid(images, maps, columns=None):
+def maps_grid(images: Tensor, maps: np.ndarray, columns: int | None = None) -> np.ndarray:
     """Samples, and beside them maps of them, such as LGA's amplification, in one picture.
 
     Args:
@@ -106,11 +107,11 @@ class PeriodicCallback(keras.callbacks.Callback):
         self._counting = False
         self._skipping = False
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch: int = epoch
         self._counting = False
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._first_batch = batch
         if not self._counting:
             self._counting = True
@@ -118,18 +119,18 @@ class PeriodicCallback(keras.callbacks.Callback):
         # A run that resumes within an epoch passes over its first batches without training.
         self._skipping = getattr(self._model, "skipping", False)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._previous_step = self.step
         if not self._skipping:
             # One call stands for steps_per_execution steps: from the batch that began to this one.
             self.step += batch - self._first_batch + 1
 
-    def read_step(self):
+    def read_step(self) -> int:
         """Set `step` from the model: an epoch's last execution may have run fewer steps."""
-        self.step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+        self.step: int = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
         return self.step
 
-    def due(self, freq):
+    def due(self, freq: int) -> bool:
         """Whether a multiple of `freq` train steps has passed since the last batch."""
         if freq is None or freq == "epoch":
             return False
@@ -147,11 +148,11 @@ class PictureGrid(PeriodicCallback):
         freq: "epoch", or a number of train steps.
     """
 
-    def __init__(self, path, view, freq="epoch"):
+    def __init__(self, path: PathLike, view: Any, freq: int | str = "epoch"):
         super().__init__()
-        self.path = os.fspath(path)
+        self.path: str = os.fspath(path)
         self.view = view
-        self.freq = check_freq(freq, "freq")
+        self.freq: int | str = check_freq(freq, "freq")
         if not self._target(1, 1).lower().endswith(".png"):
             raise ValueError(f"path must end in .png, got {self.path!r}.")
 
@@ -164,16 +165,16 @@ class PictureGrid(PeriodicCallback):
                 f"({type(error).__name__}: {error})."
             ) from None
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_train_batch_end(batch, logs)
         if self.due(self.freq):
             self.write()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.freq == "epoch":
             self.write()
 
-    def write(self):
+    def write(self) -> pathlib.Path | None:
         """Draw the view, write the grid, and return its path (None where there is NaN)."""
         target = pathlib.Path(self._target(self.epoch + 1, self.read_step()))
         picture = self.view.draw(self.model)
@@ -212,14 +213,21 @@ class SampleGrid(PictureGrid):
     ```
     """
 
-    def __init__(self, path, n=64, freq="epoch", seed=0, columns=None):
+    def __init__(
+        self,
+        path: PathLike,
+        n: int = 64,
+        freq: int | str = "epoch",
+        seed: int = 0,
+        columns: int | None = None,
+    ):
         if n < 1:
             raise ValueError(f"n must be a positive number of samples, got {n!r}.")
         if columns is not None and columns < 1:
             raise ValueError(f"columns must be a positive number or None, got {columns!r}.")
         super().__init__(path, Samples(n, seed, columns), freq)
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         check_generate(model, "SampleGrid", "leave it out of callbacks")
         super().set_model(model)
 
@@ -248,11 +256,13 @@ class TranslationGrid(PictureGrid):
     ```
     """
 
-    def __init__(self, path, inputs, targets=None, freq="epoch"):
+    def __init__(
+        self, path: PathLike, inputs: Tensor, targets: Any = None, freq: int | str = "epoch"
+    ):
         inputs = inputs if isinstance(inputs, tuple) else (inputs,)
         super().__init__(path, Panels(inputs, targets), freq)
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         task = tasks.find(model)
         if task is None or task.from_noise:
             raise ValueError(

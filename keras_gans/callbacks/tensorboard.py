@@ -8,6 +8,7 @@ import socket
 import time
 
 import keras
+import numpy as np
 from PIL import Image
 
 from keras_gans.callbacks.sample_grid import (
@@ -21,6 +22,7 @@ from keras_gans.callbacks.sample_grid import (
 )
 from keras_gans.data.images import image_grid
 from keras_gans.tasks.noise import Samples
+from keras_gans.typing import Any, PathLike
 
 _file_number = itertools.count()
 
@@ -38,7 +40,7 @@ class EventWriter:
             step are void (that run was killed after its last checkpoint); TensorBoard drops them.
     """
 
-    def __init__(self, log_dir, step):
+    def __init__(self, log_dir: PathLike, step: Any):
         from tensorboard.compat.proto import event_pb2, summary_pb2
         from tensorboard.summary.writer.record_writer import RecordWriter
 
@@ -60,13 +62,13 @@ class EventWriter:
         # A killed run keeps all of its points: a flush for some hundred bytes costs nothing here.
         self._records.flush()
 
-    def scalars(self, values, step):
+    def scalars(self, values: dict[str, float], step: int) -> None:
         """Write a dict of tag to float."""
         if values:
             values = [self._summary.Value(tag=t, simple_value=v) for t, v in values.items()]
             self._write(step=step, summary=self._summary(value=values))
 
-    def image(self, tag, pixels, step):
+    def image(self, tag: str, pixels: np.ndarray, step: int) -> None:
         """Write a uint8 picture of shape (H, W, 3) as PNG."""
         png = io.BytesIO()
         Image.fromarray(pixels).save(png, format="PNG")
@@ -79,12 +81,12 @@ class EventWriter:
         value = self._summary.Value(tag=tag, image=picture)
         self._write(step=step, summary=self._summary(value=[value]))
 
-    def close(self):
+    def close(self) -> None:
         """Close the file; nothing can be written afterwards."""
         self._records.close()
 
 
-def tag_of(name):
+def tag_of(name: str) -> str:
     """The TensorBoard tag of a training log: its group, a slash, and its name.
 
     Example: `tag_of("d_loss")` is "losses/d_loss".
@@ -145,24 +147,24 @@ class TensorBoard(PeriodicCallback):
 
     def __init__(
         self,
-        log_dir,
-        freq=100,
-        samples=64,
-        sample_freq="epoch",
-        seed=0,
-        view=None,
-        update_freq=None,
+        log_dir: PathLike,
+        freq: int | str = 100,
+        samples: int = 64,
+        sample_freq: int | str = "epoch",
+        seed: int = 0,
+        view: Any = None,
+        update_freq: int | str | None = None,
     ):
         super().__init__()
-        self.log_dir = os.fspath(log_dir)
-        self.freq = check_freq(renamed("freq", "update_freq", update_freq, freq), "freq")
+        self.log_dir: str = os.fspath(log_dir)
+        self.freq: int | str = check_freq(renamed("freq", "update_freq", update_freq, freq), "freq")
         self.sample_freq = check_freq(sample_freq, "sample_freq", optional=True)
         if samples < 0:
             raise ValueError(f"samples must be 0 (no grid) or a positive number, got {samples!r}.")
         if not samples:
-            self.sample_freq = None
+            self.sample_freq: int | str | None = None
         self._own_samples = view is None
-        self.view = Samples(samples, seed) if view is None else view
+        self.view: Any = Samples(samples, seed) if view is None else view
         self._writer = None
         if "://" in self.log_dir:
             raise ValueError(f"log_dir must be a local folder, got {self.log_dir!r}.")
@@ -173,28 +175,28 @@ class TensorBoard(PeriodicCallback):
                 "The TensorBoard callback needs the tensorboard package: pip install tensorboard."
             ) from None
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         if self._own_samples and self.sample_freq is not None:
             check_generate(model, "TensorBoard", "pass samples=0")
         super().set_model(model)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._close()
         self._compiled = False
         self._mark = None
         self._seconds, self._steps = 0.0, 0
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_epoch_begin(epoch, logs)
         self._mark = time.perf_counter()
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_train_batch_begin(batch, logs)
         if self._writer is None:
             # Not before now is the step known: other callbacks may restore a checkpoint.
             self._writer = EventWriter(self.log_dir, self.step)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_train_batch_end(batch, logs)
         steps = self.step - self._previous_step
         if steps and self._compiled:
@@ -207,7 +209,7 @@ class TensorBoard(PeriodicCallback):
             self._write_samples()
         self._mark = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._writer is None:
             return
         self.read_step()
@@ -218,7 +220,7 @@ class TensorBoard(PeriodicCallback):
         if self.sample_freq == "epoch":
             self._write_samples()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._close()
 
     def _close(self):

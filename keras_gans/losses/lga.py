@@ -142,9 +142,9 @@ class LGA(objectives.Hinge):
         return self.amplifier.amplification_map(scores)
 
     @property
-    def maps(self):
+    def maps(self) -> dict[str, Any]:
         return {"amplification": self.amplification_map}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         own = {k: getattr(self.amplifier, k) for k in ("variant", "amplification")}
         return {**super().get_config(), **own}

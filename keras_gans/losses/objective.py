@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_gans.typing import Config, Self, Tensor
+from keras_gans.typing import Any, Config, Self, Tensor
 
 
 class AdversarialLoss(keras.losses.Loss):
@@ -88,7 +88,7 @@ class Objective:
         return scores
 
     @property
-    def maps(self):
+    def maps(self) -> dict[str, Any]:
         """What an objective makes of D's scores of fakes that is worth a look, none by default.
 
         Dictionary, name -> function of raw scores (B, ...) to values in their shape.
@@ -96,7 +96,7 @@ class Objective:
         return {}
 
     @property
-    def variables(self):
+    def variables(self) -> list[keras.Variable]:
         """`keras.Variable`s of the objective itself (Fisher's multiplier), none by default."""
         return []
 

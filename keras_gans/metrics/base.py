@@ -1,6 +1,7 @@
 """What the metrics share: sides of images, a feature network, results that say all of it."""
 
 import json
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -8,20 +9,22 @@ import numpy as np
 from keras_gans import registry
 from keras_gans.metrics.features import Features, to_host
 from keras_gans.metrics.scores import Score, protocol
+from keras_gans.metrics.sources import Batch
 from keras_gans.metrics.statistics import check_features, load_arrays, save_arrays
+from keras_gans.typing import Any, Config, PathLike, Self, Tensor
 
 SIDES = ("real", "fake", "held_out")
 _WORDS = {"real": "real", "fake": "generated", "held_out": "held-out real"}
 
 
-def check_counts(least=1, **counts):
+def check_counts(least: int = 1, **counts: int) -> None:
     """Raise `ValueError` for an argument that is no integer of `least` or more."""
     for name, value in counts.items():
         if not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"{name} is {value!r}; expected an integer of {least} or more.")
 
 
-def facts(metric):
+def facts(metric: Any) -> dict[str, Any]:
     """What the declaration of a metric says (see `keras_gans.registry.metric`), a dictionary.
 
     - needs: what it cannot do without, of "classifier" (a feature network with logits), "labels"
@@ -60,20 +63,20 @@ class Sums:
     def __init__(self):
         self.reset()
 
-    def reset(self):
-        self.count = 0
-        self.arrays = {}
+    def reset(self) -> None:
+        self.count: int = 0
+        self.arrays: dict[str, Any] = {}
 
-    def add(self, count, **arrays):
+    def add(self, count: int, **arrays: Any) -> None:
         self.count += int(count)
         for name, value in arrays.items():
             value = np.asarray(value, "float64")
             self.arrays[name] = self.arrays[name] + value if name in self.arrays else value
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray]:
         return {"count": np.asarray(self.count, "int64"), **self.arrays}
 
-    def merge(self, state):
+    def merge(self, state: dict[str, np.ndarray]) -> None:
         self.add(**state)
 
 
@@ -83,25 +86,25 @@ class Rows:
     def __init__(self):
         self.reset()
 
-    def reset(self):
-        self.count = 0
+    def reset(self) -> None:
+        self.count: int = 0
         self._chunks = []
 
-    def add(self, rows):
+    def add(self, rows: Tensor) -> None:
         rows = check_features(rows, "features", self._chunks[0].shape[1] if self.count else None)
         if len(rows):
             self._chunks.append(rows.copy())
             self.count += len(rows)
 
-    def array(self):
+    def array(self) -> np.ndarray:
         if len(self._chunks) > 1:
             self._chunks = [np.concatenate(self._chunks)]
         return self._chunks[0] if self._chunks else np.zeros((0, 0), "float32")
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray]:
         return {"rows": self.array()}
 
-    def merge(self, state):
+    def merge(self, state: dict[str, np.ndarray]) -> None:
         if len(state["rows"]):
             self.add(state["rows"])
 
@@ -127,7 +130,7 @@ class GenerativeMetric(keras.metrics.Metric):
     wants = "features"
 
     @classmethod
-    def measuring(cls, network, split, samples, classes):
+    def measuring(cls, network: Any, split: str | None, samples: int, classes: Any) -> Self:
         """The metric as a `Measurement` makes it, which knows more than a name.
 
         Args:
@@ -138,15 +141,15 @@ class GenerativeMetric(keras.metrics.Metric):
         return cls(network, split=split)
 
     @property
-    def names(self):
+    def names(self) -> dict[str, str]:
         """Dictionary, alias -> name of each score that `result` gives."""
         return {self.kind: self.name}
 
-    def most_real(self, samples):
+    def most_real(self, samples: int) -> int | None:
         """How many real images are enough, beside `samples` generated ones; None for all."""
         return None
 
-    def __init__(self, network=None, split=None, name=None):
+    def __init__(self, network: Any = None, split: str | None = None, name: str | None = None):
         if not (network is None or callable(network)):
             raise ValueError(
                 f"network is {network!r}; a FeatureNetwork, such as keras_gans.metrics.kgnet(), or "
@@ -155,17 +158,17 @@ class GenerativeMetric(keras.metrics.Metric):
         super().__init__(name=name or protocol(self.kind, getattr(network, "name", None)))
         self.network = network
         self.split = split
-        self.parts = {}
-        self.lowest = {}
+        self.parts: dict[str, Any] = {}
+        self.lowest: dict[str, float] = {}
 
-    def update_state(self, real=None, fake=None):
+    def update_state(self, real: Tensor = None, fake: Tensor = None) -> None:
         """Take in a batch of each side, or of one: `metric.update_state(real, fake)`."""
         if real is not None:
             self.update_real(real)
         if fake is not None:
             self.update_fake(fake)
 
-    def update_real(self, images):
+    def update_real(self, images: Tensor) -> None:
         """Take in real images: uint8, or floats in [-1, 1], (B, H, W, C); features without network.
 
         Raises:
@@ -173,18 +176,18 @@ class GenerativeMetric(keras.metrics.Metric):
         """
         self.take("real", self.look(images))
 
-    def update_fake(self, images):
+    def update_fake(self, images: Tensor) -> None:
         """Take in generated images, as `update_real`."""
         self.take("fake", self.look(images))
 
-    def look(self, images):
+    def look(self, images: Tensor) -> Features:
         """`Features` of images through the network, or of features as they are."""
         if self.network is not None:
             return self.network(images)
         x = to_host(images)
         return Features(x, x, None)
 
-    def see(self, side, batch, outputs):
+    def see(self, side: str, batch: Batch, outputs: Tensor) -> None:
         """Take in a batch of a source of images (`keras_gans.metrics.sources.Batch`).
 
         Args:
@@ -194,7 +197,7 @@ class GenerativeMetric(keras.metrics.Metric):
         """
         self.take(side, outputs)
 
-    def take(self, side, outputs, *labels):
+    def take(self, side: str, outputs: Tensor, *labels: Any) -> None:
         """Take in the `Features` of one side's images (see `look`), however they were computed."""
         x = getattr(outputs, self.wants)
         if x is None:
@@ -206,35 +209,35 @@ class GenerativeMetric(keras.metrics.Metric):
             self.lowest[side] = min(self.lowest.get(side, np.inf), outputs.lowest)
         self.add(side, x, *labels)
 
-    def add(self, side, x):
+    def add(self, side: str, x: Tensor) -> None:
         """Take (B, F) features or logits of one side into the parts."""
         raise NotImplementedError
 
     @property
-    def sides(self):
+    def sides(self) -> tuple[str, ...]:
         """The sides whose images this metric takes."""
         return tuple(self.parts)
 
-    def count(self, side):
+    def count(self, side: str) -> int:
         """Number of images seen on a side."""
         return self.parts[side].count if side in self.parts else 0
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forget all images."""
         for side in SIDES:
             self.reset_side(side)
 
-    def reset_fake(self):
+    def reset_fake(self) -> None:
         """Forget the generated images, keep the real ones: for the next checkpoint."""
         self.reset_side("fake")
 
-    def reset_side(self, side):
+    def reset_side(self, side: str) -> None:
         """Forget the images of a side."""
         self.lowest.pop(side, None)
         if side in self.parts:
             self.parts[side].reset()
 
-    def identity(self):
+    def identity(self) -> dict[str, Any]:
         """What two halves of a measurement must share, as a dict of plain values."""
         network = self.network
         return {
@@ -245,7 +248,7 @@ class GenerativeMetric(keras.metrics.Metric):
             "split": self.split,
         }
 
-    def state(self, sides=SIDES):
+    def state(self, sides: Sequence[str] = SIDES) -> dict[str, np.ndarray]:
         """All that was accumulated, as a flat dict of arrays `"side/name"`."""
         state = {"identity": np.asarray(json.dumps(self.identity()))}
         for side in sides:
@@ -256,7 +259,7 @@ class GenerativeMetric(keras.metrics.Metric):
                 state[f"{side}_lowest"] = np.asarray(self.lowest[side])
         return state
 
-    def merge(self, other):
+    def merge(self, other: Any) -> None:
         """Add what another replica's metric saw (the metric itself, or its `state()`).
 
         Raises:
@@ -278,11 +281,11 @@ class GenerativeMetric(keras.metrics.Metric):
             if arrays:
                 self.parts[side].merge(arrays)
 
-    def save(self, path, sides=SIDES):
+    def save(self, path: PathLike, sides: Sequence[str] = SIDES) -> None:
         """Write `state(sides)` as an `.npz` of plain arrays: `("real",)` caches a reference."""
         save_arrays(path, self.state(sides), {})
 
-    def load(self, path):
+    def load(self, path: PathLike) -> None:
         """Merge a file that `save` wrote.
 
         Raises:
@@ -290,7 +293,7 @@ class GenerativeMetric(keras.metrics.Metric):
         """
         self.merge(load_arrays(path, ("identity",))[0])
 
-    def need(self, side, least=1, why=""):
+    def need(self, side: str, least: int = 1, why: str = "") -> None:
         """Raise `ValueError` unless a side has that many images."""
         if self.count(side) < least:
             raise ValueError(
@@ -298,7 +301,13 @@ class GenerativeMetric(keras.metrics.Metric):
                 f"needed{why}."
             )
 
-    def score(self, value, kind=None, warnings=(), details=None):
+    def score(
+        self,
+        value: float,
+        kind: str | None = None,
+        warnings: Sequence[str] = (),
+        details: dict[str, Any] | None = None,
+    ) -> Score:
         """A `Score` with this metric's protocol."""
         name = self.name if kind is None else protocol(kind, getattr(self.network, "name", None))
         network = self.network
@@ -322,7 +331,7 @@ class GenerativeMetric(keras.metrics.Metric):
             protocol=self.protocol(),
         )
 
-    def protocol(self):
+    def protocol(self) -> str:
         """How the score is measured, in words for a card."""
         known = facts(self)
         text = known["how"]
@@ -333,18 +342,18 @@ class GenerativeMetric(keras.metrics.Metric):
             text += f", through {self.network.name}"
         return text
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"network": self.network, "split": self.split, "name": self.name}
 
 
 class PairedMetric(GenerativeMetric):
     """Base of the metrics of pairs: the i-th generated image stands for the i-th real one."""
 
-    def __init__(self, network=None, split=None, name=None):
+    def __init__(self, network: Any = None, split: str | None = None, name: str | None = None):
         super().__init__(network, split, name)
-        self.parts = {"fake": Sums()}
+        self.parts: dict[str, Any] = {"fake": Sums()}
 
-    def update_state(self, real, fake):
+    def update_state(self, real: Tensor, fake: Tensor) -> None:
         """Take in pairs: two batches of one size, real (the truth) and generated."""
         real, fake = self.look(real), self.look(fake)
         for side, outputs in zip(("real", "fake"), (real, fake), strict=True):
@@ -360,25 +369,25 @@ class PairedMetric(GenerativeMetric):
             values = self.measure(real, fake)
             self.parts["fake"].add(len(real), total=values.sum(), squares=np.square(values).sum())
 
-    def see(self, side, batch, outputs):
+    def see(self, side: str, batch: Batch, outputs: Tensor) -> None:
         self.update_state(batch.targets, batch.images)
 
-    def update_real(self, images):
+    def update_real(self, images: Tensor) -> None:
         raise ValueError(f"{self.name} compares pairs: call update_state(real, fake).")
 
     update_fake = update_real
 
-    def measure(self, real, fake):
+    def measure(self, real: Tensor, fake: Tensor) -> np.ndarray:
         """One value a pair, float64 (B,)."""
         raise NotImplementedError
 
-    def count(self, side):
+    def count(self, side: str) -> int:
         return self.parts["fake"].count
 
-    def reset_fake(self):
+    def reset_fake(self) -> None:
         self.reset_state()
 
-    def result(self):
+    def result(self) -> Score:
         """`Score`: the mean over the pairs; `details["std"]` is their standard deviation."""
         self.need("fake")
         sums = self.parts["fake"]
@@ -389,8 +398,8 @@ class PairedMetric(GenerativeMetric):
             details["std"] = float(np.sqrt(max(variance, 0.0)))
         return self.score(mean, warnings=self.warnings(), details=details)
 
-    def details(self):
+    def details(self) -> dict[str, Any]:
         return {}
 
-    def warnings(self):
+    def warnings(self) -> list[str]:
         return []

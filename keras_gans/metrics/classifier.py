@@ -1,15 +1,22 @@
 """Scores over a classifier's logits: Inception score, accuracy of conditional generation."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
 from keras_gans import registry
 from keras_gans.metrics.base import GenerativeMetric, Sums, check_counts
 from keras_gans.metrics.frechet import check_classes
+from keras_gans.metrics.scores import Score
+from keras_gans.metrics.sources import Batch
 from keras_gans.metrics.statistics import check_features
+from keras_gans.typing import Any, Config, Self, Tensor
 
 
-def inception_score(logits, splits=10, shuffle=True, seed=2020):
+def inception_score(
+    logits: np.ndarray, splits: int = 10, shuffle: bool = True, seed: int = 2020
+) -> tuple[float, float]:
     """Mean and standard deviation over splits of exp(E KL(p(y|x) || p(y))).
 
     Salimans et al., Improved Techniques for Training GANs, NeurIPS 2016, Sec. 4.
@@ -101,41 +108,44 @@ class InceptionScore(GenerativeMetric):
 
     def __init__(
         self,
-        network=None,
-        splits=10,
-        num_images=None,
-        shuffle=True,
-        seed=2020,
-        start=0,
-        split=None,
-        name=None,
+        network: Any = None,
+        splits: int = 10,
+        num_images: int | None = None,
+        shuffle: bool = True,
+        seed: int = 2020,
+        start: int = 0,
+        split: str | None = None,
+        name: str | None = None,
     ):
         super().__init__(network, split, name)
         check_counts(splits=splits, **({} if num_images is None else {"num_images": num_images}))
-        self.splits, self.num_images, self.shuffle = splits, num_images, shuffle
-        self.seed, self.start = seed, start
-        self.parts = {"fake": Sums()}
+        self.splits = splits
+        self.num_images = num_images
+        self.shuffle = shuffle
+        self.seed = seed
+        self.start = start
+        self.parts: dict[str, Any] = {"fake": Sums()}
         self.next = start
         self.split_of = None
         if num_images is not None:
-            self.split_of = _split_of_all(num_images, splits, shuffle, seed)
+            self.split_of: np.ndarray = _split_of_all(num_images, splits, shuffle, seed)
 
     @classmethod
-    def measuring(cls, network, split, samples, classes):
+    def measuring(cls, network: Any, split: str | None, samples: int, classes: Any) -> Self:
         return cls(network, split=split, num_images=samples)
 
-    def see(self, side, batch, outputs):
+    def see(self, side: str, batch: Batch, outputs: Tensor) -> None:
         self.next = batch.start
         self.take(side, outputs)
 
-    def identity(self):
+    def identity(self) -> dict[str, Any]:
         dealt = {"splits": self.splits, "num_images": self.num_images, "shuffle": self.shuffle}
         return {**super().identity(), **dealt, "seed": self.seed}
 
-    def update_real(self, images):
+    def update_real(self, images: Tensor) -> None:
         raise ValueError(f"{self.name} looks at generated images only: call update_fake.")
 
-    def add(self, side, x):
+    def add(self, side: str, x: Tensor) -> None:
         logits = check_features(x, "logits")
         places = self.next + np.arange(len(logits))
         if self.split_of is None:
@@ -147,12 +157,12 @@ class InceptionScore(GenerativeMetric):
         self.next += len(logits)
         self.parts["fake"].add(len(logits), **_split_sums(logits, split, self.splits))
 
-    def reset_side(self, side):
+    def reset_side(self, side: str) -> None:
         super().reset_side(side)
         if side == "fake":
-            self.next = self.start
+            self.next: int = self.start
 
-    def result(self):
+    def result(self) -> Score:
         """`Score`, with `details` "std", "splits" (those with an image), "assignment"."""
         self.need("fake")
         mean, std, used = _scores(**self.parts["fake"].arrays)
@@ -170,7 +180,7 @@ class InceptionScore(GenerativeMetric):
         details = {"std": std, "splits": used, "assignment": assignment}
         return self.score(mean, warnings=warnings, details=details)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         own = ("splits", "num_images", "shuffle", "seed", "start")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
@@ -206,25 +216,32 @@ class ClassificationAccuracy(GenerativeMetric):
     kind = "accuracy"
     wants = "logits"
 
-    def __init__(self, network=None, top_k=1, split=None, name=None, classes=None):
+    def __init__(
+        self,
+        network: Any = None,
+        top_k: int = 1,
+        split: str | None = None,
+        name: str | None = None,
+        classes: Sequence[int] | None = None,
+    ):
         super().__init__(network, split, name)
         check_counts(top_k=top_k)
         self.top_k = top_k
-        self.classes = None if classes is None else [int(c) for c in classes]
-        self.parts = {"fake": Sums()}
+        self.classes: list[int] | None = None if classes is None else [int(c) for c in classes]
+        self.parts: dict[str, Any] = {"fake": Sums()}
 
     @classmethod
-    def measuring(cls, network, split, samples, classes):
+    def measuring(cls, network: Any, split: str | None, samples: int, classes: Any) -> Self:
         return cls(network, split=split, classes=classes)
 
-    def update_state(self, labels, fake):
+    def update_state(self, labels: Tensor, fake: Tensor) -> None:
         """Take in the labels, integers (B,), and the images generated for them."""
         self.take("fake", self.look(fake), labels)
 
-    def see(self, side, batch, outputs):
+    def see(self, side: str, batch: Batch, outputs: Tensor) -> None:
         self.take(side, outputs, batch.labels)
 
-    def add(self, side, x, labels):
+    def add(self, side: str, x: Tensor, labels: Tensor) -> None:
         logits = check_features(x, "logits")
         labels = check_classes(labels, len(logits))
         if self.classes is not None and len(labels):
@@ -244,19 +261,19 @@ class ClassificationAccuracy(GenerativeMetric):
         rank = (logits >= of_label).sum(axis=1)
         self.parts["fake"].add(len(labels), hits=(rank <= self.top_k).sum())
 
-    def update_real(self, images):
+    def update_real(self, images: Tensor) -> None:
         raise ValueError(f"{self.name} needs labels: call update_state(labels, fake).")
 
     update_fake = update_real
 
-    def identity(self):
+    def identity(self) -> dict[str, Any]:
         return {**super().identity(), "top_k": self.top_k, "classes": self.classes}
 
-    def result(self):
+    def result(self) -> Score:
         """`Score` from 0 to 1, with `details` "top_k"."""
         self.need("fake")
         sums = self.parts["fake"]
         return self.score(sums.arrays["hits"] / sums.count, details={"top_k": self.top_k})
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "top_k": self.top_k, "classes": self.classes}

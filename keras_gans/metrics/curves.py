@@ -5,9 +5,10 @@ import numpy as np
 
 from keras_gans import registry
 from keras_gans.metrics.base import PairedMetric
+from keras_gans.typing import Any, Tensor
 
 
-def discrete_frechet(real, fake):
+def discrete_frechet(real: Tensor, fake: Tensor) -> np.ndarray:
     """Discrete Frechet distance between pairs of curves.
 
     Eiter and Mannila, Computing Discrete Frechet Distance, 1994: the least, over all ways to walk
@@ -78,12 +79,12 @@ class FrechetResNetDistance(PairedMetric):
 
     kind = "frd"
 
-    def __init__(self, network=None, split=None, name=None):
+    def __init__(self, network: Any = None, split: str | None = None, name: str | None = None):
         if name is None and getattr(network, "name", None) == "resnet50":
             name = "frd"
         super().__init__(network, split, name)
 
-    def measure(self, real, fake):
+    def measure(self, real: Tensor, fake: Tensor) -> np.ndarray:
         if not (np.isfinite(real).all() and np.isfinite(fake).all()):
             raise ValueError("features hold NaN or infinite values; check the generator.")
         return discrete_frechet(real, fake)

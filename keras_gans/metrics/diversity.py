@@ -7,13 +7,16 @@ from keras_gans import registry
 from keras_gans.metrics.base import GenerativeMetric, Rows
 from keras_gans.metrics.frechet import check_classes
 from keras_gans.metrics.neighbors import squared_distances
+from keras_gans.metrics.scores import Score
+from keras_gans.metrics.sources import Batch
 from keras_gans.metrics.statistics import check_features
+from keras_gans.typing import Any, Tensor
 
 # Real images whose pairs are looked at: their mean distance is right to a few thousandths then.
 MOST_REAL = 10_000
 
 
-def mean_pair_distance(x, block=2000):
+def mean_pair_distance(x: Tensor, block: int = 2000) -> float:
     """Mean Euclidean distance of the pairs of rows of `x` (N, F), N 2 or more; a float.
 
     Args:
@@ -38,22 +41,22 @@ def mean_pair_distance(x, block=2000):
 class _LabeledRows(Rows):
     """Feature vectors and their labels; -1 for none."""
 
-    def reset(self):
+    def reset(self) -> None:
         super().reset()
         self._labels = []
 
-    def add(self, rows, labels=None):
+    def add(self, rows: Tensor, labels: Tensor = None) -> None:
         super().add(rows)
         labels = np.full(len(rows), -1) if labels is None else check_classes(labels, len(rows))
         self._labels.append(labels)
 
-    def labels(self):
+    def labels(self) -> np.ndarray:
         return np.concatenate(self._labels) if self._labels else np.zeros(0, "int64")
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray]:
         return {**super().state(), "labels": self.labels()}
 
-    def merge(self, state):
+    def merge(self, state: dict[str, np.ndarray]) -> None:
         if len(state["rows"]):
             super().add(state["rows"])
             self._labels.append(np.asarray(state["labels"]))
@@ -89,29 +92,29 @@ class Diversity(GenerativeMetric):
 
     kind = "diversity"
 
-    def __init__(self, network=None, split=None, name=None):
+    def __init__(self, network: Any = None, split: str | None = None, name: str | None = None):
         super().__init__(network, split, name)
-        self.parts = {"real": _LabeledRows(), "fake": _LabeledRows()}
+        self.parts: dict[str, Any] = {"real": _LabeledRows(), "fake": _LabeledRows()}
         self._known = None
 
-    def update_real(self, images, labels=None):
+    def update_real(self, images: Tensor, labels: Tensor = None) -> None:
         """Take in real images, and their labels, integers (B,), or None."""
         self.take("real", self.look(images), labels)
 
-    def update_fake(self, images, labels=None):
+    def update_fake(self, images: Tensor, labels: Tensor = None) -> None:
         """Take in generated images, and the labels they were generated for."""
         self.take("fake", self.look(images), labels)
 
-    def see(self, side, batch, outputs):
+    def see(self, side: str, batch: Batch, outputs: Tensor) -> None:
         self.take(side, outputs, batch.labels)
 
-    def most_real(self, samples):
+    def most_real(self, samples: int) -> int | None:
         return MOST_REAL
 
-    def add(self, side, x, labels=None):
+    def add(self, side: str, x: Tensor, labels: Tensor = None) -> None:
         self.parts[side].add(x, labels)
 
-    def result(self):
+    def result(self) -> Score:
         """`Score`, with `details` "within" and, of classes, "classes": the ratio of each.
 
         Raises:
@@ -137,12 +140,12 @@ class Diversity(GenerativeMetric):
         value = np.mean(list(ratios.values()))
         return self.score(value, warnings=warnings if left_out else [], details=details)
 
-    def protocol(self):
+    def protocol(self) -> str:
         known = all((self.parts[side].labels() >= 0).all() for side in self.sides)
         text = super().protocol()
         return text if known else text.replace(" of a class", "")
 
-    def reset_side(self, side):
+    def reset_side(self, side: str) -> None:
         super().reset_side(side)
         if side != "fake":
             self._known = None

@@ -1,6 +1,7 @@
 """Feature networks: from images to the vectors that metrics compare."""
 
 import hashlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans.data.checks import check_choice, check_image_array, check_size
+from keras_gans.typing import Any, Tensor
 
 RESIZES = ("bilinear", "bilinear_antialias", "nearest")
 
@@ -62,17 +64,17 @@ class FeatureNetwork:
 
     def __init__(
         self,
-        model,
-        name,
-        input_range=(-1, 1),
-        size=None,
-        resize=None,
-        quantize=False,
-        preprocess=None,
-        logits=False,
-        channels=None,
-        batch_size=64,
-        checksum=None,
+        model: keras.Model,
+        name: str,
+        input_range: tuple[float, float] = (-1, 1),
+        size: int | None = None,
+        resize: str | None = None,
+        quantize: bool = False,
+        preprocess: Callable[..., Any] | None = None,
+        logits: bool = False,
+        channels: int | None = None,
+        batch_size: int = 64,
+        checksum: str | None = None,
     ):
         if not callable(model):
             raise ValueError(f"model is {type(model).__name__}; expected a Keras model.")
@@ -80,8 +82,8 @@ class FeatureNetwork:
             raise ValueError(f"name is {name!r}; expected a name of the feature network.")
         self.model = model
         self.name = name
-        self.input_range = tuple(float(v) for v in input_range)
-        self.size = check_size(size)
+        self.input_range: tuple[float, ...] = tuple(float(v) for v in input_range)
+        self.size: tuple[int, ...] | None = check_size(size)
         if self.size is not None:
             check_choice("resize", resize, RESIZES)
         self.resize = resize
@@ -97,12 +99,12 @@ class FeatureNetwork:
                 model.jit_compile = False  # XLA compiles for long here, and runs no faster
 
     @property
-    def checksum(self):
+    def checksum(self) -> str:
         if self._checksum is None and hasattr(self.model, "weights"):
             self._checksum = checksum(self.model)
         return self._checksum
 
-    def __call__(self, images):
+    def __call__(self, images: Tensor) -> Tensor:
         """`Features` of images (B, H, W, C): uint8, or floats in [-1, 1], of any number.
 
         Raises:
@@ -172,7 +174,7 @@ class FeatureNetwork:
         return out, out if self.logits else None
 
 
-def checksum(model):
+def checksum(model: keras.Model) -> str:
     """SHA-256 over the weights of a model: shapes, types and values, in order; names do not count.
 
     The same on every backend.
@@ -185,7 +187,7 @@ def checksum(model):
     return digest.hexdigest()
 
 
-def to_host(x):
+def to_host(x: Tensor) -> np.ndarray:
     """A tensor of any backend as a NumPy array; bfloat16 as float32.
 
     Raises:
@@ -203,7 +205,7 @@ def to_host(x):
     return x.astype("float32") if x.dtype.kind == "V" or x.dtype.name == "bfloat16" else x
 
 
-def to_images(images, where="images"):
+def to_images(images: Tensor, where: str = "images") -> np.ndarray:
     """Images as uint8 or float32 in [-1, 1], (B, H, W, C)."""
     images = to_host(images)
     # A range is always named: constant and dark images are no reason to guess.

@@ -8,14 +8,19 @@ import numpy as np
 from keras_gans import registry
 from keras_gans.metrics.base import GenerativeMetric
 from keras_gans.metrics.features import to_host
+from keras_gans.metrics.scores import Score
+from keras_gans.metrics.sources import Batch
 from keras_gans.metrics.statistics import Statistics, check_moments, factor
+from keras_gans.typing import Any, Config, Tensor
 
 # Up to here singular values are taken as they are; above, as roots of a Gram matrix's eigenvalues,
 # ten times as fast (and right to 1e-8 of the largest).
 _SMALL = 512
 
 
-def frechet_distance(mean1, covariance1, mean2, covariance2):
+def frechet_distance(
+    mean1: np.ndarray, covariance1: np.ndarray, mean2: np.ndarray, covariance2: np.ndarray
+) -> float:
     """Squared Frechet (2-Wasserstein) distance of two Gaussians.
 
     Heusel et al., GANs Trained by a Two Time-Scale Update Rule, NeurIPS 2017, Eq. 6:
@@ -53,7 +58,7 @@ def _distance(mean1, factor1, mean2, factor2):
     return float(max(np.square(mean1 - mean2).sum() + spread, 0.0))
 
 
-def distance(statistics1, statistics2):
+def distance(statistics1: Statistics, statistics2: Statistics) -> float:
     """Squared Frechet distance of two `Statistics`, each of 2 rows or more."""
     if statistics1.dimension != statistics2.dimension:
         raise ValueError(
@@ -100,12 +105,18 @@ class FrechetDistance(GenerativeMetric):
 
     kind = "fd"
 
-    def __init__(self, network=None, split=None, reference=None, name=None):
+    def __init__(
+        self,
+        network: Any = None,
+        split: str | None = None,
+        reference: Any = None,
+        name: str | None = None,
+    ):
         super().__init__(network, split, name)
         if isinstance(reference, (str, pathlib.Path)):
             reference = Statistics.load(reference)
         self.reference = reference
-        self.parts = {"fake": Statistics()}
+        self.parts: dict[str, Any] = {"fake": Statistics()}
         if reference is None:
             self.parts["real"] = Statistics()
             return
@@ -117,19 +128,19 @@ class FrechetDistance(GenerativeMetric):
                 f"({theirs[:8]}), not with {getattr(network, 'name', None)!r} "
                 f"({str(ours)[:8]}): compute it again."
             )
-        self.split = split or reference.meta.get("split")
+        self.split: str | None = split or reference.meta.get("split")
 
-    def add(self, side, x):
+    def add(self, side: str, x: Tensor) -> None:
         if side not in self.parts:
             raise ValueError(f"{self.name} has a reference: real images are not wanted.")
         self.parts[side].update(x)
 
-    def count(self, side):
+    def count(self, side: str) -> int:
         if side == "real" and self.reference is not None:
             return self.reference.count
         return super().count(side)
 
-    def statistics(self, side="real"):
+    def statistics(self, side: str = "real") -> Statistics:
         """`Statistics` of a side, described, to be saved as a later `reference`."""
         if side == "real" and self.reference is not None:
             return self.reference
@@ -137,7 +148,7 @@ class FrechetDistance(GenerativeMetric):
         statistics.merge(self.parts[side])
         return statistics
 
-    def result(self):
+    def result(self) -> Score:
         """`Score`; raises `ValueError` with fewer than 2 images a side."""
         for side in ("real", "fake"):
             self.need(side, 2, " for a covariance")
@@ -146,7 +157,7 @@ class FrechetDistance(GenerativeMetric):
         counts = {"real": real.count, "generated": fake.count}
         return self.score(distance(real, fake), warnings=_few(counts, fake.dimension))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "reference": self.reference}
 
 
@@ -156,25 +167,25 @@ class _ByClass:
     def __init__(self):
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         self.classes = {}
 
     @property
-    def count(self):
+    def count(self) -> int:
         return sum(s.count for s in self.classes.values())
 
-    def add(self, x, labels):
+    def add(self, x: Tensor, labels: Tensor) -> None:
         for label in np.unique(labels):
             self.classes.setdefault(int(label), Statistics()).update(x[labels == label])
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray]:
         return {
             f"{label}/{key}": value
             for label, statistics in self.classes.items()
             for key, value in statistics.state().items()
         }
 
-    def merge(self, state):
+    def merge(self, state: dict[str, np.ndarray]) -> None:
         by_class = {}
         for key, value in state.items():
             label, _, rest = key.partition("/")
@@ -206,35 +217,35 @@ class IntraClassFrechetDistance(GenerativeMetric):
 
     kind = "intra_fd"
 
-    def __init__(self, network=None, split=None, name=None):
+    def __init__(self, network: Any = None, split: str | None = None, name: str | None = None):
         super().__init__(network, split, name)
-        self.parts = {"real": _ByClass(), "fake": _ByClass()}
+        self.parts: dict[str, Any] = {"real": _ByClass(), "fake": _ByClass()}
 
-    def update_state(self, real=None, fake=None):
+    def update_state(self, real: Tensor = None, fake: Tensor = None) -> None:
         """Take in `(images, labels)` of each side, or of one."""
         if real is not None:
             self.update_real(*real)
         if fake is not None:
             self.update_fake(*fake)
 
-    def update_real(self, images, labels):
+    def update_real(self, images: Tensor, labels: Tensor) -> None:
         """Take in real images and their labels, integers (B,)."""
         self.take("real", self.look(images), labels)
 
-    def update_fake(self, images, labels):
+    def update_fake(self, images: Tensor, labels: Tensor) -> None:
         """Take in generated images and the labels they were generated for."""
         self.take("fake", self.look(images), labels)
 
-    def see(self, side, batch, outputs):
+    def see(self, side: str, batch: Batch, outputs: Tensor) -> None:
         if batch.labels is None:
             raise ValueError(f"{self.name} is one of classes, and the real images have no labels.")
         self.take(side, outputs, batch.labels)
 
-    def add(self, side, x, labels):
+    def add(self, side: str, x: Tensor, labels: Tensor) -> None:
         x = np.asarray(x)
         self.parts[side].add(x, check_classes(labels, len(x)))
 
-    def result(self):
+    def result(self) -> Score:
         """`Score`; raises `ValueError` where no class has 2 images on each side."""
         for side in ("real", "fake"):
             self.need(side, 2, " in a class, for a covariance")
@@ -259,7 +270,7 @@ class IntraClassFrechetDistance(GenerativeMetric):
         return self.score(value, warnings=warnings, details={"classes": distances})
 
 
-def check_classes(labels, count):
+def check_classes(labels: Tensor, count: int) -> np.ndarray:
     """Integer labels (B,); one-hot (B, K) becomes integers."""
     labels = to_host(labels)
     if labels.ndim == 2 and labels.shape[1] > 1:

@@ -5,6 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_gans.metrics.scores import INCEPTION
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 SIZE = 299
 FEATURES = ("64", "192", "768", "2048")
@@ -13,7 +14,7 @@ OUTPUTS = (*FEATURES, "logits_unbiased", "logits")
 _FORMAT = "channels_first" if keras.backend.backend() == "torch" else "channels_last"
 
 
-def inception_model():
+def inception_model() -> keras.Model:
     """The network with weights of zero: pixels 0 .. 255 (B, H, W, 3) -> dictionary of `OUTPUTS`.
 
     Szegedy et al., Rethinking the Inception Architecture, 2015, as in the graph
@@ -66,7 +67,7 @@ def inception_model():
     return keras.Model(inputs, outputs, name=INCEPTION)
 
 
-def convolutions(model):
+def convolutions(model: keras.Model) -> dict[str, keras.layers.Layer]:
     """Path in the PyTorch file -> layer, for every convolution of `inception_model()`, in order."""
     return {
         layer.name.replace("__", "."): layer
@@ -75,7 +76,7 @@ def convolutions(model):
     }
 
 
-def set_weights(model, arrays):
+def set_weights(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:
     """Fill `inception_model()` with arrays, "<path>.kernel", "<path>.bias", of all its layers."""
     for path, layer in convolutions(model).items():
         layer.set_weights([arrays[f"{path}.kernel"], arrays[f"{path}.bias"]])
@@ -218,11 +219,11 @@ class TF1BilinearResize(layers.Layer):
     Shapes: (B, H, W, C) -> (B, size, size, C).
     """
 
-    def __init__(self, size, **kwargs):
+    def __init__(self, size: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.size = size
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         for axis in (2, 1):  # along the rows first
             low, high, weight = self._places(x, axis)
             a, b = ops.take(x, low, axis=axis), ops.take(x, high, axis=axis)
@@ -242,10 +243,10 @@ class TF1BilinearResize(layers.Layer):
         low = ops.cast(places, "int32")
         return low, ops.minimum(low + 1, count - 1), places - ops.cast(low, "float32")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.size, self.size, input_shape[3])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "size": self.size}
 
 
@@ -253,11 +254,11 @@ class TF1BilinearResize(layers.Layer):
 class _Bias(layers.Layer):
     """Adds a vector, so that the logits exist before and after it."""
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.bias = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="bias")
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         return x + self.bias
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

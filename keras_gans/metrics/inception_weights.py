@@ -23,6 +23,7 @@ from keras_gans.metrics.inception import (
     set_weights,
 )
 from keras_gans.metrics.scores import INCEPTION
+from keras_gans.typing import Any, PathLike
 
 # One file under two names: pytorch-fid's and torch-fidelity's.
 PUBLIC_NAMES = (
@@ -35,14 +36,18 @@ RESIZE = "tf1_bilinear_299"
 _EPSILON = 1e-3  # of the batch norms
 
 
-def cache_folder():
+def cache_folder() -> pathlib.Path:
     """The folder of weights in the user's folder."""
     return user_folder() / "weights"
 
 
 def inception_2015(
-    weights=None, feature="2048", logits="logits_unbiased", batch_size=64, check=True
-):
+    weights: PathLike | None = None,
+    feature: str = "2048",
+    logits: str = "logits_unbiased",
+    batch_size: int = 64,
+    check: bool = True,
+) -> FeatureNetwork:
     """The feature network of published FID, KID, IS and precision/recall.
 
     It is not the Inception v3 of `keras.applications`: another training, 1008 classes, other
@@ -97,7 +102,9 @@ def inception_2015(
     )
 
 
-def convert_inception_2015(path, out=None, check=True):
+def convert_inception_2015(
+    path: PathLike, out: PathLike | None = None, check: bool = True
+) -> pathlib.Path:
     """Convert the public PyTorch file into an array file that needs no PyTorch.
 
     Args:
@@ -128,7 +135,9 @@ def convert_inception_2015(path, out=None, check=True):
     return out
 
 
-def find_weights(path=None, check=True):
+def find_weights(
+    path: PathLike | None = None, check: bool = True
+) -> tuple[dict[str, np.ndarray], str]:
     """The arrays of `keras_gans.metrics.inception.set_weights`, and the source's SHA-256."""
     if path is not None:
         path = pathlib.Path(path).expanduser()
@@ -195,7 +204,7 @@ def _read_torch(path, check):
     return convert(state, path), source
 
 
-def convert(state, where):
+def convert(state: dict[str, Any], where: str) -> dict[str, np.ndarray]:
     """Arrays of `set_weights` from the weights of a PyTorch network, batch norms folded.
 
     Args:
@@ -242,7 +251,7 @@ def convert(state, where):
 
 
 @functools.cache
-def kernel_shapes():
+def kernel_shapes() -> dict[str, tuple[int, ...]]:
     """Path in the PyTorch file -> shape of the kernel (height, width, inputs, outputs)."""
     return {
         path: tuple(layer.kernel.shape) for path, layer in convolutions(inception_model()).items()

@@ -1,16 +1,22 @@
 """Kernel distance (KID): maximum mean discrepancy of features."""
 
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 
 from keras_gans import registry
 from keras_gans.metrics.base import GenerativeMetric, Rows, check_counts
+from keras_gans.metrics.scores import Score
 from keras_gans.metrics.statistics import _mean, check_features
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 _ROWS = 64  # of the kernel's matrix at a time: they fit into a cache
 
 
-def subset_indices(n_real, n_fake, subsets=100, subset_size=1000, seed=2020):
+def subset_indices(
+    n_real: int, n_fake: int, subsets: int = 100, subset_size: int = 1000, seed: int = 2020
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pairs (real, fake) of index arrays, the random subsets of the kernel distance.
 
     Drawn without replacement by a legacy NumPy generator, generated images first: with its default
@@ -23,16 +29,16 @@ def subset_indices(n_real, n_fake, subsets=100, subset_size=1000, seed=2020):
 
 
 def kernel_distance(
-    real,
-    fake,
-    subsets=100,
-    subset_size=1000,
-    seed=2020,
-    degree=3,
-    gamma=None,
-    coef=1.0,
-    indices=None,
-):
+    real: Tensor,
+    fake: Tensor,
+    subsets: int = 100,
+    subset_size: int = 1000,
+    seed: int = 2020,
+    degree: int = 3,
+    gamma: float | None = None,
+    coef: float = 1.0,
+    indices: Any = None,
+) -> tuple[float, float]:
     """Mean and standard deviation over subsets of the unbiased MMD^2 with a polynomial kernel.
 
     Binkowski et al., Demystifying MMD GANs, ICLR 2018, Sec. 4: k(x, y) = (gamma x.y + coef)^degree.
@@ -87,7 +93,7 @@ class _KernelSums:
     sums are float64. The product's rounding errors are independent, and vanish in so many pairs.
     """
 
-    def __init__(self, real, fake, degree, gamma, coef):
+    def __init__(self, real: Tensor, fake: Tensor, degree: int, gamma: float, coef: float):
         self.degree, self.gamma, self.coef = degree, gamma, coef
         kind = np.result_type(real, fake)
         self.sides = tuple(x.astype(kind, copy=False) for x in (real, fake))
@@ -100,12 +106,12 @@ class _KernelSums:
         ]
         self.buffers = {}
 
-    def buffer(self, name, shape):
+    def buffer(self, name: str, shape: Shape) -> np.ndarray:
         if name not in self.buffers or self.buffers[name].shape != shape:
             self.buffers[name] = np.empty(shape, self.center.dtype)
         return self.buffers[name]
 
-    def __call__(self, i, j):
+    def __call__(self, i: Any, j: Any) -> np.ndarray:
         """(real with real, fake with fake, both less the diagonal; real with fake)."""
         subset = []
         for side, index in enumerate((i, j)):
@@ -116,7 +122,7 @@ class _KernelSums:
         x, y = subset
         return self.total(x, x), self.total(y, y), self.total(x, y)
 
-    def total(self, a, b):
+    def total(self, a: Any, b: Any) -> float:
         (a_rows, a_shifts), (b_rows, b_shifts) = a, b
         products = self.buffer("products", (len(a_rows), len(b_rows)))
         np.matmul(a_rows, b_rows.T, out=products)  # half the work where a is b
@@ -164,18 +170,26 @@ class KernelDistance(GenerativeMetric):
     kind = "kd"
 
     def __init__(
-        self, network=None, split=None, subsets=100, subset_size=1000, seed=2020, name=None
+        self,
+        network: Any = None,
+        split: str | None = None,
+        subsets: int = 100,
+        subset_size: int = 1000,
+        seed: int = 2020,
+        name: str | None = None,
     ):
         super().__init__(network, split, name)
         check_counts(subsets=subsets)
         check_counts(2, subset_size=subset_size)
-        self.subsets, self.subset_size, self.seed = subsets, subset_size, seed
-        self.parts = {"real": Rows(), "fake": Rows()}
+        self.subsets = subsets
+        self.subset_size = subset_size
+        self.seed = seed
+        self.parts: dict[str, Any] = {"real": Rows(), "fake": Rows()}
 
-    def add(self, side, x):
+    def add(self, side: str, x: Tensor) -> None:
         self.parts[side].add(x)
 
-    def result(self):
+    def result(self) -> Score:
         """`Score`, with `details` "std", "subsets", "subset_size", "seed"."""
         for side in ("real", "fake"):
             self.need(side, 2, " for an unbiased estimate")
@@ -188,7 +202,7 @@ class KernelDistance(GenerativeMetric):
         details = {"std": std, "subsets": self.subsets, "subset_size": size, "seed": self.seed}
         return self.score(mean, warnings=warnings, details=details)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "subsets": self.subsets,

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pathlib
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from keras import layers
 
 from keras_gans.data.checks import check_choice
 from keras_gans.metrics.features import FeatureNetwork
+from keras_gans.typing import PathLike
 
 # Of the file in the package. Scores "..._kgnet" are comparable because it is one and the same.
 SHA256 = "bd7b85e9d05014635ab86f259f6f7ec93ae4d1c74fba36da843d0fd768b2aff7"
@@ -37,7 +39,9 @@ CLASSES = {
 N_CLASSES = sum(map(len, CLASSES.values()))
 
 
-def kgnet(classes=None, batch_size=128, weights=None):
+def kgnet(
+    classes: Sequence[str] | None = None, batch_size: int = 128, weights: PathLike | None = None
+) -> FeatureNetwork:
     """The feature network that ships with keras_gans: for tests, and where nothing can be fetched.
 
     A small convolutional classifier of cifar10, emoji_styles and digits, trained by
@@ -93,7 +97,7 @@ def kgnet(classes=None, batch_size=128, weights=None):
     )
 
 
-def class_numbers(data, names):
+def class_numbers(data: str, names: Sequence[str]) -> np.ndarray:
     """kgnet's classes of a data set's labels.
 
     Args:
@@ -115,7 +119,7 @@ def class_numbers(data, names):
     return np.array([every.index((data, name)) for name in names])
 
 
-def kgnet_model():
+def kgnet_model() -> keras.Model:
     """The network with weights of zero: images in [-1, 1], (B, 32, 32, 3).
 
     Five 3x3 convolutions, batch norms folded into them, each with ReLU; the mean over space is the

@@ -1,5 +1,7 @@
 """One measurement: real images once, then any number of sources of images, under one protocol."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_gans import registry
@@ -7,8 +9,10 @@ from keras_gans.errors import nearest
 from keras_gans.metrics import reference
 from keras_gans.metrics.base import GenerativeMetric, facts
 from keras_gans.metrics.features import FeatureNetwork
+from keras_gans.metrics.scores import Score
 from keras_gans.metrics.sources import Samples, Source, task_of
 from keras_gans.metrics.suite import MetricSuite
+from keras_gans.typing import Any, PathLike, Tensor
 
 NETWORKS = ("kgnet", "inception_2015", "none")
 _CHUNK = 16  # batches of images that are held at once,
@@ -61,30 +65,36 @@ class Measurement:
 
     def __init__(
         self,
-        data,
-        metrics=("fd",),
-        network="kgnet",
-        samples=1000,
-        seed=0,
-        labels=None,
-        name=None,
-        split=None,
-        cache_dir=None,
-        batch_size=64,
-        held_out=None,
-        classes=None,
+        data: Any,
+        metrics: Sequence[Any] = ("fd",),
+        network: Any = "kgnet",
+        samples: int = 1000,
+        seed: int = 0,
+        labels: Tensor = None,
+        name: str | None = None,
+        split: str | None = None,
+        cache_dir: PathLike | None = None,
+        batch_size: int = 64,
+        held_out: Any = None,
+        classes: Sequence[int] | None = None,
     ):
         for what, value, least in (("samples", samples, 2), ("batch_size", batch_size, 1)):
             if not isinstance(value, (int, np.integer)) or value < least:
                 raise ValueError(f"{what} is {value!r}; an integer of {least} or more is expected.")
-        self.data, self.held_out = data, held_out
-        self.samples, self.seed = int(samples), seed
-        self.name, self.split, self.cache_dir = name, split, cache_dir
-        self.batch_size = int(batch_size)
-        self.labels = None if labels is None else spread_labels(labels, self.samples, seed)
+        self.data = data
+        self.held_out = held_out
+        self.samples: int = int(samples)
+        self.seed = seed
+        self.name = name
+        self.split = split
+        self.cache_dir = cache_dir
+        self.batch_size: int = int(batch_size)
+        self.labels: np.ndarray | None = (
+            None if labels is None else spread_labels(labels, self.samples, seed)
+        )
         metrics = [metrics] if isinstance(metrics, (str, GenerativeMetric)) else list(metrics)
         _check_metrics(metrics)
-        self.network = find_network(network)
+        self.network: FeatureNetwork | None = find_network(network)
         metrics = [
             m
             if isinstance(m, GenerativeMetric)
@@ -93,8 +103,9 @@ class Measurement:
             )
             for m in metrics
         ]
-        self.suite = MetricSuite(self.network, metrics)
-        self.names, self._metrics = {}, {}
+        self.suite: MetricSuite = MetricSuite(self.network, metrics)
+        self.names: dict[str, str] = {}
+        self._metrics = {}
         for metric in metrics:
             for alias, score in metric.names.items():
                 if alias in self.names:
@@ -107,7 +118,7 @@ class Measurement:
                 raise ValueError(f"{what} is None; {needing[0]} compares with such real images.")
         self._ready = False
 
-    def lower_is_better(self, alias):
+    def lower_is_better(self, alias: str) -> bool:
         """Whether a score is better where it is lower.
 
         Raises:
@@ -121,7 +132,7 @@ class Measurement:
             )
         return declared
 
-    def prepare(self, progress=None):
+    def prepare(self, progress: Any = None) -> list[str]:
         """Measure the real images, or read what is cached of them; done once.
 
         Args:
@@ -150,7 +161,13 @@ class Measurement:
         self._ready = True
         return list(dict.fromkeys(cached))
 
-    def of(self, source, truncation=1.0, progress=None, only=None):
+    def of(
+        self,
+        source: Source,
+        truncation: float = 1.0,
+        progress: Any = None,
+        only: Sequence[str] | None = None,
+    ) -> dict[str, Score]:
         """The scores of a source of images.
 
         Args:
@@ -172,7 +189,15 @@ class Measurement:
         self.take(source, truncation, progress, only)
         return self.result(only)
 
-    def take(self, source, truncation=1.0, progress=None, only=None, start=0, stop=None):
+    def take(
+        self,
+        source: Source,
+        truncation: float = 1.0,
+        progress: Any = None,
+        only: Sequence[str] | None = None,
+        start: int = 0,
+        stop: int | None = None,
+    ) -> None:
         """Take in the images `start` to before `stop` of a source; the rest as in `of`.
 
         Replicas that take a part each, and `merge`, come to the scores of the whole.
@@ -189,12 +214,12 @@ class Measurement:
             if progress is not None:
                 progress(done)
 
-    def merge(self, other):
+    def merge(self, other: "Measurement") -> None:
         """Add the generated images that another `Measurement` of the same real images took in."""
         for metric, theirs in zip(self.suite.metrics, other.suite.metrics, strict=True):
             metric.merge(theirs.state(("fake",)))
 
-    def result(self, only=None):
+    def result(self, only: Sequence[str] | None = None) -> dict[str, Score]:
         """The scores of all images that were taken in, as `of` returns them."""
         scores = self.suite.result(self._chosen(only))
         return {a: scores[n] for a, n in self.names.items() if only is None or a in only}
@@ -229,7 +254,7 @@ class Measurement:
         return self.batch_size * int(np.clip(_VALUES // values, 1, _CHUNK))
 
 
-def find_network(network):
+def find_network(network: Any) -> FeatureNetwork | None:
     """A `FeatureNetwork` of a name in `NETWORKS`, or as it is."""
     if isinstance(network, FeatureNetwork):
         return network
@@ -261,7 +286,7 @@ def _pixels(images):
     return ops.reshape(images, (images.shape[0], features))
 
 
-def spread_labels(labels, count, seed):
+def spread_labels(labels: Tensor, count: int, seed: int) -> np.ndarray:
     """`count` labels in the proportions of given ones, to within one image a class, shuffled.
 
     >>> sorted(spread_labels([0, 0, 1, 0], 8, seed=0).tolist())

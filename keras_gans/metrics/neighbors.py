@@ -5,13 +5,16 @@ import numpy as np
 
 from keras_gans import registry
 from keras_gans.metrics.base import GenerativeMetric, Rows, check_counts
-from keras_gans.metrics.scores import protocol
+from keras_gans.metrics.scores import Score, protocol
 from keras_gans.metrics.statistics import check_features
+from keras_gans.typing import Any, Config, Tensor
 
 NAMES = ("precision", "recall", "density", "coverage")
 
 
-def prdc(real, fake, k=3, k_density=5, block=2000):
+def prdc(
+    real: Tensor, fake: Tensor, k: int = 3, k_density: int = 5, block: int = 2000
+) -> dict[str, float]:
     """Precision, recall, density and coverage of generated features.
 
     Every image has a ball that reaches to its k-th nearest neighbor of its own side. Precision is
@@ -74,7 +77,9 @@ def prdc(real, fake, k=3, k_density=5, block=2000):
     return {name: float(v) for name, v in zip(NAMES, values, strict=True)}
 
 
-def squared_distances(a, a_norms, b, b_norms):
+def squared_distances(
+    a: np.ndarray, a_norms: np.ndarray, b: np.ndarray, b_norms: np.ndarray
+) -> np.ndarray:
     """Squared distances (A, B)."""
     d = a @ b.T
     d *= -2
@@ -111,7 +116,7 @@ def _radii(x, norms, neighbors, block):
     return [np.maximum(nearest[:, k - 1], 0) for k in neighbors]
 
 
-def nearest_distances(a, b, block=2000):
+def nearest_distances(a: np.ndarray, b: np.ndarray, block: int = 2000) -> np.ndarray:
     """Distance of each row of `a` (N, F) to its nearest row of `b` (M, F), float64 (N,)."""
     b = np.asarray(b, "float64")
     center = b.mean(axis=0)
@@ -150,23 +155,31 @@ class PRDC(GenerativeMetric):
 
     kind = "prdc"
 
-    def __init__(self, network=None, split=None, k=3, k_density=5, name=None):
+    def __init__(
+        self,
+        network: Any = None,
+        split: str | None = None,
+        k: int = 3,
+        k_density: int = 5,
+        name: str | None = None,
+    ):
         super().__init__(network, split, name)
         check_counts(k=k, k_density=k_density)
-        self.k, self.k_density = k, k_density
-        self.parts = {"real": Rows(), "fake": Rows()}
+        self.k = k
+        self.k_density = k_density
+        self.parts: dict[str, Any] = {"real": Rows(), "fake": Rows()}
 
     @property
-    def names(self):
+    def names(self) -> dict[str, str]:
         return {kind: protocol(kind, getattr(self.network, "name", None)) for kind in NAMES}
 
-    def most_real(self, samples):
+    def most_real(self, samples: int) -> int | None:
         return samples  # the balls of two sides compare only where there are as many
 
-    def add(self, side, x):
+    def add(self, side: str, x: Tensor) -> None:
         self.parts[side].add(x)
 
-    def result(self):
+    def result(self) -> dict[str, Score]:
         """Dict of `Score`s: "precision" (or "precision_<network>"), and so on."""
         for side in ("real", "fake"):
             self.need(side, max(self.k, self.k_density) + 1, " for that many neighbors")
@@ -182,7 +195,7 @@ class PRDC(GenerativeMetric):
             scores[score.name] = score
         return scores
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "k": self.k, "k_density": self.k_density}
 
 
@@ -215,19 +228,19 @@ class Novelty(GenerativeMetric):
 
     kind = "novelty"
 
-    def __init__(self, network=None, split=None, name=None):
+    def __init__(self, network: Any = None, split: str | None = None, name: str | None = None):
         super().__init__(network, split, name)
-        self.parts = {"real": Rows(), "fake": Rows(), "held_out": Rows()}
+        self.parts: dict[str, Any] = {"real": Rows(), "fake": Rows(), "held_out": Rows()}
         self._known = None
 
-    def update_held_out(self, images):
+    def update_held_out(self, images: Tensor) -> None:
         """Take in held-out real images, as `update_real`."""
         self.take("held_out", self.look(images))
 
-    def add(self, side, x):
+    def add(self, side: str, x: Tensor) -> None:
         self.parts[side].add(x)
 
-    def result(self):
+    def result(self) -> Score:
         """`Score`, with `details` "distance", "held_out_distance", "n_held_out".
 
         Raises:
@@ -253,7 +266,7 @@ class Novelty(GenerativeMetric):
         }
         return self.score(distance / of_held_out, details=details)
 
-    def reset_side(self, side):
+    def reset_side(self, side: str) -> None:
         super().reset_side(side)
         if side != "fake":
             self._known = None

@@ -12,6 +12,7 @@ from keras_gans.data.checks import check_image_array
 from keras_gans.data.images import from_uint8
 from keras_gans.data.order import check_seed
 from keras_gans.layers.initializers import SeededNormal
+from keras_gans.typing import Any, PathLike, Tensor
 
 LEAST = 10  # samples of a set, below which a mean output says nothing
 EPOCHS = {"vectors": 300, "images": 100}
@@ -39,11 +40,11 @@ class NRDSResult:
     settings: dict
 
     @property
-    def ranking(self):
+    def ranking(self) -> list[str]:
         """The names, best first."""
         return sorted(self.scores, key=self.scores.get, reverse=True)
 
-    def table(self):
+    def table(self) -> str:
         """Scores, areas and the curves' ends as text, best first."""
         width = max(5, *(len(name) for name in self.scores))
         lines = [f"{'model':<{width}}  {'NRDS':>6}  {'area':>8}  {'first':>6}  {'last':>6}"]
@@ -55,7 +56,7 @@ class NRDSResult:
             )
         return "\n".join(lines)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Everything, as what `json.dump` takes."""
         return {
             "metric": "nrds",
@@ -66,7 +67,7 @@ class NRDSResult:
             "real_curve": self.real_curve.tolist(),
         }
 
-    def plot(self, path):
+    def plot(self, path: PathLike) -> None:
         """Draw the curves as a PNG file; see `keras_gans.plots.line_plot`."""
         from keras_gans.plots import line_plot
 
@@ -84,7 +85,16 @@ class NRDSResult:
         )
 
 
-def nrds(real, fakes, epochs=None, seed=0, batch_size=None, num=None, network=None, verbose=False):
+def nrds(
+    real: np.ndarray,
+    fakes: dict[str, np.ndarray],
+    epochs: int | None = None,
+    seed: int = 0,
+    batch_size: int | None = None,
+    num: int | None = None,
+    network: Any = None,
+    verbose: bool = False,
+) -> NRDSResult:
     """Normalized relative discriminative score of several generators.
 
     Zhang, Song, Qi: Decoupled Learning for Conditional Adversarial Networks, WACV 2018, Sec. 3,
@@ -179,7 +189,9 @@ def nrds(real, fakes, epochs=None, seed=0, batch_size=None, num=None, network=No
     return summarize(curves, np.array(real_curve), settings)
 
 
-def summarize(curves, real_curve, settings):
+def summarize(
+    curves: dict[str, np.ndarray], real_curve: np.ndarray, settings: dict[str, Any]
+) -> NRDSResult:
     """Areas and scores of curves, dictionary name -> (epochs,), as an `NRDSResult` (Eq. 11)."""
     areas = {name: float(np.trapezoid(curve)) for name, curve in curves.items()}
     total = sum(areas.values())
@@ -195,15 +207,22 @@ def summarize(curves, real_curve, settings):
 class _Classifier(keras.Model):
     """A network and its loss: half the sum of the mean cross entropies of real and fake samples."""
 
-    def __init__(self, network):
+    def __init__(self, network: Any):
         super().__init__(name="nrds_classifier")
         self.network = network
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         return self.network(x)
 
     # `compile(loss=...)` would wrap the same in bookkeeping that costs as much as a small network.
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Tensor = None,
+        y: Tensor = None,
+        y_pred: Tensor = None,
+        sample_weight: Tensor = None,
+        training: bool = True,
+    ) -> Tensor:
         scores, y = ops.cast(y_pred, "float32"), ops.cast(y, "float32")
         return ops.mean(ops.softplus(scores) - scores * y)
 

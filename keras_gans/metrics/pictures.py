@@ -9,9 +9,10 @@ from keras_gans import registry
 from keras_gans.losses.similarity import WEIGHTS, check_scales, multi_scale, similarity
 from keras_gans.metrics.base import PairedMetric
 from keras_gans.metrics.features import Features, to_images
+from keras_gans.typing import Any, Config, Self, Tensor
 
 
-def psnr(real, fake, data_range):
+def psnr(real: Tensor, fake: Tensor, data_range: float) -> np.ndarray:
     """Peak signal-to-noise ratio of pairs, 10 log10(data_range^2 / MSE), in dB.
 
     Args:
@@ -27,7 +28,7 @@ def psnr(real, fake, data_range):
         return 10 * np.log10(data_range**2 / error)
 
 
-def ssim(real, fake, data_range):
+def ssim(real: Tensor, fake: Tensor, data_range: float) -> np.ndarray:
     """Structural similarity of pairs.
 
     Wang et al., Image Quality Assessment, IEEE TIP 2004: Gaussian window of 11 pixels, sigma 1.5,
@@ -47,7 +48,7 @@ def ssim(real, fake, data_range):
     return similarity(real, fake, data_range)[0].mean(axis=1)
 
 
-def ms_ssim(real, fake, data_range, scales=None):
+def ms_ssim(real: Tensor, fake: Tensor, data_range: float, scales: int | None = None) -> np.ndarray:
     """Multi-scale structural similarity of pairs.
 
     Wang, Simoncelli and Bovik, Multi-scale Structural Similarity, Asilomar 2003, Eq. 7: the product
@@ -88,25 +89,25 @@ class _ImageMetric(PairedMetric):
     """Images, uint8 or floats in [-1, 1], are measured on the scale of picture files, 0 to 255
     (floats are not rounded); `result().details["data_range"]` says so."""
 
-    data_range = 255.0
+    data_range: float = 255.0
 
-    def __init__(self, split=None, name=None):
+    def __init__(self, split: str | None = None, name: str | None = None):
         super().__init__(None, split, name)
 
     @classmethod
-    def measuring(cls, network, split, samples, classes):
+    def measuring(cls, network: Any, split: str | None, samples: int, classes: Any) -> Self:
         return cls(split=split)
 
-    def look(self, images):
+    def look(self, images: Tensor) -> Features:
         images = to_images(images)
         if images.dtype == np.uint8:
             return Features(images, None, None)
         return Features((images.astype("float64") + 1) * 127.5, None, float(images.min()))
 
-    def details(self):
+    def details(self) -> dict[str, Any]:
         return {"data_range": self.data_range}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"split": self.split, "name": self.name}
 
 
@@ -138,11 +139,11 @@ class L1(_ImageMetric):
 
     kind = "l1"
 
-    def measure(self, real, fake):
+    def measure(self, real: Tensor, fake: Tensor) -> np.ndarray:
         difference = np.abs(real.astype("float64") - fake).mean(axis=(1, 2, 3))
         return difference / (self.data_range / 2)
 
-    def details(self):
+    def details(self) -> dict[str, Any]:
         return {"data_range": 2.0}
 
 
@@ -167,10 +168,10 @@ class PSNR(_ImageMetric):
 
     kind = "psnr"
 
-    def measure(self, real, fake):
+    def measure(self, real: Tensor, fake: Tensor) -> np.ndarray:
         return psnr(real, fake, self.data_range)
 
-    def warnings(self):
+    def warnings(self) -> list[str]:
         infinite = np.isinf(self.parts["fake"].arrays["total"])
         return ["some pairs are equal: infinite"] if infinite else []
 
@@ -195,7 +196,7 @@ class SSIM(_ImageMetric):
 
     kind = "ssim"
 
-    def measure(self, real, fake):
+    def measure(self, real: Tensor, fake: Tensor) -> np.ndarray:
         return ssim(real, fake, self.data_range)
 
 
@@ -222,20 +223,22 @@ class MSSSIM(_ImageMetric):
 
     kind = "ms_ssim"
 
-    def __init__(self, scales=None, split=None, name=None):
+    def __init__(
+        self, scales: int | None = None, split: str | None = None, name: str | None = None
+    ):
         super().__init__(split, name)
         self.scales = scales
         self.used = scales
 
-    def measure(self, real, fake):
+    def measure(self, real: Tensor, fake: Tensor) -> np.ndarray:
         if self.used is None:
             self.used = check_scales(None, *real.shape[1:3])
         return ms_ssim(real, fake, self.data_range, self.used)
 
-    def identity(self):
+    def identity(self) -> dict[str, Any]:
         return {**super().identity(), "scales": self.used}
 
-    def merge(self, other):
+    def merge(self, other: Any) -> None:
         state = other if isinstance(other, dict) else other.state()
         theirs = json.loads(str(state["identity"])).get("scales")
         if not int(state["fake/count"]):
@@ -244,16 +247,16 @@ class MSSSIM(_ImageMetric):
             self.used = self.used if self.scales else theirs  # theirs were the first images
         super().merge(state)
 
-    def reset_side(self, side):
+    def reset_side(self, side: str) -> None:
         super().reset_side(side)
         self.used = self.scales
 
-    def details(self):
+    def details(self) -> dict[str, Any]:
         return {**super().details(), "scales": self.used}
 
-    def warnings(self):
+    def warnings(self) -> list[str]:
         few = self.used < len(WEIGHTS)
         return [f"{self.used} of {len(WEIGHTS)} scales: the images are small"] if few else []
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "scales": self.scales}

@@ -4,6 +4,7 @@ import hashlib
 import json
 import pathlib
 import re
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -13,12 +14,13 @@ from keras_gans.data.order import epoch_key_of
 from keras_gans.files import user_folder
 from keras_gans.metrics.features import Features
 from keras_gans.metrics.sources import Batch
+from keras_gans.typing import Any, PathLike, Tensor
 
 _FORMAT = 2  # of the cache: files of another one are never looked at
 _SEED = 0  # of which real images are looked at, where not all are
 
 
-def cache_folder(cache_dir=None):
+def cache_folder(cache_dir: PathLike | None = None) -> pathlib.Path:
     """The folder of cached references: `cache_dir`, or `statistics` in `files.user_folder()`."""
     if cache_dir is not None:
         return pathlib.Path(cache_dir).expanduser()
@@ -44,17 +46,18 @@ class RealImages:
         ValueError: another form of data, or a dataset without an end.
     """
 
-    def __init__(self, data, batch_size=64):
-        self.data, self.batch_size = data, batch_size
+    def __init__(self, data: Any, batch_size: int = 64):
+        self.data = data
+        self.batch_size = batch_size
         self.images = self.count = None
         self.labels = getattr(data, "labels", None)
         if isinstance(data, (tuple, list)) and len(data) == 2:
             data, self.labels = data
-        self.labels = _integers(self.labels)
+        self.labels: np.ndarray | None = _integers(self.labels)
         images = getattr(data, "images", data)
         if getattr(images, "ndim", None) in (3, 4):
-            self.images = np.asarray(images)
-            self.count = len(self.images)
+            self.images: np.ndarray = np.asarray(images)
+            self.count: int = len(self.images)
             self.shape = self.images.shape[1:]
         elif hasattr(data, "element_spec"):
             if int(data.cardinality()) == -1:
@@ -71,7 +74,7 @@ class RealImages:
         if len(self.shape) == 2:
             self.shape = (*self.shape, 1)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         """Pairs of images and labels, or of images and None."""
         if self.images is not None:
             for start in range(0, len(self.images), self.batch_size):
@@ -93,7 +96,7 @@ class RealImages:
             if key is not None:
                 key.epoch = epoch
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """SHA-256 over all images with their labels, whatever their order and batches."""
         total, count, kind = 0, 0, ""
         for images, labels in self:
@@ -106,7 +109,7 @@ class RealImages:
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
-    def length(self):
+    def length(self) -> int | None:
         """Images, or batches of a dataset; None where not even these are known."""
         try:
             return self.count or len(self.data)
@@ -127,17 +130,17 @@ def _first(batch):
 
 
 def fill(
-    metrics,
-    network,
-    data,
-    side="real",
-    samples=None,
-    name=None,
-    split=None,
-    batch_size=64,
-    cache_dir=None,
-    progress=None,
-):
+    metrics: Sequence[Any],
+    network: Any,
+    data: Any,
+    side: str = "real",
+    samples: int | None = None,
+    name: str | None = None,
+    split: str | None = None,
+    batch_size: int = 64,
+    cache_dir: PathLike | None = None,
+    progress: Any = None,
+) -> list[str]:
     """Give metrics a side of real images: from the cache where it is there, else in one pass.
 
     Args:
@@ -210,11 +213,11 @@ class _Sample:
     Vitter, Random Sampling with a Reservoir, ACM TOMS 1985, Algorithm R.
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int):
         self.size, self.seen, self.rows, self.labels, self.lowest = size, 0, [], [], None
         self.random = np.random.default_rng(_SEED)
 
-    def add(self, outputs, labels):
+    def add(self, outputs: Tensor, labels: Tensor) -> None:
         if outputs.lowest is not None:
             self.lowest = min(outputs.lowest, np.inf if self.lowest is None else self.lowest)
         for i, row in enumerate(outputs.features):

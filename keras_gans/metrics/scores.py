@@ -1,13 +1,16 @@
 """Results of metrics: numbers that say how they were measured."""
 
 import math
+from collections.abc import Sequence
+
+from keras_gans.typing import Any, Self
 
 # What the literature calls a measure over the Inception network of 2015, and only over that one.
 INCEPTION = "inception_2015"
 _PUBLISHED = {"fd": "fid", "kd": "kid", "intra_fd": "intra_fid"}
 
 
-def protocol(kind, network):
+def protocol(kind: str, network: Any) -> str:
     """Name of a measure over a feature network.
 
     >>> protocol("fd", "inception_2015"), protocol("fd", "kgnet"), protocol("fd", None)
@@ -43,18 +46,18 @@ class Score(float):
 
     def __new__(
         cls,
-        value,
-        name,
-        network=None,
-        checksum=None,
-        resize=None,
-        n_real=0,
-        n_fake=0,
-        split=None,
-        warnings=(),
-        details=None,
-        protocol="",
-    ):
+        value: float,
+        name: str,
+        network: Any = None,
+        checksum: str | None = None,
+        resize: str | None = None,
+        n_real: int = 0,
+        n_fake: int = 0,
+        split: str | None = None,
+        warnings: Sequence[str] = (),
+        details: dict[str, Any] | None = None,
+        protocol: str = "",
+    ) -> Self:
         self = super().__new__(cls, value)
         if math.isnan(self):
             raise ValueError(
@@ -74,19 +77,19 @@ class Score(float):
         return self
 
     @property
-    def value(self):
+    def value(self) -> float:
         """The number as a plain float."""
         return float(self)
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, Any]:
         """Everything, for JSON: {"name": ..., "value": ..., "network": ..., ...}."""
         fields = dict(self.__dict__)
         return {"name": fields.pop("name"), "value": self.value, **fields}
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self.value, self.__dict__)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         about = [f"network {self.network} {(self.checksum or 'of unknown weights')[:8]}"]
         about = about if self.network else []
         about += [f"resize {self.resize}"] if self.resize else []

@@ -1,11 +1,13 @@
 """Sources of images that a `Measurement` can measure: models, and what models are compared with."""
 
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_gans.data.images import from_uint8
 from keras_gans.training.noise import class_labels, latents
+from keras_gans.typing import Any, Shape, Tensor
 
 BATCH_SIZE = 64
 
@@ -39,15 +41,25 @@ class Source:
         shape: (H, W, C) of the images, where it is known before they are made.
     """
 
-    def __init__(self, name, count, labels=None, targets=None, shape=None):
-        self.name, self.count, self.shape = name, int(count), shape
-        self.labels, self.targets = labels, targets
+    def __init__(
+        self,
+        name: str,
+        count: int,
+        labels: Tensor = None,
+        targets: Any = None,
+        shape: Shape | None = None,
+    ):
+        self.name = name
+        self.count: int = int(count)
+        self.shape = shape
+        self.labels = labels
+        self.targets = targets
 
-    def make(self, part):
+    def make(self, part: slice) -> np.ndarray:
         """The images of a slice of the source, (B, H, W, C)."""
         raise NotImplementedError
 
-    def batches(self, size, start=0, stop=None):
+    def batches(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """`Batch`es of at most `size` images, from the image `start` to before `stop`."""
         stop = self.count if stop is None else min(stop, self.count)
         for first in range(start, stop, size):
@@ -75,13 +87,13 @@ class Samples(Source):
 
     def __init__(
         self,
-        model,
-        count,
-        seed=0,
-        labels=None,
-        truncation=1.0,
-        batch_size=BATCH_SIZE,
-        name="samples",
+        model: Any,
+        count: int,
+        seed: int = 0,
+        labels: Tensor = None,
+        truncation: float = 1.0,
+        batch_size: int = BATCH_SIZE,
+        name: str = "samples",
     ):
         classes = getattr(model, "num_classes", None)
         if classes is not None:
@@ -89,14 +101,16 @@ class Samples(Source):
         network = getattr(model, "generator", None)
         shape = None if network is None else tuple(network.output_shape[1:])
         super().__init__(name, count, labels, shape=shape)
-        self.model, self.seed, self.batch_size = model, seed, batch_size
+        self.model = model
+        self.seed = seed
+        self.batch_size = batch_size
         self.latents = self._images = None
         if hasattr(model, "images_of"):
-            self.latents = latents(count, model.latent_dim, seed, truncation)
+            self.latents: np.ndarray = latents(count, model.latent_dim, seed, truncation)
         elif truncation != 1:
             raise ValueError(f"{type(model).__name__} has no images_of: no truncation.")
 
-    def make(self, part):
+    def make(self, part: slice) -> np.ndarray:
         labels = None if self.labels is None else self.labels[part]
         if self.latents is not None:
             return self.model.images_of(self.latents[part], labels, self.batch_size)
@@ -119,12 +133,20 @@ class Translations(Source):
     """
 
     def __init__(
-        self, translate, inputs, conditions=None, labels=None, targets=None, name="translations"
+        self,
+        translate: Callable[..., Any],
+        inputs: Tensor,
+        conditions: Any = None,
+        labels: Tensor = None,
+        targets: Any = None,
+        name: str = "translations",
     ):
         super().__init__(name, len(inputs), labels, targets, inputs.shape[1:])
-        self.translate, self.inputs, self.conditions = translate, inputs, conditions
+        self.translate = translate
+        self.inputs = inputs
+        self.conditions = conditions
 
-    def make(self, part):
+    def make(self, part: slice) -> np.ndarray:
         beside = () if self.conditions is None else (self.conditions[part],)
         made = self.translate(as_floats(self.inputs[part]), *beside)
         return np.clip(np.asarray(made, "float32"), -1, 1)
@@ -139,21 +161,28 @@ class Pictures(Source):
         labels, targets, name: see `Source`.
     """
 
-    def __init__(self, images, places=None, labels=None, targets=None, name="pictures"):
+    def __init__(
+        self,
+        images: Tensor,
+        places: np.ndarray | None = None,
+        labels: Tensor = None,
+        targets: Any = None,
+        name: str = "pictures",
+    ):
         self.images = images
-        self.places = np.arange(len(images)) if places is None else np.asarray(places)
+        self.places: np.ndarray = np.arange(len(images)) if places is None else np.asarray(places)
         super().__init__(name, len(self.places), labels, targets, images.shape[1:])
 
-    def make(self, part):
+    def make(self, part: slice) -> np.ndarray:
         return self.images[self.places[part]]
 
 
-def as_floats(images):
+def as_floats(images: Tensor) -> np.ndarray:
     """Images as float32 in [-1, 1]."""
     return from_uint8(images) if images.dtype == np.uint8 else np.asarray(images, "float32")
 
 
-def task_of(model):
+def task_of(model: Any) -> str | None:
     """The kind of task of a model or an entry: "noise", "images", ...; None where it has none."""
     if getattr(model, "task", None) is not None:
         return model.task
@@ -161,7 +190,7 @@ def task_of(model):
     return next((task for verb, task in verbs.items() if hasattr(model, verb)), None)
 
 
-def spread(count, most):
+def spread(count: int, most: int) -> np.ndarray:
     """Places of at most `most` of `count` images, evenly spread: data may be sorted.
 
     >>> spread(10, 4)

@@ -1,8 +1,12 @@
 """Several metrics over one feature network, which runs once for all of them."""
 
+from collections.abc import Sequence
+
 from keras_gans.metrics.base import facts
 from keras_gans.metrics.features import Features, to_host
+from keras_gans.metrics.scores import Score
 from keras_gans.metrics.sources import Batch
+from keras_gans.typing import Any, Tensor
 
 
 class MetricSuite:
@@ -26,22 +30,22 @@ class MetricSuite:
     ['fd', 'kd']
     """
 
-    def __init__(self, network, metrics):
+    def __init__(self, network: Any, metrics: Sequence[Any]):
         self.network = network
-        self.metrics = list(metrics)
+        self.metrics: list[Any] = list(metrics)
         for metric in self.metrics:
             if metric.network is not network and not paired(metric):
                 raise ValueError(f"{metric.name} has another feature network than its suite.")
 
-    def update_real(self, images, labels=None):
+    def update_real(self, images: Tensor, labels: Tensor = None) -> None:
         """Take in real images, and their labels, integers (B,), where a metric needs them."""
         self.take("real", Batch(images, labels))
 
-    def update_held_out(self, images):
+    def update_held_out(self, images: Tensor) -> None:
         """Take in real images that nobody trained on."""
         self.take("held_out", Batch(images))
 
-    def update_fake(self, images, labels=None, targets=None):
+    def update_fake(self, images: Tensor, labels: Tensor = None, targets: Any = None) -> None:
         """Take in generated images, with the labels asked for and with their targets.
 
         Raises:
@@ -50,7 +54,7 @@ class MetricSuite:
         start = max((m.count("fake") for m in self.metrics if "fake" in m.sides), default=0)
         self.take("fake", Batch(images, labels, targets, start))
 
-    def take(self, side, batch, chosen=None):
+    def take(self, side: str, batch: Batch, chosen: Any = None) -> None:
         """Take in a batch of a source.
 
         Args:
@@ -76,22 +80,22 @@ class MetricSuite:
             if what in facts(metric)["needs"] and getattr(batch, what) is None:
                 raise ValueError(f"{metric.name} needs {what} beside the images, and got none.")
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forget all images."""
         for metric in self.metrics:
             metric.reset_state()
 
-    def reset_fake(self):
+    def reset_fake(self) -> None:
         """Forget the generated images, keep the real ones."""
         for metric in self.metrics:
             metric.reset_fake()
 
-    def merge(self, other):
+    def merge(self, other: "MetricSuite") -> None:
         """Add what another replica's suite of the same metrics saw."""
         for metric, theirs in zip(self.metrics, other.metrics, strict=True):
             metric.merge(theirs)
 
-    def result(self, chosen=None):
+    def result(self, chosen: Any = None) -> dict[str, Score]:
         """Dict of `Score`s by their names; of `chosen` metrics, or of all."""
         scores = {}
         for metric in chosen or self.metrics:
@@ -100,6 +104,6 @@ class MetricSuite:
         return scores
 
 
-def paired(metric):
+def paired(metric: Any) -> bool:
     """Whether a metric compares each image with a target of its own."""
     return "targets" in facts(metric)["needs"]

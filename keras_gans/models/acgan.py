@@ -14,9 +14,9 @@ from keras_gans.typing import Any, Config
 
 
 class _AuxiliaryClassifierGAN(GAN):
-    objective_class = None
+    objective_class: Any = None
     needs_classes = True
-    settled = ("objective",)
+    settled: tuple[str, ...] = ("objective",)
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class MultiHingeGAN(GAN):
     """
 
     needs_classes = True
-    settled = ("objective",)
+    settled: tuple[str, ...] = ("objective",)
 
     def __init__(self, generator: keras.Model, discriminator: keras.Model, **kwargs: Any):
         super().__init__(generator, discriminator, losses.MultiHinge(), **kwargs)

@@ -8,7 +8,7 @@ from keras_gans.errors import nearest
 from keras_gans.losses.similarity import check_scales
 from keras_gans.models.translation import TranslationModel
 from keras_gans.networks.asymmetric import ENCODER
-from keras_gans.typing import Any, Tensor
+from keras_gans.typing import Any, Config, Tensor
 
 SHARING = ("none", "partial", "full")
 
@@ -70,10 +70,15 @@ class AsymmetricGAN(TranslationModel):
     (2, 32, 32, 3)
     """
 
-    learns_from = "labels"
-    objectives = ("least_squares", "wasserstein_gp")
+    learns_from: str = "labels"
+    objectives: tuple[str, ...] = ("least_squares", "wasserstein_gp")
     condition = "domains"
-    defaults = {"classification": 1.0, "cycle": 10.0, "ms_ssim": 1.0, "identity": 0.5}
+    defaults: dict[str, float] = {
+        "classification": 1.0,
+        "cycle": 10.0,
+        "ms_ssim": 1.0,
+        "identity": 0.5,
+    }
 
     def __init__(
         self,
@@ -216,7 +221,7 @@ class AsymmetricGAN(TranslationModel):
 
         self.minimize_generators(terms)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         own = ("sharing", "objective", "d_steps", "color_cycle")
         similarity = keras.saving.serialize_keras_object(self.similarity)
         return {

@@ -3,7 +3,9 @@
 import keras
 
 from keras_gans import registry
+from keras_gans.losses import Objective
 from keras_gans.models.gan import GAN
+from keras_gans.typing import Any
 
 
 @registry.method(
@@ -43,7 +45,13 @@ class BigGAN(GAN):
 
     needs_classes = True
 
-    def __init__(self, generator, discriminator, objective="hinge", **kwargs):
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        objective: str | Objective = "hinge",
+        **kwargs: Any,
+    ):
         super().__init__(generator, discriminator, objective, **kwargs)
         if not isinstance(discriminator.input_shape, list):
             raise ValueError(

@@ -5,13 +5,13 @@ from keras import ops
 
 from keras_gans import registry
 from keras_gans.models.encoder_decoder import CoupledModel, DecoupledModel
-from keras_gans.typing import Any, Tensor
+from keras_gans.typing import Any, Config, Tensor
 
 
 class _Labeled:
     """Images through a code beside which a label stands; a discriminator of codes."""
 
-    learns_from = "labels"
+    learns_from: str = "labels"
     condition = "labels"
 
     def _settle(self, code_weight):
@@ -22,9 +22,9 @@ class _Labeled:
                 f"The objective {self.objective.name!r} has a variable for one discriminator, and "
                 "CAAE has two: choose another, such as 'non_saturating'."
             )
-        self.code_weight = float(code_weight)
-        self.num_classes = self.decoder.get_layer(name=_one_hot(self.decoder)).num_classes
-        self.num_domains = self.num_classes
+        self.code_weight: float = float(code_weight)
+        self.num_classes: int = self.decoder.get_layer(name=_one_hot(self.decoder)).num_classes
+        self.num_domains: int = self.num_classes
 
     def unpack(self, data: Any) -> tuple[Any, Tensor, Tensor]:
         if not isinstance(data, (tuple, list)) or len(data) < 2 or data[1] is None:
@@ -51,7 +51,7 @@ class _Labeled:
         self.log(code_loss=loss)
         return self.code_weight * loss, [self.code_weight * gradient]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "code_weight": self.code_weight}
 
 

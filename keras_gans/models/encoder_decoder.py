@@ -17,7 +17,7 @@ from keras_gans.models.osgan import choose_seam
 from keras_gans.models.translating import Translating
 from keras_gans.networks.copying import copied, redrawn, under_name
 from keras_gans.training import AdversarialModel, backend, one_stage_seam, vjp
-from keras_gans.typing import Any, Config, Tensor
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 
 class EncoderDecoderModel(Translating, AdversarialModel):
@@ -203,7 +203,7 @@ class EncoderDecoderModel(Translating, AdversarialModel):
         return self.parts(inputs, training)["output"]
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> Shape:
         return tuple(self.players[self.autoencoders[0]].inputs[0].shape[1:])
 
     @property
@@ -224,7 +224,7 @@ class EncoderDecoderModel(Translating, AdversarialModel):
         made = self._translated(self.check_inputs(*inputs), batch_size)
         return made["reconstruction" if self.decoupled else "output"]
 
-    def inference_network(self, averaged=True):
+    def inference_network(self, averaged: bool = True) -> keras.Model:
         """What `translate` runs, as one network; it shares this model's layers and weights.
 
         Args:

@@ -194,7 +194,9 @@ class LatentModel(Sampling, AdversarialModel):
         real, fake = self.objective.realness(real_scores), self.objective.realness(fake_scores)
         self.log(real_score=ops.mean(real), fake_score=ops.mean(fake))
 
-    def score_maps(self, images, labels=None, batch_size=64):
+    def score_maps(
+        self, images: Tensor, labels: Tensor = None, batch_size: int = 64
+    ) -> dict[str, np.ndarray]:
         """The objective's maps of images (`keras_gans.losses.Objective.maps`).
 
         Args:
@@ -215,7 +217,9 @@ class LatentModel(Sampling, AdversarialModel):
         scores = np.asarray(scores, "float32").reshape(len(images), *scores.shape[1:-1] or (1, 1))
         return {n: ops.convert_to_numpy(make(scores)) for n, make in self.objective.maps.items()}
 
-    def amplification_maps(self, images, labels=None, batch_size=64):
+    def amplification_maps(
+        self, images: Tensor, labels: Tensor = None, batch_size: int = 64
+    ) -> np.ndarray:
         """`score_maps` of `keras_gans.losses.LGA`: how much each region counts in G's gradient.
 
         Raises:

@@ -66,7 +66,7 @@ class OmniGAN(GAN):
     """
 
     needs_classes = True
-    settled = ("objective",)
+    settled: tuple[str, ...] = ("objective",)
 
     def __init__(
         self,

@@ -21,7 +21,16 @@ class Sampling:
 
     task = "noise"
 
-    def generate(self, n, seed=0, labels=None, truncation=1.0, size=None, cell=None, batch_size=64):
+    def generate(
+        self,
+        n: int,
+        seed: int = 0,
+        labels: Any = None,
+        truncation: float = 1.0,
+        size: int | tuple[int, int] | None = None,
+        cell: str | None = None,
+        batch_size: int = 64,
+    ) -> np.ndarray:
         """Sample images, from the averaged generator if there is one.
 
         The latents come from NumPy's generator: a seed gives the same images on every backend.

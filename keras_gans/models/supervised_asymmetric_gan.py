@@ -6,7 +6,7 @@ from keras import ops
 from keras_gans import losses, networks, registry
 from keras_gans.losses import Objective
 from keras_gans.models.translation import TranslationModel
-from keras_gans.typing import Any, Tensor
+from keras_gans.typing import Any, Config, Tensor
 
 
 @registry.method(
@@ -63,8 +63,8 @@ class SupervisedAsymmetricGAN(TranslationModel):
     """
 
     learns_from = "quadruples"
-    condition = "guides"
-    defaults = {
+    condition: str = "guides"
+    defaults: dict[str, float] = {
         "pixel": 800.0,
         "cycle": 0.1,
         "identity": 0.01,
@@ -172,7 +172,7 @@ class SupervisedAsymmetricGAN(TranslationModel):
 
         self.minimize_generators(terms)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),

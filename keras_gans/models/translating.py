@@ -76,7 +76,13 @@ class Translating:
         """Dictionary of float32 arrays, "output" the last of them, of checked inputs."""
         raise NotImplementedError
 
-    def translate(self, images, domain=None, batch_size=64, guides=None):
+    def translate(
+        self,
+        images: np.ndarray,
+        domain: Any = None,
+        batch_size: int = 64,
+        guides: np.ndarray | None = None,
+    ) -> np.ndarray:
         """The translations of images.
 
         Args:
@@ -97,7 +103,13 @@ class Translating:
         inputs = self.check_inputs(images, domain if guides is None else guides)
         return self._translated(inputs, batch_size)["output"]
 
-    def panels(self, images, domain=None, batch_size=64, guides=None):
+    def panels(
+        self,
+        images: np.ndarray,
+        domain: Any = None,
+        batch_size: int = 64,
+        guides: np.ndarray | None = None,
+    ) -> dict[str, np.ndarray]:
         """What goes into a picture of translations, such as Fig. 4 of the decoupled paper.
 
         Args:
@@ -120,7 +132,7 @@ class Translating:
         guide = {"guide": inputs[1]} if self.condition == "guides" else {}
         return {"input": inputs[0], **guide, **self._translated(inputs, batch_size)}
 
-    def check_image_shape(self, shape):
+    def check_image_shape(self, shape: Shape) -> None:
         """Raise `ValueError` where a batch of `shape` has other images than are translated."""
         check_shape(shape, self.image_shape, self._taker)
 
@@ -142,24 +154,24 @@ class OfNetwork(Translating):
     """`Translating` of an inference network in `translator`, as `inference_network` gives it."""
 
     @property
-    def condition(self):
+    def condition(self) -> str | None:
         inputs = self.translator.inputs
         return inputs[1].name if len(inputs) > 1 else None
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> Shape:
         return tuple(self.translator.inputs[0].shape[1:])
 
     @property
-    def guide_shape(self):
+    def guide_shape(self) -> Shape:
         return tuple(self.translator.inputs[1].shape[1:])
 
     @property
-    def output_shape(self):
+    def output_shape(self) -> Shape:
         """(H, W, C) of the images that are made."""
         return tuple(self.translator.output["output"].shape[1:])
 
-    def inference_network(self, averaged=True):
+    def inference_network(self, averaged: bool = True) -> keras.Model:
         """The network itself: what a model's `inference_network` gave."""
         return self.translator
 

@@ -10,7 +10,7 @@ from keras_gans.errors import nearest
 from keras_gans.models.translating import Translating
 from keras_gans.networks.copying import under_name
 from keras_gans.training import AdversarialModel, backend, value_and_grad
-from keras_gans.typing import Any, Config, Tensor
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 
 class TranslationModel(Translating, AdversarialModel):
@@ -33,7 +33,7 @@ class TranslationModel(Translating, AdversarialModel):
         term_weights: dictionary of those in use.
     """
 
-    defaults = {}
+    defaults: dict[str, float] = {}
     _taker = "the generators take"
 
     def __init__(
@@ -131,11 +131,11 @@ class TranslationModel(Translating, AdversarialModel):
         return (self.ema_translator or self.translator)(inputs, training=training)
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> Shape:
         return tuple(self.translator.input_shape[0][1:])
 
     @property
-    def guide_shape(self):
+    def guide_shape(self) -> Shape:
         return tuple(self.translator.input_shape[1][1:])
 
     def inference_network(self, averaged: bool = True) -> keras.Model:

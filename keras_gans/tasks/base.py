@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_gans.typing import Any, PathLike, Tensor
+
 
 class Picture(NamedTuple):
     """A grid of images, and what it shows in a few words."""
@@ -16,11 +18,11 @@ class Picture(NamedTuple):
 class View:
     """What is looked at again and again while a model trains: the same latents, the same inputs."""
 
-    def draw(self, model):
+    def draw(self, model: Any) -> Picture:
         """The `Picture` of a model as it is now."""
         raise NotImplementedError
 
-    def maps(self, model, images):
+    def maps(self, model: Any, images: Tensor) -> dict[str, Any]:
         """Dictionary, name -> maps (N, h, w) of drawn images that are worth a look beside them."""
         return {}
 
@@ -45,7 +47,7 @@ class Task:
     name = verb = command = makes = kind = None
     from_noise = False
 
-    def wrap(self, network):
+    def wrap(self, network: Any) -> Any:
         """What makes images with a bare network, such as a loaded `.keras` file holds.
 
         Raises:
@@ -53,15 +55,15 @@ class Task:
         """
         raise NotImplementedError
 
-    def network(self, source):
+    def network(self, source: Any) -> Any:
         """The one network that makes the images of a model, an entry or a wrapper."""
         raise NotImplementedError
 
-    def served(self, network):
+    def served(self, network: Any) -> Any:
         """That network with images as its only output, for programs without this library."""
         return network
 
-    def view(self, model, recipe, seed=0):
+    def view(self, model: Any, recipe: dict[str, Any], seed: int = 0) -> View:
         """The `View` that a run of `keras-gans train` is watched by.
 
         Args:
@@ -71,7 +73,7 @@ class Task:
         """
         raise NotImplementedError
 
-    def real(self, model, data, count):
+    def real(self, model: Any, data: Any, count: int) -> Any:
         """Of a task from noise: real images of a run's data to compare with, and labels or None.
 
         Args:
@@ -81,15 +83,15 @@ class Task:
         """
         raise NotImplementedError
 
-    def examples(self, recipe):
+    def examples(self, recipe: dict[str, Any]) -> dict[str, Any]:
         """Dictionary of the arguments of `keras_gans.zoo.publish` that a recipe's data give."""
         return {}
 
-    def stored_examples(self, source):
+    def stored_examples(self, source: Any) -> Any:
         """What a loaded entry brings along to try it with, a tuple of arrays, or None."""
         return None
 
-    def usage(self, architecture):
+    def usage(self, architecture: dict[str, Any]) -> str:
         """The Python expression that makes images with `entry`, and its comment.
 
         Args:
@@ -97,16 +99,16 @@ class Task:
         """
         raise NotImplementedError
 
-    def facts(self, architecture):
+    def facts(self, architecture: dict[str, Any]) -> list[str]:
         """List of a card's lines on the images that go in and come out."""
         return [f"- Images: {shapes(architecture)} (height, width, channels)"]
 
-    def next_command(self, folder):
+    def next_command(self, folder: PathLike) -> str:
         """The command that makes images with the model in a folder."""
         raise NotImplementedError
 
 
-def shapes(architecture):
+def shapes(architecture: dict[str, Any]) -> str:
     """The size of the images as text: of what goes in, where that is another, and comes out."""
     sizes = [architecture["image_shape"], architecture.get("output_shape")]
     texts = [" x ".join(str(n) for n in size) for size in sizes if size]

@@ -3,9 +3,11 @@
 import contextlib
 
 from keras_gans import registry
+from keras_gans.tasks.base import Task
+from keras_gans.typing import Any
 
 
-def get(name):
+def get(name: str) -> Task:
     """The `Task` of a name.
 
     Raises:
@@ -19,12 +21,12 @@ def get(name):
     return registry.get("task", name).value()
 
 
-def every():
+def every() -> list[Task]:
     """List of all tasks, by name."""
     return [found.value() for found in registry.all("task").values()]
 
 
-def find(source):
+def find(source: Any) -> Task | None:
     """The `Task` of what makes images; None where nothing says that it does.
 
     Args:
@@ -38,7 +40,7 @@ def find(source):
     return next((task for task in every() if hasattr(source, task.verb)), None)
 
 
-def of(source):
+def of(source: Any) -> Task:
     """The `Task` of what makes images; arguments as in `find`.
 
     Raises:
@@ -61,12 +63,12 @@ def of(source):
     return task
 
 
-def of_kind(kind):
+def of_kind(kind: str) -> Task | None:
     """The `Task` of what an entry's `config.json` calls its kind; None where it is unknown."""
     return next((task for task in every() if task.kind == kind), None)
 
 
-def of_card(card):
+def of_card(card: dict[str, Any]) -> Task:
     """The `Task` of an entry's card, a dictionary."""
     kind = card["architecture"].get("kind")
     task = of_kind(kind)
@@ -75,7 +77,7 @@ def of_card(card):
     return task
 
 
-def wrapped(model):
+def wrapped(model: Any) -> Any:
     """What makes images: a model that does, or a bare network in the wrapper that it fits.
 
     Raises:

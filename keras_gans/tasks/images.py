@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_gans import registry
 from keras_gans.tasks.base import Picture, Task, View
+from keras_gans.typing import Any, PathLike, Tensor
 
 ROWS = 8  # images that a run, or an entry, is shown by
 
@@ -15,40 +16,40 @@ class Images(Task):
     verb, command, makes = "translate", "translate", "images of images"
     kind = "translator"
 
-    def wrap(self, network):
+    def wrap(self, network: Any) -> Any:
         from keras_gans.models import Translator
 
         return Translator(network)
 
-    def network(self, source):
+    def network(self, source: Any) -> Any:
         return source.inference_network()
 
-    def served(self, network):
+    def served(self, network: Any) -> Any:
         import keras
 
         inputs = network.inputs if len(network.inputs) > 1 else network.inputs[0]
         return keras.Model(inputs, network.output["output"])
 
-    def view(self, model, recipe, seed=0):
+    def view(self, model: Any, recipe: dict[str, Any], seed: int = 0) -> View:
         from keras_gans.recipes import reading
 
         inputs, targets = reading.examples_of(recipe, ROWS)
         # To every domain, not to the images' own.
         return Panels(inputs[:1] if model.condition == "domains" else inputs, targets)
 
-    def examples(self, recipe):
+    def examples(self, recipe: dict[str, Any]) -> dict[str, Any]:
         from keras_gans.recipes import reading
 
         return dict(zip(("examples", "targets"), reading.examples_of(recipe, ROWS), strict=True))
 
-    def stored_examples(self, source):
+    def stored_examples(self, source: Any) -> Any:
         examples = getattr(source, "examples", None)
         return None if examples is None else examples()
 
-    def usage(self, architecture):
+    def usage(self, architecture: dict[str, Any]) -> str:
         return "entry.translate(*entry.examples())  # float32 (N, H, W, C)"
 
-    def facts(self, architecture):
+    def facts(self, architecture: dict[str, Any]) -> list[str]:
         parts = ", ".join(f"{n} {count:,}" for n, count in architecture["parts"].items())
         lines = [*super().facts(architecture), f"- The translator's parts, parameters: {parts}"]
         condition, count = architecture["condition"], architecture["num_domains"]
@@ -61,7 +62,7 @@ class Images(Task):
             lines.append(f"- Beside images: {condition}, `translate(images, {condition})`")
         return lines
 
-    def next_command(self, folder):
+    def next_command(self, folder: PathLike) -> str:
         return f"keras-gans translate {folder} IMAGES --out=translated.png"
 
 
@@ -73,21 +74,22 @@ class Panels(View):
         targets: images (N, H, W, C) for a last column, or None.
     """
 
-    def __init__(self, inputs, targets=None):
-        self.inputs, self.targets = inputs, targets
+    def __init__(self, inputs: Tensor, targets: Any = None):
+        self.inputs = inputs
+        self.targets = targets
 
-    def draw(self, model):
+    def draw(self, model: Any) -> Picture:
         return panels_picture(model.panels(*self.inputs), self.targets)
 
 
-def panels_picture(panels, targets=None):
+def panels_picture(panels: dict[str, np.ndarray], targets: Any = None) -> Picture:
     """The `Picture` of panels, with the targets as a last column where there are any."""
     panels = panels if targets is None else {**panels, "target": targets}
     images, columns = panel_rows(panels)
     return Picture(images, columns, f"{len(images) // columns} images: {', '.join(panels)}")
 
 
-def panel_rows(panels):
+def panel_rows(panels: dict[str, np.ndarray]) -> tuple[np.ndarray, int]:
     """Panels of several images as the images and columns of a grid, a row an image.
 
     Args:

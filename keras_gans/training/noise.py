@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from keras_gans.typing import Any
 
-def latents(count, latent_dim, seed, truncation=1.0):
+
+def latents(count: int, latent_dim: int, seed: int, truncation: float = 1.0) -> np.ndarray:
     """Normal latents of a seed, from NumPy: the same on every backend.
 
     Args:
@@ -25,7 +27,7 @@ def latents(count, latent_dim, seed, truncation=1.0):
     return np.float32(truncation) * z
 
 
-def class_labels(labels, count, num_classes):
+def class_labels(labels: Any, count: int, num_classes: int) -> np.ndarray:
     """int32 labels (count,) of one label, an array of them, or None: the classes in turn."""
     if labels is None:
         labels = np.arange(count) % num_classes
