@@ -126,22 +126,15 @@ def settings(model):
     return {k: v for k, v in config.items() if k not in ("generator", "discriminator", "name")}
 
 
-@pytest.mark.parametrize("cls", ONE_OF_THEM)
-def test_files_carry_everything_and_training_goes_on(cls, tmp_path):
-    more = {"variant": "one_sided", "gamma": 2.0} if cls is models.OmniGAN else {}
-    if cls is models.ACGAN:
-        more = {"adversarial": losses.Fisher(rho=0.5)}
-    model = make(cls, ema=0.9, d_steps=2, g_orthogonal=0.01, seed=3, **more)
-    x, y = colors(16)
-    model.fit(x, y, batch_size=8, verbose=0)
+def test_the_variable_of_the_adversarial_objective_is_saved(tmp_path):
+    model = make(models.ACGAN, ema=0.9, adversarial=losses.Fisher(rho=0.5))
+    model.fit(*colors(8), batch_size=4, verbose=0)
     model.save(tmp_path / "m.keras")
     loaded = keras.models.load_model(tmp_path / "m.keras")
-    assert type(loaded) is cls and settings(loaded) == settings(model)
-    for m in (model, loaded):
-        m.fit(x, y, batch_size=8, epochs=2, initial_epoch=1, verbose=0)
-    for a, b in zip(loaded.variables, model.variables, strict=True):
-        np.testing.assert_allclose(to_numpy(a), to_numpy(b), rtol=1e-6, atol=1e-7)
-    np.testing.assert_allclose(loaded.generate(3), model.generate(3), atol=1e-6)
+    assert settings(loaded) == settings(model)
+    (found,), (multiplier,) = loaded.objective_variables, model.objective_variables
+    assert to_numpy(multiplier) != 0
+    np.testing.assert_array_equal(to_numpy(found), to_numpy(multiplier))
 
 
 def test_omni_gan_with_several_attributes(tmp_path):
@@ -315,39 +308,6 @@ def test_orthogonal_regularization_reaches_the_gradients(cls):
             assert relative([difference], [wanted]) < 0.2
         else:
             np.testing.assert_allclose(difference, wanted, rtol=1e-3, atol=2e-3)
-
-
-@slow_on("jax")
-@pytest.mark.parametrize("cls", ONE_OF_THEM)
-def test_mixed_precision(cls):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        model = make(cls, ema=0.9)
-        logs = model.fit(*colors(8), batch_size=4, verbose=0).history
-    finally:
-        keras.config.set_dtype_policy(before)
-    assert all(np.isfinite(values).all() for values in logs.values())
-    assert {keras.backend.standardize_dtype(v.dtype) for v in model.trainable_variables} == {
-        "float32"
-    }
-
-
-NAMES = {
-    "omni_gan": models.OmniGAN,
-    "omni_inr_gan": models.OmniINRGAN,
-    "biggan": models.BigGAN,
-    "acgan": models.ACGAN,
-    "imacgan": models.ImACGAN,
-    "multi_hinge_gan": models.MultiHingeGAN,
-    "osgan": models.OSGAN,
-    "gan": models.GAN,
-}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_recipe_names(name):
-    assert registry.get("method", name).value is NAMES[name]
 
 
 @pytest.mark.parametrize("cls", METHODS)

@@ -300,21 +300,6 @@ def test_what_lga_gan_refuses():
         models.GAN(*tiny(), objective="hinge").amplification_maps(images(2, 4))
 
 
-def test_a_saved_model_goes_on(tmp_path):
-    objective = losses.LGA("zero", "literal")
-    model = models.LGAGAN(*tiny(), objective=objective, d_steps=2, ema=0.5)
-    model.compile()
-    x = images(8, 4)
-    model.fit(x, batch_size=8, verbose=0)
-    model.save(tmp_path / "lga.keras")
-    loaded = keras.saving.load_model(tmp_path / "lga.keras")
-    assert isinstance(loaded, models.LGAGAN) and loaded.d_steps == 2
-    assert loaded.objective.get_config() == objective.get_config()
-    for m in (model, loaded):
-        m.fit(x, batch_size=8, verbose=0)
-    np.testing.assert_allclose(loaded.generate(4), model.generate(4), atol=1e-6)
-
-
 def test_tensorboard_shows_the_maps_beside_the_samples(tmp_path):
     """The picture against the map computed here; every region as large as its part of the image."""
     model = models.LGAGAN(*tiny())

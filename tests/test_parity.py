@@ -3,7 +3,8 @@
 Each backend runs in a process of its own; the weights it ends with are compared here. Nothing is
 handed from one to the other: initial weights, noise and the order of the data are functions of
 seeds on every backend. Then one model goes round: TensorFlow's file is continued on JAX, JAX's on
-PyTorch and PyTorch's on TensorFlow, as if each had made the whole run.
+PyTorch and PyTorch's on TensorFlow, as if each had made the whole run. `test_contract` compares a
+step of every method; here are batch norm, Adam, a penalty and longer runs.
 """
 
 import importlib.util
@@ -34,10 +35,8 @@ def _gan(cls, norm, d_norm, **kwargs):
 
 RUNS = {
     "two_stage_batch_norm": lambda: _gan(models.GAN, "batch", "batch", d_steps=2),
-    "two_stage_spectral_norm": lambda: _gan(models.GAN, "batch", "spectral"),
     "one_stage_spectral_norm": lambda: _gan(models.OSGAN, "batch", "spectral"),
     "one_stage_batch_norm": lambda: _gan(models.OSGAN, "batch", "batch", objective="minimax"),
-    "one_stage_hinge": lambda: _gan(models.OSGAN, "batch", "spectral", objective="hinge"),
     "wgan_gp": lambda: _gan(
         models.GAN,
         "batch",
