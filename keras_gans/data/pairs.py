@@ -147,7 +147,9 @@ class PairDataset(ArrayDataset):
     def __init__(self, inputs: Any, targets: Any, batch_size: int | None = 64, **kwargs: Any):
         super().__init__(inputs, None, batch_size, **kwargs)
         value_range = kwargs.get("value_range")
-        self.targets: np.ndarray = check_image_array(targets, "targets", value_range, False, 8)
+        self.targets: np.ndarray = check_image_array(
+            targets, "targets", value_range, max_channels=8
+        )
         if len(self.targets) != len(self.images):
             raise ValueError(
                 f"There are {len(self.images)} inputs and {len(self.targets)} targets: a pair has "
