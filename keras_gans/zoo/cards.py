@@ -5,7 +5,7 @@ from keras_gans.recipes.card import check_stated
 from keras_gans.typing import Any
 
 README = "README.md"
-__all__ = ["README", "check_stated", "number", "render", "shapes", "usage"]
+__all__ = ["README", "check_stated", "number", "render", "usage"]
 SAMPLES = 2000  # images that scores are measured on, where nobody says another number
 
 

@@ -121,8 +121,8 @@ def open_folder(
     task = tasks.of_kind(config.get("kind"))
     if task is None:
         raise ValueError(
-            f"Zoo entry {files.name!r} is of the kind {config.get('kind')!r}, which this version of "
-            "keras_gans does not know: install the version that the entry was made for."
+            f"Zoo entry {files.name!r} is of the kind {config.get('kind')!r}, which this version "
+            "of keras_gans does not know: install the version that the entry was made for."
         )
     entry_class = registry.get("entry", task.name).value.entry_class
     return entry_class(folder, training, name, weights)

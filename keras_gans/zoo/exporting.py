@@ -96,8 +96,8 @@ def check_backend() -> None:
 
     if keras.backend.backend() == "torch":
         raise ValueError(
-            "Keras cannot write a SavedModel from the torch backend: choose another format, or start "
-            "with KERAS_BACKEND=tensorflow."
+            "Keras cannot write a SavedModel from the torch backend: choose another format, or "
+            "start with KERAS_BACKEND=tensorflow."
         )
 
 

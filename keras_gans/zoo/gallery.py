@@ -11,7 +11,8 @@ from keras_gans.typing import PathLike
 from keras_gans.zoo import cards, store
 
 _STYLE = """
-:root { color-scheme: light dark; --line: light-dark(#d8d8d8, #444); --soft: light-dark(#f4f4f4, #222); }
+:root { color-scheme: light dark; --line: light-dark(#d8d8d8, #444);
+  --soft: light-dark(#f4f4f4, #222); }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; padding: 1rem; max-width: 72rem; }
 nav { display: flex; flex-wrap: wrap; gap: 0 1rem; }
@@ -26,7 +27,8 @@ table { border-collapse: collapse; }
 th, td { text-align: left; padding: .15rem 1rem .15rem 0; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 td:last-child { overflow-wrap: break-word; }
-dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .15rem 1rem; margin: .75rem 0; }
+dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .15rem 1rem;
+  margin: .75rem 0; }
 dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 """
 

@@ -13,8 +13,8 @@ from keras_gans.models import translating
 from keras_gans.recipes.recipe import Recipe
 from keras_gans.tasks.base import Picture
 from keras_gans.tasks.images import ROWS, panels_picture
-from keras_gans.zoo.comparison import OfDomains, OfPairs, domains_of
 from keras_gans.typing import Any, PathLike
+from keras_gans.zoo.comparison import OfDomains, OfPairs, domains_of
 from keras_gans.zoo.entry import CONFIG, SCALE, LoadedEntry
 
 PIXELS = 2**20  # in samples.png, at most
