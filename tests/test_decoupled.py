@@ -295,7 +295,7 @@ def test_refusals_are_one_clear_line():
         (lambda: models.DecoupledCAAE(**caae, code_weight=-0.1), "code_weight is -0.1"),
         (lambda: models.DecoupledCAAE(**caae, **caae_settings), "two: choose another"),
         (lambda: models.DecoupledCAAE(**unlabeled), "takes no integer labels"),
-        (lambda: make("caae", True).translate(X, 3), "0 to 2 is wanted"),
+        (lambda: make("caae", True).translate(X, 3), "expected 0 to 2"),
     ):
         with pytest.raises(ValueError, match=text) as error:
             fails()
