@@ -1,13 +1,16 @@
 """Data: exact values, an order that a fresh process repeats, one-line errors, no TensorFlow."""
 
+import json
 import logging
 import os
 import pathlib
+import shutil
 import socket
 import struct
 import subprocess
 import sys
 import types
+import zipfile
 import zlib
 
 import keras
@@ -699,6 +702,82 @@ def test_splits_may_be_links_to_one_folder(tmp_path):
         (tmp_path / "data" / split).symlink_to(tmp_path / "all")
         found, labels = grays_of(tmp_path / "data", split=split, labels=True)
         assert found == grays and labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_dataset_json_of_stylegan(kind, tmp_path, warned):
+    """The layout of dataset_tool.py of stylegan3: `open_dest`, `dataset_attrs`, `labels`."""
+    names = [f"{i // 3:05d}/img{i:08d}.png" for i in range(7)]
+    grays = put(tmp_path / "set", *names)
+    top = tmp_path / ("set" if kind == "folder" else "set.zip")
+
+    def read(content, **kwargs):
+        (tmp_path / "set" / "dataset.json").write_text(content)
+        if kind == "zip":
+            shutil.make_archive(tmp_path / "set", "zip", tmp_path / "set")
+        found, labels = grays_of(top, **kwargs)
+        assert found == grays[: len(found)]
+        return labels
+
+    def text(labels):
+        # dataset_tool writes them in an order of its own.
+        return json.dumps({"labels": list(zip(names, labels, strict=False))[::-1]})
+
+    numbers, vectors = [4, 0, 1, 4, 2, 2, 3], np.random.default_rng(0).normal(size=(7, 3))
+    for cache in (True, False):
+        assert read(text(numbers), labels=True).tolist() == numbers
+        dataset = kd.load(top, batch_size=7, labels=True, shuffle=False, cache=cache)
+        images, labels = batches(dataset)
+        assert kd.to_uint8(images)[:, 0, 0, 0].tolist() == grays and labels.tolist() == numbers
+        assert dataset.class_names is None
+    assert read(text(numbers), split="train[:2]").tolist() == numbers[:2]
+    np.testing.assert_array_equal(read(text(vectors.tolist())), vectors.astype("float32"))
+    assert read(text(numbers), labels=False) is None
+    assert read('{"labels": null}') is None
+    assert not warned()
+    for content, words in (
+        ('{"labels": null}', ("no labels (null)", "labels=False")),
+        (text(numbers[:5]), ("no label for 2 of 7 images", names[5])),
+        (text([1, 2, 3, 4, 5, 6, [1, 2]]), ("several lengths",)),
+        (text(["a"] * 7), ("dataset.json are <U1",)),
+        (text([-1] * 7), ("run from -1 to -1",)),
+        ('{"labels": 3}', ("dataset.json is damaged",)),
+        ('{"labels": [["a"', ("dataset.json is damaged",)),
+    ):
+        with pytest.raises(ValueError) as error:
+            read(content, labels=True)
+        one_line(error, "dataset.json", *words)
+    # Of another kind: a file like any other, and folders are classes.
+    assert read('{"name": "a set"}').tolist() == [0, 0, 0, 1, 1, 1, 2]
+    (said,) = warned()
+    assert "1 file left out: .json (1)" in said
+
+
+def test_zip_archives_are_read_as_folders_are(tmp_path, warned):
+    grays = put(tmp_path / "set", "10/0.png", "9/0.png", "9/1.jpg")
+    put(tmp_path / "set", "__MACOSX/9/._0.png", "9/.0.png")
+    (tmp_path / "set" / "9" / "2.png").write_bytes(b"no image")
+    (tmp_path / "set" / "9" / "a.txt").write_bytes(b"no image")
+    path = shutil.make_archive(tmp_path / "set", "zip", tmp_path / "set")
+    found, labels = grays_of(path)
+    assert found == grays and labels.tolist() == [1, 0, 0]
+    (said,) = warned()
+    assert "1 file left out: .txt (1); 1 unreadable" in said and "set.zip/9/2.png is not" in said
+    put(tmp_path / "splits", "train/a/0.png", "test/a/0.png", "test/b/0.png", value=5)
+    path = shutil.make_archive(tmp_path / "splits", "zip", tmp_path / "splits")
+    assert grays_of(path, split="test")[1].tolist() == [0, 1]
+    pathlib.Path(path).write_bytes(pathlib.Path(path).read_bytes()[:99])
+    with pytest.raises(ValueError) as error:
+        kd.load_arrays(path)
+    one_line(error, "splits.zip is not a readable zip archive")
+    with zipfile.ZipFile(path, "w") as empty:
+        empty.writestr("a.heic", b"")
+    with pytest.raises(ValueError) as error:
+        kd.load_arrays(path)
+    one_line(error, "splits.zip has no images in it (1 file left out: .heic (1))")
+    with pytest.raises(FileNotFoundError) as error:
+        kd.load_arrays("no.zip")
+    one_line(error, "no.zip does not exist")
 
 
 # -- files of arrays -------------------------------------------------------------------------------

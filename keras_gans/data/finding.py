@@ -181,6 +181,9 @@ def _is_leftover(name):
 
 
 def _in_archive(path, left_out):
+    if not path.is_file():
+        lack = "is not a regular file" if path.exists() else "does not exist"
+        raise FileNotFoundError(f"{path} {lack}: expected a .zip of images.")
     try:
         archive = zipfile.ZipFile(path)
         root = zipfile.Path(archive)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from keras_gans.data.dataset_json import labels_of, read_dataset_json
 from keras_gans.data.finding import SPLIT_FOLDERS, LeftOut, search
 from keras_gans.data.images import fit_image, opened_image, read_image
 from keras_gans.data.sources import Options, Source, split_slice
@@ -101,6 +102,10 @@ def _folder_files(path, options, left_out):
     found = sorted(search(path, left_out), key=lambda item: item[0])
     if not found:
         raise ValueError(f"{path} has no images in it{f' ({left_out})' * bool(str(left_out))}.")
+    known = read_dataset_json(path)
+    if known is not None:
+        left_out.endings[".json"] -= 1
+        return _listed_files(path, options, found, known)
     splits = _splits(path, [parts for parts, _ in found], left_out)
     split = options.split.partition("[")[0]
     if split not in (splits or ["train"]):
@@ -124,6 +129,17 @@ def _folder_files(path, options, left_out):
     index = {name: i for i, name in enumerate(names)}
     labels = np.array([index[parts[0]] for parts, _ in chosen], "int32")
     return files[part], labels[part], names
+
+
+def _listed_files(path, options, found, known):
+    """As `_folder_files`, where dataset.json holds the labels and folders are no classes."""
+    _, part = split_slice(options.split, {"train": len(found)}, path)
+    names, files = ["/".join(parts) for parts, _ in found][part], [file for _, file in found][part]
+    if not options.labels or (options.labels == "auto" and not known):
+        return files, None, None
+    if options.label_name:
+        raise ValueError(f"{path} has one label an image, in dataset.json: pass labels=True.")
+    return files, labels_of(names, known, path), None
 
 
 def _of(parts, splits):

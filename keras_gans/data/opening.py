@@ -35,16 +35,19 @@ def opener(
     path = pathlib.Path(_in_data_dir(name, data_dir)).expanduser()
     if path.suffix.lower() in (".npz", ".npy"):
         return functools.partial(array_file, path)
-    if has_images(path):
+    if path.suffix.lower() == ".zip" or has_images(path):
         return functools.partial(image_folder, path)
     if path.exists() and not path.is_dir():
         raise ValueError(
-            f"{path} is no data set: it must be a folder of images, an .npz or an .npy file."
+            f"{path} is no data set: it must be a folder of images, a .zip of one, an .npz or an "
+            ".npy file."
         )
     if path.is_absolute() or name.startswith((".", "~")):
         found = without_images(path) if path.is_dir() else f"{path} does not exist"
         kinds = ", ".join(IMAGE_SUFFIXES)
-        raise FileNotFoundError(f"{found}: expected a folder of images ({kinds}), .npz or .npy.")
+        raise FileNotFoundError(
+            f"{found}: expected a folder of images ({kinds}), .zip, .npz or .npy."
+        )
     return None
 
 
