@@ -17,9 +17,8 @@ import pathlib
 import numpy as np
 
 from keras_gans.data import draw_hand, from_uint8, save_grid
+from keras_gans.data.finding import image_files
 from keras_gans.data.images import fit_image, read_image
-
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
 def open_mediapipe():
@@ -38,9 +37,9 @@ def open_mediapipe():
 
 def photos(folder):
     """(group, path) of every photo: a group is a sub-folder."""
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS)
+    found = image_files(folder)
     if not found:
-        raise SystemExit(f"{folder} has no photos ({', '.join(ENDINGS)}) in it.")
+        raise SystemExit(f"{folder} has no photos in it.")
     return [(p.relative_to(folder).parent.as_posix(), p) for p in found]
 
 

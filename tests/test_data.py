@@ -1,10 +1,17 @@
 """Data: exact values, an order that a fresh process repeats, one-line errors, no TensorFlow."""
 
+import json
+import logging
 import os
 import pathlib
+import shutil
+import socket
+import struct
 import subprocess
 import sys
 import types
+import zipfile
+import zlib
 
 import keras
 import numpy as np
@@ -15,7 +22,8 @@ from sklearn.datasets import load_digits
 
 from keras_gans import data as kd
 from keras_gans import registry
-from keras_gans.data.images import fit_image
+from keras_gans.cli.translate import find_images
+from keras_gans.data.images import fit_image, read_image
 from keras_gans.data.sources import in_memory, split_slice
 from keras_gans.data.tfds import _label_key
 
@@ -454,13 +462,325 @@ def test_folder_splits_data_dir_and_pixel_modes(folder, monkeypatch):
     assert (images[0, 6:] == 255).all()
     np.testing.assert_array_equal(images[1], np.repeat(pictures[0][..., :1], 3, -1))
     (modes / "c.png").write_bytes((modes / "b.png").read_bytes()[:60])
+    again, _ = kd.load_arrays(modes, dtype="uint8")
+    np.testing.assert_array_equal(again, images)
     with pytest.raises(ValueError) as error:
-        kd.load_arrays(modes)
+        read_image(modes / "c.png")
     one_line(error, "c.png", "not a readable image")
     Image.fromarray(pictures[0][:5]).save(modes / "c.png")
     with pytest.raises(ValueError) as error:
         kd.load_arrays(modes)
     one_line(error, "c.png is 5x20", "image_size=")
+
+
+# -- folders as people have them ------------------------------------------------------------------
+
+
+@pytest.fixture
+def warned(caplog, monkeypatch):
+    """A function that gives the warnings since it was last called."""
+    monkeypatch.setattr(logging.getLogger("absl"), "propagate", True)
+    caplog.set_level(logging.WARNING, logger="absl")
+
+    def take():
+        texts = [r.getMessage() for r in caplog.records if r.name == "absl"]
+        caplog.clear()
+        return texts
+
+    return take
+
+
+def put(top, *names, value=None):
+    """Write a flat 4x4 image at each name beneath a folder, each of its own gray; the grays."""
+    grays = [7 * i + 1 if value is None else value for i in range(len(names))]
+    for name, gray in zip(names, grays, strict=True):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(np.full((4, 4), gray, "uint8"))
+        picture.save(top / name, format="JPEG" if ".j" in name.lower() else "PNG", quality=100)
+    return grays
+
+
+def grays_of(path, **kwargs):
+    """The gray of each image of a folder in order, and the labels."""
+    images, labels = kd.load_arrays(path, dtype="uint8", **kwargs)
+    return images.mean((1, 2, 3)).round().astype(int).tolist(), labels
+
+
+def test_a_class_may_be_named_like_a_split(tmp_path, warned):
+    grays = put(tmp_path, "bus/0.png", "bus/1.png", "car/0.png", "train/0.png", "train/1.png")
+    for labels in (False, True):
+        found, numbers = grays_of(tmp_path, labels=labels)
+        assert found == grays
+        assert numbers is None or numbers.tolist() == [0, 0, 1, 2, 2]
+    assert kd.load(tmp_path, batch_size=1, labels=True).class_names == ["bus", "car", "train"]
+    (text,) = warned()  # one of three loads
+    assert "train is taken for a class like bus and car" in text
+    with pytest.raises(ValueError) as error:
+        kd.load_arrays(tmp_path, split="test")
+    one_line(error, "no split 'test'", "splits: train")
+
+
+def test_splits_may_have_something_beside_them(tmp_path, warned):
+    inner = ("cat/0.png", "dog/0.png")
+    put(tmp_path, *(f"train/{name}" for name in inner), "test/dog/0.png", value=9)
+    put(tmp_path, "extra/cat/0.png", "loose.png", value=200)
+    found, labels = grays_of(tmp_path, labels=True)
+    assert found == [9, 9] and labels.tolist() == [0, 1]
+    found, labels = grays_of(tmp_path, labels=True, split="test")
+    assert found == [9] and labels.tolist() == [1]
+    (text,) = warned()
+    assert "beside the splits, left out: extra" in text
+    assert "1 images outside train and test left out" in text
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("bus/red/0.png", "car/red/0.png", "train/red/0.png"),
+        ("bus/0.png", "test/0.png", "train/0.png"),
+        ("bus/a/0.png", "test/b/0.png", "train/c/0.png"),
+    ],
+)
+def test_folders_that_could_be_classes_or_splits_are_refused(names, tmp_path):
+    put(tmp_path, *names)
+    for labels in (False, True):
+        with pytest.raises(ValueError) as error:
+            kd.load_arrays(tmp_path, labels=labels)
+        one_line(error, "bus", "train", "could be classes", "could be splits", str(tmp_path))
+    # The advice helps.
+    os.rename(tmp_path / "train", tmp_path / "three")
+    (tmp_path / "train").mkdir()
+    for name in ("bus", "car", "test", "three"):
+        if (tmp_path / name).is_dir():
+            os.rename(tmp_path / name, tmp_path / "train" / name)
+    assert kd.load_arrays(tmp_path, labels=True)[1].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_read(cache, tmp_path, warned):
+    grays = put(tmp_path, *(f"{c}/{i}.png" for c in "ab" for i in range(3)))
+    good = (tmp_path / "a" / "0.png").read_bytes()
+
+    def chunk(kind, content):
+        crc = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + crc
+
+    packed = zlib.compress(bytes(3_000_000))
+    bad = {
+        "a/profile.png": good[:33] + chunk(b"iCCP", b"p\0\0" + packed) + good[33:],
+        "a/text.png": good[:33] + chunk(b"zTXt", b"t\0\0" + packed) + good[33:],
+        "b/page.jpg": b"<!DOCTYPE html><html>404</html>",
+        "a/0.0.png": b"",
+    }
+    for name, content in bad.items():
+        (tmp_path / name).write_bytes(content)
+    dataset = kd.load(tmp_path, batch_size=6, labels=True, shuffle=False, cache=cache)
+    images, labels = batches(dataset)
+    assert kd.to_uint8(images)[:, 0, 0, 0].tolist() == grays
+    assert labels.tolist() == dataset.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    (text,) = warned()
+    assert "4 unreadable, left out" in text and "\n" not in text
+    for name in bad:
+        assert f"{name} is not a readable image (" in text
+    for path in tmp_path.glob("*/?.png"):
+        path.unlink()
+    with pytest.raises(ValueError) as error:
+        kd.load(tmp_path, batch_size=1, cache=cache)
+    one_line(error, "none of 4 images can be read", "page.jpg")
+
+
+def test_whatever_pillow_raises_the_message_names_the_file(folder, monkeypatch):
+    path = folder[0] / "cat" / "0.png"
+    for error in (struct.error("x"), EOFError(), IndexError("x"), zlib.error("x"), KeyError("x")):
+
+        def fail(*args, error=error, **kwargs):
+            raise error
+
+        monkeypatch.setattr(Image, "open", fail)
+        with pytest.raises(ValueError) as raised:
+            read_image(path)
+        one_line(raised, str(path), "not a readable image")
+
+
+def test_what_is_left_out_is_counted_and_named_once(tmp_path, warned):
+    grays = put(tmp_path, "0.jpg", "1.jfif", "2.JFIF", "3.jpe")
+    for i in range(6):
+        (tmp_path / f"p{i}.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "notes").write_text("no ending")
+    assert grays_of(tmp_path)[0] == grays
+    kd.load_arrays(tmp_path, split="train[:2]")
+    (text,) = warned()
+    assert text == f"{tmp_path}: 7 files left out: .heic (6), no ending (1)."
+    for name in ("0.jpg", "1.jfif", "2.JFIF", "3.jpe"):
+        (tmp_path / name).unlink()
+    for load in (kd.load_arrays, kd.load):
+        with pytest.raises(FileNotFoundError) as error:
+            load(tmp_path)
+        one_line(error, "has no images in it (7 files left out: .heic (6), no ending (1))")
+    assert find_images([put(tmp_path / "one", "a.png") and tmp_path / "one"])
+    assert not warned()
+    (tmp_path / "one" / "b.heic").write_bytes(b"")
+    assert find_images([tmp_path / "one"]) == [tmp_path / "one" / "a.png"]
+    assert ["1 file left out: .heic (1)" in text for text in warned()] == [True]
+
+
+@pytest.mark.parametrize(
+    "names, order",
+    [
+        (list(map(str, range(12))), list(map(str, range(12)))),
+        (["10", "9", "2"], ["2", "9", "10"]),
+        (["02", "10", "1"], ["1", "02", "10"]),
+        (["10", "9", "2a"], ["10", "2a", "9"]),
+    ],
+)
+def test_classes_of_numbers_are_in_the_order_of_the_numbers(names, order, tmp_path):
+    for split in ("train", "test"):
+        for name in names:
+            put(tmp_path, f"{split}/{name}/0.png", value=20 * order.index(name))
+    found, labels = grays_of(tmp_path, labels=True)
+    assert [gray // 20 for gray in found] == labels.tolist()
+    assert kd.load(tmp_path, batch_size=1, labels=True).class_names == order
+
+
+def test_leftovers_of_archives_are_no_classes_and_no_images(tmp_path, warned):
+    grays = put(tmp_path, "cats/0.png", "cats/1.png", "dogs/0.png")
+    put(tmp_path, "@eaDir/dogs/0.png", "__MACOSX/cats/0.png", ".thumbnails/0.png", "cats/._0.png")
+    (tmp_path / "birds").mkdir()
+    for name in (".DS_Store", "cats/Thumbs.db", "dogs/desktop.ini"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    found, labels = grays_of(tmp_path, labels=True)
+    assert found == grays and labels.tolist() == [0, 0, 1]
+    assert kd.load(tmp_path, batch_size=1, labels=True).class_names == ["cats", "dogs"]
+    assert not warned()
+
+
+def test_pipes_sockets_and_links_that_lead_back_are_passed_over(tmp_path, warned):
+    top = tmp_path / "top"
+    grays = put(top, "a/0.png", "a/1.png", "b/0.png")
+    elsewhere = put(tmp_path / "elsewhere", "0.png", "1.png")
+    os.mkfifo(top / "a" / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as server:
+        try:
+            server.bind(str(top / "b" / "s.png"))
+        except OSError:  # a path of more than 100 characters
+            os.mkfifo(top / "b" / "s.png")
+    (top / "a" / "nothing.png").symlink_to(tmp_path / "nowhere.png")
+    (top / "a" / "itself.png").symlink_to(top / "a" / "itself.png")
+    for name, target in (("0", "."), ("1", "."), ("b/up", ".."), ("b/out", "../.."), ("A", "a")):
+        (top / name).symlink_to((top / name).parent / target)
+    (top / "c").symlink_to(tmp_path / "elsewhere")
+    found, labels = grays_of(top, labels=True)
+    assert found == grays + elsewhere and labels.tolist() == [0, 0, 1, 2, 2]
+    (text,) = warned()
+    assert "passed over: " in text and "'a/pipe.png' (a named pipe)" in text and "more" in text
+    kind = "a named pipe" if (top / "b" / "s.png").is_fifo() else "a socket"
+    (top / "a" / "pipe.png").unlink()
+    (top / "a" / "nothing.png").unlink()
+    for name in ("A", "b/out", "b/up", "0"):
+        (top / name).unlink()
+    assert grays_of(top)[0] == grays + elsewhere
+    (text,) = warned()
+    for words in (
+        f"'b/s.png' ({kind})",
+        "'1' (a link to a folder that was read)",
+        "'a/itself.png'",
+    ):
+        assert words in text
+    with pytest.raises(ValueError) as error:
+        read_image(top / "b" / "s.png")
+    one_line(error, "s.png", "not a regular file")
+    os.mkfifo(tmp_path / "x.npz")
+    with pytest.raises(FileNotFoundError) as error:
+        kd.load_arrays(tmp_path / "x.npz")
+    one_line(error, "x.npz is not a regular file")
+
+
+def test_splits_may_be_links_to_one_folder(tmp_path):
+    grays = put(tmp_path, "all/a/0.png", "all/b/0.png")
+    (tmp_path / "data").mkdir()
+    for split in ("train", "test"):
+        (tmp_path / "data" / split).symlink_to(tmp_path / "all")
+        found, labels = grays_of(tmp_path / "data", split=split, labels=True)
+        assert found == grays and labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_dataset_json_of_stylegan(kind, tmp_path, warned):
+    """The layout of dataset_tool.py of stylegan3: `open_dest`, `dataset_attrs`, `labels`."""
+    names = [f"{i // 3:05d}/img{i:08d}.png" for i in range(7)]
+    grays = put(tmp_path / "set", *names)
+    top = tmp_path / ("set" if kind == "folder" else "set.zip")
+
+    def read(content, **kwargs):
+        (tmp_path / "set" / "dataset.json").write_text(content)
+        if kind == "zip":
+            shutil.make_archive(tmp_path / "set", "zip", tmp_path / "set")
+        found, labels = grays_of(top, **kwargs)
+        assert found == grays[: len(found)]
+        return labels
+
+    def text(labels):
+        # dataset_tool writes them in an order of its own.
+        return json.dumps({"labels": list(zip(names, labels, strict=False))[::-1]})
+
+    numbers, vectors = [4, 0, 1, 4, 2, 2, 3], np.random.default_rng(0).normal(size=(7, 3))
+    for cache in (True, False):
+        assert read(text(numbers), labels=True).tolist() == numbers
+        dataset = kd.load(top, batch_size=7, labels=True, shuffle=False, cache=cache)
+        images, labels = batches(dataset)
+        assert kd.to_uint8(images)[:, 0, 0, 0].tolist() == grays and labels.tolist() == numbers
+        assert dataset.class_names is None
+    assert read(text(numbers), split="train[:2]").tolist() == numbers[:2]
+    np.testing.assert_array_equal(read(text(vectors.tolist())), vectors.astype("float32"))
+    assert read(text(numbers), labels=False) is None
+    assert read('{"labels": null}') is None
+    assert not warned()
+    for content, words in (
+        ('{"labels": null}', ("no labels (null)", "labels=False")),
+        (text(numbers[:5]), ("no label for 2 of 7 images", names[5])),
+        (text([1, 2, 3, 4, 5, 6, [1, 2]]), ("several lengths",)),
+        (text(["a"] * 7), ("dataset.json are <U1",)),
+        (text([-1] * 7), ("run from -1 to -1",)),
+        ('{"labels": 3}', ("dataset.json is damaged",)),
+        ('{"labels": [["a"', ("dataset.json is damaged",)),
+    ):
+        with pytest.raises(ValueError) as error:
+            read(content, labels=True)
+        one_line(error, "dataset.json", *words)
+    # Of another kind: a file like any other, and folders are classes.
+    assert read('{"name": "a set"}').tolist() == [0, 0, 0, 1, 1, 1, 2]
+    (said,) = warned()
+    assert "1 file left out: .json (1)" in said
+
+
+def test_zip_archives_are_read_as_folders_are(tmp_path, warned):
+    grays = put(tmp_path / "set", "10/0.png", "9/0.png", "9/1.jpg")
+    put(tmp_path / "set", "__MACOSX/9/._0.png", "9/.0.png")
+    (tmp_path / "set" / "9" / "2.png").write_bytes(b"no image")
+    (tmp_path / "set" / "9" / "a.txt").write_bytes(b"no image")
+    path = shutil.make_archive(tmp_path / "set", "zip", tmp_path / "set")
+    found, labels = grays_of(path)
+    assert found == grays and labels.tolist() == [1, 0, 0]
+    (said,) = warned()
+    assert "1 file left out: .txt (1); 1 unreadable" in said and "set.zip/9/2.png is not" in said
+    put(tmp_path / "splits", "train/a/0.png", "test/a/0.png", "test/b/0.png", value=5)
+    path = shutil.make_archive(tmp_path / "splits", "zip", tmp_path / "splits")
+    assert grays_of(path, split="test")[1].tolist() == [0, 1]
+    pathlib.Path(path).write_bytes(pathlib.Path(path).read_bytes()[:99])
+    with pytest.raises(ValueError) as error:
+        kd.load_arrays(path)
+    one_line(error, "splits.zip is not a readable zip archive")
+    with zipfile.ZipFile(path, "w") as empty:
+        empty.writestr("a.heic", b"")
+    with pytest.raises(ValueError) as error:
+        kd.load_arrays(path)
+    one_line(error, "splits.zip has no images in it (1 file left out: .heic (1))")
+    with pytest.raises(FileNotFoundError) as error:
+        kd.load_arrays("no.zip")
+    one_line(error, "no.zip does not exist")
+
+
+# -- files of arrays -------------------------------------------------------------------------------
 
 
 def test_npz_round_trip(tmp_path):
@@ -480,6 +800,13 @@ def test_npz_round_trip(tmp_path):
     images, labels = kd.load_arrays(path, image_key="pictures", labels="kind")
     np.testing.assert_allclose(images, kd.from_uint8(x), atol=1e-6)
     np.testing.assert_array_equal(labels, y[:, 0])
+    # An array that is named like a split does not hide the images.
+    for key in ("images", "x", "pictures"):
+        np.savez(path, **{key: x, "x_mean": x.mean((0, 1, 2)), "y": y})
+        image_key = key if key == "pictures" else None
+        images, labels = kd.load_arrays(path, image_key=image_key)
+        np.testing.assert_array_equal(kd.to_uint8(images), x)
+        np.testing.assert_array_equal(labels, y[:, 0])
 
 
 RANGES = [

@@ -92,13 +92,13 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
 
 def find_images(paths: Iterable[PathLike]) -> list[pathlib.Path]:
     """The image files of files and folders, those of a folder sorted."""
-    from keras_gans.data.image_folders import image_files
+    from keras_gans.data.finding import image_files
 
     files = []
     for path in map(pathlib.Path, paths):
         if not path.exists():
             raise FileNotFoundError(f"There is no {path}: expected an image file or a folder.")
-        found = sorted(image_files(path)) if path.is_dir() else [path]
+        found = image_files(path) if path.is_dir() else [path]
         if not found:
             raise ValueError(f"There are no image files in {path}.")
         files += found

@@ -16,12 +16,15 @@ LABEL_KEYS = ("labels", "y", "label")
 def array_file(path: pathlib.Path, options: Options) -> Source:
     """The `Source` of an `.npz` or `.npy` file, which may be a packed data set."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist: expected an .npz or .npy file of images.")
+        lack = "is not a regular file" if path.exists() else "does not exist"
+        raise FileNotFoundError(f"{path} {lack}: expected an .npz or .npy file of images.")
     keys, read = _array_reader(path)
     if PACKED in keys:
         return packed_source(path, options)
     split = options.split.partition("[")[0]
     splits = [key[2:] for key in keys if key.startswith("x_")] or ["train"]
+    if "train" not in splits and {"images", "x", options.image_key} & set(keys):
+        splits.append("train")  # a single array of images, beside one such as x_mean
     if split not in splits:
         split_slice(options.split, dict.fromkeys(splits, 0), path)
     key = options.image_key or _image_key(path, keys, split)

@@ -1,5 +1,6 @@
 """Data from arrays, for any backend, with no TensorFlow."""
 
+import os
 from collections.abc import Iterator, Sequence
 
 import keras
@@ -13,6 +14,7 @@ from keras_gans.data.checks import (
     check_image_array,
     check_labels,
 )
+from keras_gans.data.finding import without_images
 from keras_gans.data.images import as_dtype, from_uint8
 from keras_gans.data.opening import opener
 from keras_gans.data.order import EpochKey, check_seed, permutation
@@ -69,9 +71,10 @@ def load_arrays(
     found = opener(name_or_path)
     if found is None:
         own = ", ".join(map(repr, registry.names("data set")))
+        here = f"; {without_images(name_or_path)}" if os.path.isdir(name_or_path) else ""
         raise ValueError(
-            f"{str(name_or_path)!r} is not {own}, an .npz or .npy file or a folder of images; "
-            "for the names of TensorFlow Datasets use keras_gans.data.load."
+            f"{str(name_or_path)!r} is not {own}, an .npz or .npy file or a folder of images{here}"
+            "; for the names of TensorFlow Datasets use keras_gans.data.load."
         )
     source = found(options)
     return as_dtype(source.images, dtype), source.labels

@@ -1,7 +1,9 @@
 """Images: between uint8 and [-1, 1], cropping and resizing, grids as PNG files."""
 
+import contextlib
 import math
 import pathlib
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -125,27 +127,47 @@ def save_grid(images: Tensor, path: PathLike, columns: int | None = None, pad: i
         picture.save(temporary, format="PNG")
 
 
-def read_image(path: PathLike) -> np.ndarray:
-    """The image in a file as uint8 (H, W, 1 or 3): turned upright, transparency laid on white."""
-    try:
-        with Image.open(path) as image:
-            image = ImageOps.exif_transpose(image)
-            if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
-                image = image.convert("RGBA")
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image).convert("RGB")
-            elif image.mode in ("1", "L"):
-                image = image.convert("L")
-            elif image.mode in ("P", "RGB", "CMYK", "YCbCr"):
-                image = image.convert("RGB")
-            else:
-                raise ValueError(
-                    f"{path} has pixels of mode {image.mode}; expected 8 bits a channel."
-                )
-            pixels = np.array(image)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is not a readable image ({first_line(error)}).") from None
+def read_image(path: Any) -> np.ndarray:
+    """The image in a file as uint8 (H, W, 1 or 3): turned upright, transparency laid on white.
+
+    Args:
+        path: path of a file, or a `zipfile.Path`.
+
+    Raises:
+        ValueError: it cannot be read, for whatever reason; the message names the file.
+    """
+    with opened_image(path) as image:
+        image = ImageOps.exif_transpose(image)
+        if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+            image = image.convert("RGBA")
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, image).convert("RGB")
+        elif image.mode in ("1", "L"):
+            image = image.convert("L")
+        elif image.mode in ("P", "RGB", "CMYK", "YCbCr"):
+            image = image.convert("RGB")
+        else:
+            raise OSError(f"pixels of mode {image.mode}; expected 8 bits a channel")
+        pixels = np.array(image)
     return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+@contextlib.contextmanager
+def opened_image(path: Any) -> Iterator[Image.Image]:
+    """The image in a file, its header read; any error in the block becomes one that names the file.
+
+    Args:
+        path: path of a file, or a `zipfile.Path`.
+    """
+    file = pathlib.Path(path) if isinstance(path, str) else path
+    try:
+        # To open a named pipe would wait, for ever where nobody writes to it.
+        if file.exists() and not file.is_file():
+            raise OSError("not a regular file")
+        with file.open("rb") as stream, Image.open(stream) as image:
+            yield image
+    except Exception as error:  # Pillow's readers raise many types over damaged bytes
+        raise ValueError(f"{path} is not a readable image ({first_line(error)}).") from None
 
 
 def fit_image(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from keras_gans import registry
 from keras_gans.data.array_files import array_file
-from keras_gans.data.image_folders import IMAGE_SUFFIXES, image_files, image_folder
+from keras_gans.data.finding import IMAGE_SUFFIXES, has_images, without_images
+from keras_gans.data.image_folders import image_folder
 from keras_gans.data.packing import PackedExamples, packed_file
 from keras_gans.data.sources import Options, Source
 from keras_gans.data.tfds import TfdsExamples, open_builder, open_tfds
@@ -34,16 +35,19 @@ def opener(
     path = pathlib.Path(_in_data_dir(name, data_dir)).expanduser()
     if path.suffix.lower() in (".npz", ".npy"):
         return functools.partial(array_file, path)
-    if path.is_dir() and next(image_files(path), None) is not None:
+    if path.suffix.lower() == ".zip" or has_images(path):
         return functools.partial(image_folder, path)
     if path.exists() and not path.is_dir():
         raise ValueError(
-            f"{path} is no data set: it must be a folder of images, an .npz or an .npy file."
+            f"{path} is no data set: it must be a folder of images, a .zip of one, an .npz or an "
+            ".npy file."
         )
     if path.is_absolute() or name.startswith((".", "~")):
-        found = "has no images in it" if path.is_dir() else "does not exist"
+        found = without_images(path) if path.is_dir() else f"{path} does not exist"
         kinds = ", ".join(IMAGE_SUFFIXES)
-        raise FileNotFoundError(f"{path} {found}: a folder of images ({kinds}), .npz or .npy.")
+        raise FileNotFoundError(
+            f"{found}: expected a folder of images ({kinds}), .zip, .npz or .npy."
+        )
     return None
 
 
@@ -68,6 +72,6 @@ def _in_data_dir(name, data_dir):
     if data_dir is None:
         return name
     path = pathlib.Path(data_dir).expanduser() / name
-    if path.is_file() or next(image_files(path), None) is not None:
+    if path.is_file() or has_images(path):
         return str(path)
     return str(packed_file(name, data_dir) or name)

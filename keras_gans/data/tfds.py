@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from keras_gans import registry
+from keras_gans.data.finding import without_images
 from keras_gans.data.images import first_line, fit_image
 from keras_gans.data.sources import Options, Source
 from keras_gans.errors import nearest
@@ -222,7 +223,7 @@ def _unknown(name, folder, list_builders):
     text += f"({', '.join(own)}), a folder of images, an .npz or .npy file, or a name of "
     text += "TensorFlow Datasets"
     if os.path.isdir(name):
-        return f"{text}; the folder {name} has no images in it."
+        return f"{text}; {without_images(name)}."
     if folder is not None and not os.path.isdir(folder):
         return f"{text}; the folder {folder} does not exist."
     return text + (f"; {folder} holds {', '.join(prepared)}." if prepared else ".")
