@@ -671,6 +671,7 @@ def test_pipes_sockets_and_links_that_lead_back_are_passed_over(tmp_path, warned
     (top / "c").symlink_to(tmp_path / "elsewhere")
     found, labels = grays_of(top, labels=True)
     assert found == grays + elsewhere and labels.tolist() == [0, 0, 1, 2, 2]
+    assert kd.load(top, batch_size=1, labels=True).class_names == ["a", "b", "c"]
     (text,) = warned()
     assert "passed over: " in text and "'a/pipe.png' (a named pipe)" in text and "more" in text
     kind = "a named pipe" if (top / "b" / "s.png").is_fifo() else "a socket"
@@ -700,6 +701,7 @@ def test_splits_may_be_links_to_one_folder(tmp_path):
     (tmp_path / "data").mkdir()
     for split in ("train", "test"):
         (tmp_path / "data" / split).symlink_to(tmp_path / "all")
+    for split in ("train", "test"):
         found, labels = grays_of(tmp_path / "data", split=split, labels=True)
         assert found == grays and labels.tolist() == [0, 1]
 
