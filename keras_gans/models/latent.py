@@ -6,8 +6,9 @@ from keras import ops
 
 from keras_gans import layers, losses
 from keras_gans.losses import Objective
-from keras_gans.models.sampling import Sampling
+from keras_gans.models.sampling import Sampling, check_batch_size, finite
 from keras_gans.training import AdversarialModel, backend
+from keras_gans.training.noise import class_labels
 from keras_gans.typing import Any, Config, PathLike, Shape, Tensor
 
 
@@ -207,11 +208,21 @@ class LatentModel(Sampling, AdversarialModel):
         Returns:
             Dictionary, name of a map -> float32 NumPy array (N, h, w), or (N, 1, 1) with one score
             per image; empty for objectives without maps.
+
+        Raises:
+            ValueError: images or labels of another shape; NaN.
         """
         if not self.objective.maps:
             return {}
         backend.sync(self)
         conditional = isinstance(self.discriminator.input_shape, list)
+        shape = self.discriminator.inputs[0].shape[1:]
+        images = finite("images", images, (None, *shape))
+        check_batch_size(batch_size)
+        if conditional and labels is None:
+            raise ValueError("labels is None; the discriminator takes the class of each image.")
+        if conditional:
+            labels = class_labels(labels, len(images), self.num_classes)
         inputs = [images, labels] if conditional else images
         scores = self.discriminator.predict(inputs, batch_size, verbose=0)
         scores = np.asarray(scores, "float32").reshape(len(images), *scores.shape[1:-1] or (1, 1))
