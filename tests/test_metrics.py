@@ -664,6 +664,28 @@ def test_bad_features_are_refused():
 
 
 @once
+def test_one_image_is_not_taken_for_many(network):
+    """(H, W, C) is no batch of H gray images, wherever images come in; (N, H, W) is one."""
+    color, fd = images(1, 16, 3)[0], metrics.FrechetDistance(network)
+    gray = images(3, 16, 1)[..., 0]
+    for takes in (
+        fd.update_real,
+        fd.update_fake,
+        lambda x: fd.update_state(real=x),
+        metrics.L1().look,
+        keras_gans.data.ArrayDataset,
+        keras_gans.data.image_grid,
+        keras_gans.data.outlines,
+    ):
+        for one in (color, color[..., :1], np.concatenate([color, color[..., :1]], axis=-1)):
+            with pytest.raises(ValueError, match=r"looks like one image .*give images\[None\]"):
+                takes(one)
+    assert fd.count("real") == fd.count("fake") == 0
+    assert metrics.L1().look(gray).features.shape == (3, 16, 16, 1)
+    assert keras_gans.data.image_grid(gray).shape[-1] == 3
+
+
+@once
 def test_bad_arguments_are_refused():
     def two_widths():
         in_batches(metrics.FrechetDistance(), np.eye(4), np.eye(5)).result()
