@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from absl import logging
 from keras import ops
 
 from keras_gans import layers, losses
@@ -27,7 +28,8 @@ class LatentModel(Sampling, AdversarialModel):
             labels of the real batch.
         ema: None, or the decay of an averaged generator, `ema_generator`, used for sampling.
         ema_start: integer, the first step, counted from 1, that averages; a plain copy before.
-        penalty: `keras_gans.losses.Penalty` added to the discriminator's loss, or None.
+        penalty: `keras_gans.losses.Penalty` added to the discriminator's loss, or None; `compile`
+            warns where batch norm in D spoils it.
         clip: positive float, D's weights are clipped to [-clip, clip] after its updates, or None.
         augment: None; or a `keras_gans.layers.DiffAugment`, or its policy such as
             "color,translation,cutout", for all images before D sees them, in both players' losses.
@@ -92,6 +94,10 @@ class LatentModel(Sampling, AdversarialModel):
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Images of given latents (or [latents, labels]), from the averaged generator if any."""
         return self._sampled()(inputs, training=training)
+
+    def _check_players(self):
+        super()._check_players()
+        warn_of_coupling(self.penalty, self.discriminator)
 
     def _check_classes(self):
         conditional = isinstance(self.generator.input_shape, list)
@@ -281,13 +287,34 @@ class LatentModel(Sampling, AdversarialModel):
         }
 
 
-def couples_instances(network: keras.Model) -> bool:
-    """Whether a network has a layer that mixes the instances of a batch (batch norm)."""
-    return any(
-        isinstance(layer, keras.layers.BatchNormalization)
-        or getattr(layer, "couples_instances", False)
+def coupling_layers(network: keras.Model) -> list[str]:
+    """Names of a network's layers that mix the instances of a batch (batch norm)."""
+    return [
+        layer.name
         for layer in network._flatten_layers()
-    )
+        if isinstance(layer, keras.layers.BatchNormalization)
+        or getattr(layer, "couples_instances", False)
+    ]
+
+
+def couples_instances(network: keras.Model) -> bool:
+    """Whether a network has a layer that mixes the instances of a batch."""
+    return bool(coupling_layers(network))
+
+
+def warn_of_coupling(penalty: Any, *discriminators: keras.Model) -> None:
+    """Say in one line which layers spoil a penalty of each image's own gradient, if any."""
+    for network in discriminators if penalty is not None else ():
+        names = coupling_layers(network)
+        if names:
+            logging.warning(
+                "%s takes each image's own gradient, but %s%s of the %s mixes it with the other "
+                'images of its batch: build it with d_norm="layer", "group" or "spectral".',
+                type(penalty).__name__,
+                names[0],
+                f" (and {len(names) - 1} more)" if names[1:] else "",
+                network.name,
+            )
 
 
 def check_values(images: np.ndarray) -> None:
