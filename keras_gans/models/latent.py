@@ -317,13 +317,13 @@ def warn_of_coupling(penalty: Any, *discriminators: keras.Model) -> None:
             )
 
 
-def check_values(images: np.ndarray) -> None:
+def check_values(images: np.ndarray, what: str = "The images of the data") -> None:
     """Raise `ValueError` where a batch of images is evidently not floats in [-1, 1]."""
     low, high = float(images.min()), float(images.max())
     if images.dtype.kind != "f" and images.dtype.name != "bfloat16":
         found = f"are {images.dtype}"
     elif not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError("The images of the data hold NaN or infinite values; clean them first.")
+        raise ValueError(f"{what} hold NaN or infinite values; clean them first.")
     elif low < -1.1 or high > 1.1:
         found = f"run from {low:.4g} to {high:.4g}"
     elif low >= 0 and high > 0.5 and len(images) >= 8:  # no pixel of so many is darker than gray
@@ -331,7 +331,7 @@ def check_values(images: np.ndarray) -> None:
     else:
         return
     raise ValueError(
-        f"The images of the data {found}; expected floats in [-1, 1]: map them (x / 127.5 - 1 of "
+        f"{what} {found}; expected floats in [-1, 1]: map them (x / 127.5 - 1 of "
         "0 .. 255, 2 * x - 1 of [0, 1]), or use keras_gans.data."
     )
 
