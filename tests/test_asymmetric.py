@@ -262,6 +262,17 @@ def test_supervised_needs_quadruples_and_knows_its_weights():
         model.unpack((images(2, 32, 3), images(2, 32, 3)))
     with pytest.raises(ValueError, match="guides have shape"):
         model.translate(images(2, 32, 3), images(2, 32, 3)[:, :16])
+    x = images(2, 32, 3)
+    for guides, words in (
+        (np.where(x > 0.9, np.nan, x), "guides hold .* NaN"),
+        (127.5 * (x + 1), "guides run from"),
+        (data.to_uint8(x), "guides are uint8"),
+        ("hands", "guides are str"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            model.translate(x, guides)
+        with pytest.raises(ValueError, match=words):
+            model.panels(x, guides=guides)
     gestures = models.SupervisedAsymmetricGAN(
         supervised()[0], None, *supervised()[2:], term_weights={"perceptual": 0}
     )

@@ -321,7 +321,7 @@ def test_tensorboard_shows_the_maps_beside_the_samples(tmp_path):
     np.testing.assert_allclose(model.amplification_maps(samples), maps, rtol=1e-4)
     shown = 255 * (maps - maps.min()) / (maps.max() - maps.min())
     shown = np.rint(np.kron(shown, np.ones((2, 2)))).astype("uint8")
-    expected = np.concatenate([image_grid(samples), image_grid(shown)], axis=1)
+    expected = np.concatenate([image_grid(samples), image_grid(shown[..., None])], axis=1)
     picture = np.array(Image.open(io.BytesIO(event.encoded_image_string)))
     assert picture.shape == expected.shape
     assert np.abs(picture.astype(int) - expected.astype(int)).max() <= 1

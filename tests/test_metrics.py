@@ -104,7 +104,7 @@ def test_same_features_same_scores_on_every_backend():
             metrics.FrechetDistance(),
             metrics.KernelDistance(subsets=3, subset_size=50),
             metrics.PRDC(),
-            metrics.InceptionScore(),
+            metrics.InceptionScore(shuffle=False),
         ],
     )
     for x in np.array_split(real, 3):
@@ -448,6 +448,11 @@ def test_inception_score_agrees_with_torch_fidelity(fidelity):
     metric = in_batches(metrics.InceptionScore(num_images=507), fake=logits)
     score = metric.result()
     np.testing.assert_allclose([score, score.details["std"]], expected, rtol=1e-6)
+    for order in (np.arange(507), np.argsort(logits.argmax(1), kind="stable")):
+        metric = in_batches(metrics.InceptionScore(seed=7), fake=logits[order])
+        score = metric.result()  # other splits, of the same images
+        np.testing.assert_allclose(score, expected[0], rtol=0.05)
+        assert score.details["assignment"] == "dealt, seed 7"
     straight = metrics.inception_score(logits, shuffle=False)
     np.testing.assert_allclose(straight, fidelity.isc(logits, shuffle=False), rtol=1e-6)
 
@@ -613,6 +618,31 @@ def test_inception_score_at_its_ends():
 
 
 @once
+@pytest.mark.parametrize("classes", [10, 5, 20])
+@pytest.mark.parametrize("run", [1, 10, 100])
+def test_inception_score_of_classes_in_any_order(classes, run):
+    """In turn, ten of each, a hundred of each: the score is that of all images at once."""
+    labels = np.arange(2000) // run % classes
+    noise = 0.1 * np.random.default_rng(0).normal(size=(2000, classes))
+    logits = 8 * np.eye(classes)[labels] + noise
+    whole, _ = metrics.inception_score(logits, splits=1)
+    metric = in_batches(metrics.InceptionScore(), fake=logits)
+    assert abs(metric.result() / whole - 1) < 0.05 and 0.9 * classes < whole
+    # No matter how the batches are cut, and who takes which of them.
+    again, first, second = (metrics.InceptionScore(start=n) for n in (0, 0, 777))
+    again.update_fake(logits)
+    first.update_fake(logits[:777])
+    second.update_fake(logits[777:])
+    first.merge(second)
+    np.testing.assert_allclose([again.result(), first.result()], metric.result(), rtol=1e-12)
+    even = metric.parts["fake"].arrays["images"]
+    np.testing.assert_array_equal(even, np.full(10, 200))
+    if run == 1 and classes != 20:
+        plain = in_batches(metrics.InceptionScore(shuffle=False), fake=logits).result()
+        assert plain < 1.3 and plain.details["assignment"] == "in turn"  # two classes in a split
+
+
+@once
 def test_bad_features_are_refused():
     fd = metrics.FrechetDistance()
     for x, match in (
@@ -634,6 +664,28 @@ def test_bad_features_are_refused():
 
 
 @once
+def test_one_image_is_not_taken_for_many(network):
+    """(H, W, C) is no batch of H gray images, wherever images come in; (N, H, W) is one."""
+    color, fd = images(1, 16, 3)[0], metrics.FrechetDistance(network)
+    gray = images(3, 16, 1)[..., 0]
+    for takes in (
+        fd.update_real,
+        fd.update_fake,
+        lambda x: fd.update_state(real=x),
+        metrics.L1().look,
+        keras_gans.data.ArrayDataset,
+        keras_gans.data.image_grid,
+        keras_gans.data.outlines,
+    ):
+        for one in (color, color[..., :1], np.concatenate([color, color[..., :1]], axis=-1)):
+            with pytest.raises(ValueError, match=r"looks like one image .*give images\[None\]"):
+                takes(one)
+    assert fd.count("real") == fd.count("fake") == 0
+    assert metrics.L1().look(gray).features.shape == (3, 16, 16, 1)
+    assert keras_gans.data.image_grid(gray).shape[-1] == 3
+
+
+@once
 def test_bad_arguments_are_refused():
     def two_widths():
         in_batches(metrics.FrechetDistance(), np.eye(4), np.eye(5)).result()
@@ -643,6 +695,7 @@ def test_bad_arguments_are_refused():
         (lambda: metrics.FrechetDistance("kgnet"), "network is 'kgnet'; a FeatureNetwork"),
         (lambda: metrics.InceptionScore(splits=0), "splits is 0"),
         (lambda: metrics.InceptionScore(num_images=-1), "num_images is -1"),
+        (lambda: metrics.InceptionScore(seed=-1), "seed is -1"),
         (lambda: metrics.inception_score(np.zeros((0, 3))), "no logits"),
         (lambda: metrics.inception_score(np.zeros((5, 3)), splits=0), "splits is 0"),
         (lambda: metrics.KernelDistance(subsets=0), "subsets is 0"),

@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from conftest import images, to_numpy
+from conftest import images, relative, to_numpy
 from keras import ops
 
 import keras_gans
 from keras_gans import losses, registry
-from keras_gans.training import StepRandom, value_and_grad, vjp
+from keras_gans.training import StepRandom, input_gradient, value_and_grad, vjp
 from keras_gans.training.one_stage import score_gradients
 
 
@@ -205,6 +205,53 @@ def test_gradient_penalty_of_a_flat_critic_is_finite():
     value, (gradient,) = value_and_grad(call, [flat])
     assert np.isfinite(to_numpy(gradient)).all()
     np.testing.assert_allclose(to_numpy(value), 10.0, rtol=1e-4)
+
+
+@pytest.mark.parametrize("d_norm", ["batch", "layer", "group", "spectral"])
+def test_a_penalty_is_of_each_image_s_own_gradient_or_compile_says_so(d_norm, caplog):
+    x = images(8, 16)
+    g, d = keras_gans.networks.dcgan(16, 1, 8, norm="layer", d_norm=d_norm, latent_dim=4)
+
+    def of_first(companions):
+        batch = ops.convert_to_tensor(np.concatenate([x[:1], companions]))
+        return to_numpy(input_gradient(lambda z: d(z, training=True), batch))[0]
+
+    for _ in range(20):  # of spectral norm's power iterations
+        d(x, training=True)
+    own = relative([of_first(x[1:4])], [of_first(x[4:7])]) < 0.03
+    for penalty, warned in ((None, False), (losses.R1(1.0), not own)):
+        caplog.clear()
+        model = keras_gans.models.GAN(g, d, penalty=penalty)
+        model.compile()
+        said = [r.getMessage() for r in caplog.records if "own gradient" in r.getMessage()]
+        assert len(said) == warned
+    assert own == (d_norm != "batch")
+    if warned:
+        norms = [x.name for x in d.layers if isinstance(x, keras.layers.BatchNormalization)]
+        assert said[0].startswith("R1 ") and norms[0] in said[0] and 'd_norm="layer"' in said[0]
+        assert "\n" not in said[0]
+
+
+def test_a_penalty_of_a_translating_model_is_looked_at_too(caplog):
+    translator, reconstructor, d = keras_gans.networks.asymmetric(
+        16, num_domains=3, width=2, d_width=2, d_layers=3, blocks=1
+    )
+    for norm in (keras.layers.Identity(), keras.layers.BatchNormalization(name="coupled")):
+        x = keras.Input((16, 16, 3))
+        normed = keras.Model(x, d(norm(x)), name="discriminator")
+        caplog.clear()
+        model = keras_gans.models.AsymmetricGAN(
+            translator,
+            reconstructor,
+            normed,
+            objective="wasserstein_gp",
+            term_weights={"ms_ssim": 0.0},
+        )
+        model.compile()
+        said = [r.getMessage() for r in caplog.records if "own gradient" in r.getMessage()]
+        assert ["coupled of the discriminator" in text for text in said] == [
+            True for _ in range(norm.name == "coupled")
+        ]
 
 
 def test_negative_weight_is_refused():

@@ -115,7 +115,7 @@ def test_interpolation_of_classes_and_latents(inr):
     np.testing.assert_allclose(both, wanted, atol=1e-5)
     with pytest.raises(ValueError, match="nothing to interpolate between"):
         inr.interpolate(4, labels=1, seed=2)
-    with pytest.raises(ValueError, match="expected 2 or more"):
+    with pytest.raises(ValueError, match="steps is 1; expected an integer of 2 or more"):
         inr.interpolate(1, labels=(0, 1))
     with pytest.raises(ValueError, match="labels run from 0 to 3"):
         inr.interpolate(3, labels=(0, 3))
@@ -149,8 +149,10 @@ def test_wrong_sizes(inr):
     for wrong in (0, (8, -1), (8, 8, 3), 8.5):
         with pytest.raises(ValueError, match="positive height and width"):
             inr.generate(1, size=wrong)
-    with pytest.raises(ValueError, match='"trained" or "true" is wanted'):
+    with pytest.raises(ValueError, match='cell is .half.; expected "trained", "true" or None'):
         inr.generate(1, size=8, cell="half")
+    with pytest.raises(ValueError, match="cell is .half."):
+        inr.generate(1, cell="half")  # of its own size, which is the same for both
 
 
 LARGE = """
@@ -262,7 +264,7 @@ def test_a_model_measures_the_generator_it_samples_from(inr):
     g, d = networks.dcgan(8, 1, 4, norm="layer", latent_dim=6)
     with pytest.raises(ValueError, match="no batch norm"):
         models.GAN(g, d).standing_statistics()
-    with pytest.raises(ValueError, match="expected 1 or more"):
+    with pytest.raises(ValueError, match="batches is 0; expected an integer of 1 or more"):
         inr.standing_statistics(batches=0)
 
 
@@ -278,3 +280,60 @@ def test_numbers_that_are_none():
     ):
         with pytest.raises(ValueError, match=wanted):
             model.generate(**arguments)
+
+
+@pytest.fixture(scope="module")
+def conditional():
+    g, d = networks.dcgan(8, 1, 4, norm="layer", d_norm="layer", latent_dim=4, num_classes=C)
+    return models.GAN(g, d, num_classes=C, objective="lga")
+
+
+NAN, Z = float("nan"), np.zeros((2, 4))
+WRONG = [
+    (lambda m: m.images_of(np.full((2, 4), NAN), 0), "latents hold 8 NaN or infinite values"),
+    (lambda m: m.images_of(Z[:0], 0), r"latents have shape \(0, 4\); expected \(N, 4\)"),
+    (lambda m: m.images_of(Z[0], 0), r"latents have shape \(4,\); expected \(N, 4\)"),
+    (lambda m: m.images_of(Z[:, :3], 0), r"latents have shape \(2, 3\); expected \(N, 4\)"),
+    (lambda m: m.images_of("noise", 0), "latents are str; expected an array of numbers"),
+    (lambda m: m.images_of([[1.0], [1.0, 2.0]], 0), "latents are list; expected an array"),
+    (lambda m: m.images_of(Z, [[0, NAN, 1]] * 2), "labels hold 2 NaN"),
+    (lambda m: m.images_of(Z, [0.0, NAN]), r"labels has shape \(2,\) and dtype float64"),
+    (lambda m: m.images_of(Z, 0, batch_size=0), "batch_size is 0; expected an integer of 1"),
+    (lambda m: m.generate(2, truncation=None), "truncation is None; expected a number of 0"),
+    (lambda m: m.generate(2, truncation="0.5"), "truncation is '0.5'; expected a number"),
+    (lambda m: m.generate(20, batch_size=0), "batch_size is 0; expected an integer of 1"),
+    (lambda m: m.generate(2, batch_size=1.5), "batch_size is 1.5; expected an integer of 1"),
+    (lambda m: m.interpolate(2.5, labels=(0, 1)), "steps is 2.5; expected an integer of 2"),
+    (lambda m: m.interpolate(3, labels=(0, NAN)), "labels has .* dtype float64"),
+    (lambda m: m.interpolate(3, seed=(0, None)), "seed is None; expected an integer of 0"),
+    (lambda m: m.interpolate(3, seed=(0, 1), truncation=NAN), "truncation is nan"),
+    (lambda m: m.interpolate(3, seed=(0, 1), batch_size=-1), "batch_size is -1"),
+    (lambda m: m.score_maps(np.full((2, 8, 8, 1), NAN), [0, 1]), "images hold 128 NaN"),
+    (lambda m: m.score_maps(np.zeros((8, 8, 1)), [0, 1]), r"images have shape \(8, 8, 1\)"),
+    (lambda m: m.score_maps(np.zeros((2, 8, 8, 1)), [0, 3]), "labels run from 0 to 3"),
+    (lambda m: m.score_maps(np.zeros((2, 8, 8, 1))), "labels is None"),
+]
+
+
+@pytest.mark.parametrize("call, words", WRONG)
+def test_what_makes_images_is_looked_at(conditional, call, words):
+    with pytest.raises(ValueError, match=words) as error:
+        call(conditional)
+    assert "\n" not in str(error.value)
+
+
+def test_statistics_are_measured_of_numbers(inr):
+    for arguments, words in (
+        ({"truncation": NAN}, "truncation is nan"),
+        ({"truncation": "1"}, "truncation is '1'"),
+        ({"batches": None}, "batches is None"),
+        ({"batch_size": 1.5}, "batch_size is 1.5"),
+        ({"seed": -1}, "seed is -1"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            inr.standing_statistics(**arguments)
+
+
+def test_all_images_at_once_are_the_same(conditional):
+    together = conditional.generate(11, seed=1, batch_size=None)
+    np.testing.assert_allclose(together, conditional.generate(11, seed=1, batch_size=4), atol=1e-6)

@@ -254,8 +254,9 @@ def test_refusals_of_publish(tmp_path):
         (lambda: publish(caae), r"examples=\(images, labels\)"),
         (lambda: publish(caae, (x,)), r"1 examples: expected \(images, labels\)"),
         (lambda: publish(caae, (x, labels + 1)), "expected 0 to 2"),
-        (lambda: publish(pix, 2 * x), "images among the examples leave"),
-        (lambda: publish(pix, np.nan * x), "images among the examples leave"),
+        (lambda: publish(pix, 2 * x), r"images run from .* expected floats in \[-1, 1\]"),
+        (lambda: publish(pix, 1.05 * x), "images among the examples leave"),
+        (lambda: publish(pix, np.nan * x), "images hold NaN or infinite values"),
         (lambda: publish(pix, x[:, :3]), r"\(3, 4, 1\), the network takes \(4, 4, 1\)"),
         (lambda: publish(pix, x, targets=x[:2]), "targets have shape"),
         (lambda: publish(models.GAN(g, d), x), "leave examples and targets out"),
@@ -280,7 +281,15 @@ def test_refusals_of_translate(shop):
         (lambda: model.translate(y, 3), "expected 0 to 2"),
         (lambda: gan.translate(y, [0, 1]), r"integers of shape \(4,\)|integers of shape \(5,\)"),
         (lambda: pix.translate((x * 127).astype("uint8")), "from_uint8"),
-        (lambda: pix.translate(x[0]), r"floats \(N, H, W, C\)"),
+        (lambda: pix.translate(x[0]), r"floats \(N, H, W, C\) .* images\[None\] where it is one"),
+        (lambda: pix.translate(127.5 * (x + 1)), r"images run from .* \[-1, 1\]"),
+        (lambda: pix.panels(np.where(x > 0, np.nan, x)), "images hold NaN"),
+        (lambda: gan.panels(np.where(y > 0, np.inf, y)), "images hold NaN"),
+        (lambda: model.panels(65535 * (y + 1)), "images run from"),
+        (lambda: pix.translate(np.tile(np.abs(x), (8, 1, 1, 1))), r"looks like \[0, 1\]"),
+        (lambda: pix.translate(x, batch_size=0), "batch_size is 0; expected an integer of 1"),
+        (lambda: make("Pix2Pix").translate(x, batch_size=0.5), "batch_size is 0.5; expected"),
+        (lambda: gan.panels(y, batch_size=-1), "batch_size is -1"),
         (lambda: pix.translate(y), r"\(8, 8, 3\), the network takes \(4, 4, 1\)"),
         (lambda: pix.translate(x[:0]), "no images"),
         (lambda: make("Pix2Pix").translate((x * 127).astype("uint8")), "from_uint8"),
@@ -289,6 +298,16 @@ def test_refusals_of_translate(shop):
         with pytest.raises(ValueError, match=text) as error:
             fails()
         assert "\n" not in str(error.value)
+
+
+def test_a_few_bright_images_are_translated_with_a_warning(shop, caplog):
+    pix = zoo.load("Pix2Pix", path=shop)
+    bright, dark = np.full((2, *pix.image_shape), 0.75, "float32"), pix.examples()[0]
+    for x, warned in ((dark, 0), (bright, 1)):
+        caplog.clear()
+        assert np.isfinite(pix.translate(x)).all()
+        said = [r.getMessage() for r in caplog.records if "looks like [0, 1]" in r.getMessage()]
+        assert len(said) == warned
 
 
 def test_the_reference_stays_small():

@@ -117,4 +117,4 @@ def ssim_loss(x, y, data_range, black):
     xx, yy, xy = smooth(x * x) - mx**2, smooth(y * y) - my**2, smooth(x * y) - mx * my
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     value = (2 * mx * my + c1) / (mx**2 + my**2 + c1) * (2 * xy + c2) / (xx + yy + c2)
-    return 1 - value.mean((2, 3)).clamp(min=0.01).mean(1).mean()
+    return 1 - value.mean((2, 3)).mean(1).mean()

@@ -87,7 +87,7 @@ def maps_grid(images: Tensor, maps: np.ndarray, columns: int | None = None) -> n
         for side, n in zip(images.shape[1:3], maps.shape[1:], strict=True)
     )
     shown = shown[:, rows][:, :, cells]
-    return np.concatenate([image_grid(x, columns) for x in (images, shown)], axis=1)
+    return np.concatenate([image_grid(x, columns) for x in (images, shown[..., None])], axis=1)
 
 
 class PeriodicCallback(keras.callbacks.Callback):

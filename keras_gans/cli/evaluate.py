@@ -86,11 +86,11 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     truncations = parse_truncation(values.truncation)
     backend = startup.choose_backend(values.backend)
     from keras_gans.cli.sample import open_source
-    from keras_gans.metrics.base import check_counts
+    from keras_gans.training.noise import check_integers
     from keras_gans.zoo import comparison, scoring
 
-    check_counts(least=0, seed=values.seed)
-    check_counts(least=2, samples=values.samples)
+    check_integers(least=0, seed=values.seed)
+    check_integers(least=2, samples=values.samples)
     named = [m for m in (values.metrics or "").split(",") if m]
     _check_metrics(named, values.network, truncations)
     network = _network(values.network, values.weights)

@@ -33,9 +33,7 @@ def check_image_array(
     Raises:
         ValueError: shape, dtype or values do not fit, or their range is ambiguous.
     """
-    x = np.asarray(x)
-    if x.ndim == 3:
-        x = x[..., None]
+    x = with_channels(np.asarray(x), where)
     if x.ndim != 4 or 0 in x.shape:
         raise ValueError(f"{where} have shape {x.shape}; expected (N, height, width, channels).")
     allowed = (1, 3) if max_channels == 3 else range(1, max_channels + 1)
@@ -62,6 +60,16 @@ def check_image_array(
             "value_range=(lowest, highest)."
         )
     return _to_model_range(x, where, value_range, guess)
+
+
+def with_channels(x: np.ndarray, where: object) -> np.ndarray:
+    """Gray images (N, H, W) as (N, H, W, 1), others as they are; refuses one image (H, W, C)."""
+    if x.ndim == 3 and x.shape[-1] in (1, 3, 4):
+        raise ValueError(
+            f"{where} have shape {x.shape}, which looks like one image (height, width, channels); "
+            "expected several: give images[None], or images[..., None] where they are gray ones."
+        )
+    return x[..., None] if x.ndim == 3 else x
 
 
 def _to_model_range(x, where, value_range, guess):

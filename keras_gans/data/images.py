@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from PIL import Image, ImageOps
 
+from keras_gans.data.checks import with_channels
 from keras_gans.files import replacing
 from keras_gans.typing import Any, PathLike, Tensor
 
@@ -81,9 +82,7 @@ def image_grid(images: Tensor, columns: int | None = None, pad: int = 2) -> np.n
     >>> keras_gans.data.image_grid(np.zeros((6, 8, 8, 1)), columns=3).shape
     (22, 32, 3)
     """
-    x = keras.ops.convert_to_numpy(images)
-    if x.ndim == 3:
-        x = x[..., None]
+    x = with_channels(keras.ops.convert_to_numpy(images), "images")
     if x.ndim != 4 or x.shape[-1] not in (1, 3) or not len(x):
         raise ValueError(
             f"images have shape {tuple(np.shape(images))}; (B, H, W, 1 or 3) with B of 1 or more "

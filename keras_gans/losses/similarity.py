@@ -72,16 +72,20 @@ def multi_scale(
     Args:
         x, y, data_range, xp: see `similarity`.
         scales: see `check_scales`.
-        floor: what terms below it count as. 0 is usual; a power has no bounded slope there.
+        floor: what terms below it count as in the product. 0 is usual; a power has no bounded slope
+            there. Of a positive one a term's distance below it, times its weight, is subtracted,
+            so that there is a slope everywhere; one scale gives plain SSIM, below 0 too.
     """
     weights = np.array(WEIGHTS[:scales]) / sum(WEIGHTS[:scales])
-    value = 1.0
+    value, below = 1.0, 0.0
     for i, weight in enumerate(weights.tolist()):
         whole, contrast = similarity(x, y, data_range, xp)
-        value = value * xp.maximum(whole if i == scales - 1 else contrast, floor) ** weight
+        term = whole if i == scales - 1 else contrast
+        value = value * xp.maximum(term, floor) ** weight
+        below = below + weight * xp.minimum(term - floor, 0) if floor else below
         if i < scales - 1:
             x, y = _halve(x, xp), _halve(y, xp)
-    return xp.mean(value, axis=1)
+    return xp.mean(value + below, axis=1)
 
 
 def _smoothing(n, dtype, xp):
@@ -107,7 +111,7 @@ def _halve(x, xp):
 
 @keras.saving.register_keras_serializable(package="keras_gans")
 class MultiScaleSSIM(keras.losses.Loss):
-    """1 - MS-SSIM of pairs of images: 0 for equal ones, at most 1.
+    """1 - MS-SSIM of pairs of images: 0 for equal ones, 1 for unlike, up to 2 for opposite ones.
 
     Wang, Simoncelli and Bovik 2003, Eq. 7; Tang & Sebe, AsymmetricGAN, Eq. 6, which is the
     similarity: what is minimized is one minus it. Five scales need images of 161 pixels or more; on
@@ -118,8 +122,9 @@ class MultiScaleSSIM(keras.losses.Loss):
         data_range: largest less smallest value that images can have: 2 for [-1, 1].
         black: the value of black, subtracted from the images; -1 for [-1, 1].
         scales: 1 to 5 (1: plain SSIM); None takes as many as fit.
-        floor: positive float; a term of the product below it counts as this much (with a negative
-            one the similarity is 0, and the power's slope has no bound on the way there).
+        floor: positive float; a term below it counts as this much in the product (a power's slope
+            has no bound on the way to 0), and takes its distance times its exponent off the
+            similarity: images that are opposite are pulled together too. One scale is 1 - SSIM.
 
     `call(y_true, y_pred)`: images (B, H, W, C) of one shape, H and W 11 or more -> (B,).
 

@@ -17,13 +17,6 @@ SIDES = ("real", "fake", "held_out")
 _WORDS = {"real": "real", "fake": "generated", "held_out": "held-out real"}
 
 
-def check_counts(least: int = 1, **counts: int) -> None:
-    """Raise `ValueError` for an argument that is no integer of `least` or more."""
-    for name, value in counts.items():
-        if not isinstance(value, (int, np.integer)) or value < least:
-            raise ValueError(f"{name} is {value!r}; expected an integer of {least} or more.")
-
-
 def facts(metric: Any) -> dict[str, Any]:
     """What the declaration of a metric says (see `keras_gans.registry.metric`), a dictionary.
 

@@ -6,12 +6,15 @@ import keras
 import numpy as np
 
 from keras_gans import registry
-from keras_gans.metrics.base import GenerativeMetric, check_counts
+from keras_gans.metrics.base import GenerativeMetric
 from keras_gans.metrics.frechet import check_classes
 from keras_gans.metrics.scores import Score
 from keras_gans.metrics.sources import Batch
 from keras_gans.metrics.statistics import Sums, check_features
+from keras_gans.training.noise import check_integers
 from keras_gans.typing import Any, Config, Self, Tensor
+
+_DRAWN = 64  # orders of the splits, drawn at once
 
 
 def inception_score(
@@ -32,11 +35,24 @@ def inception_score(
         (mean, standard deviation) as floats, from 1 to K.
     """
     logits = check_features(logits, "logits")
-    check_counts(splits=splits)
+    check_integers(splits=splits)
     if not len(logits):
         raise ValueError("There are no logits; expected those of 1 image or more.")
     sums = _split_sums(logits, _split_of_all(len(logits), splits, shuffle, seed), splits)
     return _scores(**sums)[:2]
+
+
+def _dealt(places, splits, seed):
+    """The split of images at places of a stream in any order, such as classes in turn.
+
+    Every `splits` neighbors go to all the splits, in an order drawn for them.
+    """
+    first, last = (int(p) // (splits * _DRAWN) for p in (places[0], places[-1]))
+    drawn = [
+        np.random.default_rng((seed, block)).random((_DRAWN, splits)).argsort(axis=1)
+        for block in range(first, last + 1)
+    ]
+    return np.concatenate(drawn).ravel()[places - first * splits * _DRAWN]
 
 
 def _split_of_all(count, splits, shuffle, seed):
@@ -94,10 +110,12 @@ class InceptionScore(GenerativeMetric):
         network: `FeatureNetwork` that gives logits; None where `update_fake` gets logits (B, K).
         splits: int.
         num_images: int, how many images will come in all. The splits are then those of
-            `inception_score` (contiguous parts of all images, permuted). None deals the images out
-            to the splits in turn, which needs no such number and is as fair a split; the result's
-            details say which it was.
-        shuffle, seed: of `inception_score`, with `num_images`.
+            `inception_score` (contiguous parts of all images, permuted). None needs no such number:
+            each next `splits` images are dealt out to the splits at random, which is as fair a
+            split, in whatever order the classes come; the result's details say which it was.
+        shuffle: whether that is so; without, the parts are contiguous with `num_images`, and the
+            images are dealt out in turn else: only for images that come in a random order.
+        seed: integer of 0 or more, of the permutation or the dealing.
         start: int, the place of the first image among the `num_images`, for one of several
             replicas that are merged.
         name: see `GenerativeMetric`.
@@ -118,7 +136,8 @@ class InceptionScore(GenerativeMetric):
         name: str | None = None,
     ):
         super().__init__(network, split, name)
-        check_counts(splits=splits, **({} if num_images is None else {"num_images": num_images}))
+        check_integers(splits=splits, **({} if num_images is None else {"num_images": num_images}))
+        check_integers(0, seed=seed)
         self.splits = splits
         self.num_images = num_images
         self.shuffle = shuffle
@@ -148,12 +167,14 @@ class InceptionScore(GenerativeMetric):
     def add(self, side: str, x: Tensor) -> None:
         logits = check_features(x, "logits")
         places = self.next + np.arange(len(logits))
-        if self.split_of is None:
-            split = places % self.splits
-        elif len(places) and places[-1] >= self.num_images:
-            raise ValueError(f"{self.name} got more than the num_images={self.num_images} set.")
-        else:
+        if self.split_of is not None:
+            if len(places) and places[-1] >= self.num_images:
+                raise ValueError(f"{self.name} got more than the num_images={self.num_images} set.")
             split = self.split_of[places]
+        elif self.shuffle and len(places):
+            split = _dealt(places, self.splits, self.seed)
+        else:
+            split = places % self.splits
         self.next += len(logits)
         self.parts["fake"].add(len(logits), **_split_sums(logits, split, self.splits))
 
@@ -175,8 +196,9 @@ class InceptionScore(GenerativeMetric):
         if n < self.splits * classes:
             warnings.append(f"{n} images in {self.splits} splits for {classes} classes: biased low")
         assignment = "in turn" if self.num_images is None else "as given"
-        if self.num_images is not None and self.shuffle:
-            assignment = f"permuted, seed {self.seed}"
+        if self.shuffle:
+            assignment = "dealt" if self.num_images is None else "permuted"
+            assignment += f", seed {self.seed}"
         details = {"std": std, "splits": used, "assignment": assignment}
         return self.score(mean, warnings=warnings, details=details)
 
@@ -225,7 +247,7 @@ class ClassificationAccuracy(GenerativeMetric):
         classes: Sequence[int] | None = None,
     ):
         super().__init__(network, split, name)
-        check_counts(top_k=top_k)
+        check_integers(top_k=top_k)
         self.top_k = top_k
         self.classes: list[int] | None = None if classes is None else [int(c) for c in classes]
         self.parts: dict[str, Any] = {"fake": Sums()}

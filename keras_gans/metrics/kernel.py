@@ -6,9 +6,10 @@ import keras
 import numpy as np
 
 from keras_gans import registry
-from keras_gans.metrics.base import GenerativeMetric, check_counts
+from keras_gans.metrics.base import GenerativeMetric
 from keras_gans.metrics.scores import Score
 from keras_gans.metrics.statistics import Rows, _mean, check_features
+from keras_gans.training.noise import check_integers
 from keras_gans.typing import Any, Config, Shape, Tensor
 
 _ROWS = 64  # of the kernel's matrix at a time: they fit into a cache
@@ -56,7 +57,7 @@ def kernel_distance(
     if real.shape[1] != fake.shape[1]:
         raise ValueError(f"real has {real.shape[1]} dimensions and fake {fake.shape[1]}.")
     if indices is None:
-        check_counts(subsets=subsets)
+        check_integers(subsets=subsets)
         if not 2 <= subset_size <= min(len(real), len(fake)):
             raise ValueError(
                 f"subset_size is {subset_size} for {len(real)} real and {len(fake)} generated "
@@ -179,8 +180,8 @@ class KernelDistance(GenerativeMetric):
         name: str | None = None,
     ):
         super().__init__(network, split, name)
-        check_counts(subsets=subsets)
-        check_counts(2, subset_size=subset_size)
+        check_integers(subsets=subsets)
+        check_integers(2, subset_size=subset_size)
         self.subsets = subsets
         self.subset_size = subset_size
         self.seed = seed

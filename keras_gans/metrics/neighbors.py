@@ -4,9 +4,10 @@ import keras
 import numpy as np
 
 from keras_gans import registry
-from keras_gans.metrics.base import GenerativeMetric, check_counts
+from keras_gans.metrics.base import GenerativeMetric
 from keras_gans.metrics.scores import Score, protocol
 from keras_gans.metrics.statistics import Rows, check_features
+from keras_gans.training.noise import check_integers
 from keras_gans.typing import Any, Config, Tensor
 
 NAMES = ("precision", "recall", "density", "coverage")
@@ -39,7 +40,7 @@ def prdc(
     real, fake = check_features(real, "real"), check_features(fake, "fake")
     if real.shape[1] != fake.shape[1]:
         raise ValueError(f"real has {real.shape[1]} dimensions and fake {fake.shape[1]}.")
-    check_counts(k=k, k_density=k_density)
+    check_integers(k=k, k_density=k_density)
     neighbors = (k, k_density)
     if min(len(real), len(fake)) <= max(neighbors):
         raise ValueError(
@@ -164,7 +165,7 @@ class PRDC(GenerativeMetric):
         name: str | None = None,
     ):
         super().__init__(network, split, name)
-        check_counts(k=k, k_density=k_density)
+        check_integers(k=k, k_density=k_density)
         self.k = k
         self.k_density = k_density
         self.parts: dict[str, Any] = {"real": Rows(), "fake": Rows()}

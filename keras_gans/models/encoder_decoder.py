@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_gans import losses
 from keras_gans.losses import Objective
+from keras_gans.models import sampling
 from keras_gans.models.latent import couples_instances
 from keras_gans.models.osgan import choose_seam
 from keras_gans.models.translating import Translating
@@ -212,7 +213,8 @@ class EncoderDecoderModel(Translating, AdversarialModel):
 
     def _translated(self, inputs, batch_size):
         backend.sync(self)
-        made = []
+        sampling.check_batch_size(batch_size)
+        batch_size, made = batch_size or len(inputs[0]), []
         for start in range(0, len(inputs[0]), batch_size):
             some = [ops.convert_to_tensor(x[start : start + batch_size]) for x in inputs]
             parts = self.parts(some[0] if len(some) == 1 else some)

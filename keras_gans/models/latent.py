@@ -2,12 +2,14 @@
 
 import keras
 import numpy as np
+from absl import logging
 from keras import ops
 
 from keras_gans import layers, losses
 from keras_gans.losses import Objective
-from keras_gans.models.sampling import Sampling
+from keras_gans.models.sampling import Sampling, check_batch_size, finite
 from keras_gans.training import AdversarialModel, backend
+from keras_gans.training.noise import class_labels
 from keras_gans.typing import Any, Config, PathLike, Shape, Tensor
 
 
@@ -26,7 +28,8 @@ class LatentModel(Sampling, AdversarialModel):
             labels of the real batch.
         ema: None, or the decay of an averaged generator, `ema_generator`, used for sampling.
         ema_start: integer, the first step, counted from 1, that averages; a plain copy before.
-        penalty: `keras_gans.losses.Penalty` added to the discriminator's loss, or None.
+        penalty: `keras_gans.losses.Penalty` added to the discriminator's loss, or None; `compile`
+            warns where batch norm in D spoils it.
         clip: positive float, D's weights are clipped to [-clip, clip] after its updates, or None.
         augment: None; or a `keras_gans.layers.DiffAugment`, or its policy such as
             "color,translation,cutout", for all images before D sees them, in both players' losses.
@@ -91,6 +94,10 @@ class LatentModel(Sampling, AdversarialModel):
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Images of given latents (or [latents, labels]), from the averaged generator if any."""
         return self._sampled()(inputs, training=training)
+
+    def _check_players(self):
+        super()._check_players()
+        warn_of_coupling(self.penalty, self.discriminator)
 
     def _check_classes(self):
         conditional = isinstance(self.generator.input_shape, list)
@@ -207,11 +214,21 @@ class LatentModel(Sampling, AdversarialModel):
         Returns:
             Dictionary, name of a map -> float32 NumPy array (N, h, w), or (N, 1, 1) with one score
             per image; empty for objectives without maps.
+
+        Raises:
+            ValueError: images or labels of another shape; NaN.
         """
         if not self.objective.maps:
             return {}
         backend.sync(self)
         conditional = isinstance(self.discriminator.input_shape, list)
+        shape = self.discriminator.inputs[0].shape[1:]
+        images = finite("images", images, (None, *shape))
+        check_batch_size(batch_size)
+        if conditional and labels is None:
+            raise ValueError("labels is None; the discriminator takes the class of each image.")
+        if conditional:
+            labels = class_labels(labels, len(images), self.num_classes)
         inputs = [images, labels] if conditional else images
         scores = self.discriminator.predict(inputs, batch_size, verbose=0)
         scores = np.asarray(scores, "float32").reshape(len(images), *scores.shape[1:-1] or (1, 1))
@@ -270,22 +287,43 @@ class LatentModel(Sampling, AdversarialModel):
         }
 
 
-def couples_instances(network: keras.Model) -> bool:
-    """Whether a network has a layer that mixes the instances of a batch (batch norm)."""
-    return any(
-        isinstance(layer, keras.layers.BatchNormalization)
-        or getattr(layer, "couples_instances", False)
+def coupling_layers(network: keras.Model) -> list[str]:
+    """Names of a network's layers that mix the instances of a batch (batch norm)."""
+    return [
+        layer.name
         for layer in network._flatten_layers()
-    )
+        if isinstance(layer, keras.layers.BatchNormalization)
+        or getattr(layer, "couples_instances", False)
+    ]
 
 
-def check_values(images: np.ndarray) -> None:
+def couples_instances(network: keras.Model) -> bool:
+    """Whether a network has a layer that mixes the instances of a batch."""
+    return bool(coupling_layers(network))
+
+
+def warn_of_coupling(penalty: Any, *discriminators: keras.Model) -> None:
+    """Say in one line which layers spoil a penalty of each image's own gradient, if any."""
+    for network in discriminators if penalty is not None else ():
+        names = coupling_layers(network)
+        if names:
+            logging.warning(
+                "%s takes each image's own gradient, but %s%s of the %s mixes it with the other "
+                'images of its batch: build it with d_norm="layer", "group" or "spectral".',
+                type(penalty).__name__,
+                names[0],
+                f" (and {len(names) - 1} more)" if names[1:] else "",
+                network.name,
+            )
+
+
+def check_values(images: np.ndarray, what: str = "The images of the data") -> None:
     """Raise `ValueError` where a batch of images is evidently not floats in [-1, 1]."""
     low, high = float(images.min()), float(images.max())
     if images.dtype.kind != "f" and images.dtype.name != "bfloat16":
         found = f"are {images.dtype}"
     elif not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError("The images of the data hold NaN or infinite values; clean them first.")
+        raise ValueError(f"{what} hold NaN or infinite values; clean them first.")
     elif low < -1.1 or high > 1.1:
         found = f"run from {low:.4g} to {high:.4g}"
     elif low >= 0 and high > 0.5 and len(images) >= 8:  # no pixel of so many is darker than gray
@@ -293,7 +331,7 @@ def check_values(images: np.ndarray) -> None:
     else:
         return
     raise ValueError(
-        f"The images of the data {found}; expected floats in [-1, 1]: map them (x / 127.5 - 1 of "
+        f"{what} {found}; expected floats in [-1, 1]: map them (x / 127.5 - 1 of "
         "0 .. 255, 2 * x - 1 of [0, 1]), or use keras_gans.data."
     )
 

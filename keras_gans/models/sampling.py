@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans.training import backend
-from keras_gans.training.noise import class_labels, latents
+from keras_gans.training.noise import check_integers, check_truncation, class_labels, latents
 from keras_gans.typing import Any
 
 # So few images at once are made without `predict`, whose compilation takes longer.
@@ -51,8 +51,8 @@ class Sampling:
             float32 NumPy array (n, H, W, C) in [-1, 1].
 
         Raises:
-            ValueError: n, seed, labels or truncation out of range; a size of a generator without an
-                INR head.
+            ValueError: n, seed, labels, truncation or batch_size of another type or out of range,
+                NaN among them; a size of a generator without an INR head.
 
         Example:
 
@@ -72,7 +72,7 @@ class Sampling:
         size: int | tuple[int, int] | None = None,
         cell: str | None = None,
     ) -> np.ndarray:
-        """The images of given latents, an array (N, latent_dim); the rest as in `generate`."""
+        """The images of given latents, numbers (N, latent_dim); the rest as in `generate`."""
         backend.sync(self)
         return images_of(self._sampled(), latents, labels, self.num_classes, batch_size, size, cell)
 
@@ -111,8 +111,7 @@ class Sampling:
         >>> model.interpolate(5, labels=(0, 2), seed=1).shape
         (5, 32, 32, 3)
         """
-        if steps < 2:
-            raise ValueError(f"interpolate() was asked for {steps} steps; expected 2 or more.")
+        check_integers(2, steps=steps)
         if np.ndim(labels) == 0 and np.ndim(seed) == 0:
             raise ValueError(
                 "There is nothing to interpolate between: give labels=(a, b), or seed=(a, b)."
@@ -176,9 +175,16 @@ def images_of(
 
     Returns:
         float32 NumPy array (N, H, W, C) in [-1, 1].
+
+    Raises:
+        ValueError: an argument of another type, shape or range; NaN.
     """
-    inputs = [np.asarray(latents, "float32")]
+    taken = getattr(generator, "inputs", None)
+    inputs = [finite("latents", latents, (None, taken[0].shape[-1] if taken else None))]
     count, mixed = len(inputs[0]), False
+    check_batch_size(batch_size)
+    if cell not in (None, "trained", "true"):
+        raise ValueError(f'cell is {cell!r}; expected "trained", "true" or None.')
     if num_classes is not None:
         mixed = np.ndim(labels) == 2
         given = _mixtures if mixed else class_labels
@@ -277,8 +283,9 @@ def standing_statistics(
     norms = [x for x in layers if hasattr(x, "moving_mean") and hasattr(x, "momentum")]
     if not norms:
         raise ValueError("The generator has no batch norm, and so no statistics to measure.")
-    if batches < 1 or batch_size < 1:
-        raise ValueError(f"batches is {batches}, batch_size {batch_size}; expected 1 or more.")
+    check_integers(batches=batches, batch_size=batch_size)
+    check_integers(0, seed=seed)
+    check_truncation(truncation)
     random = np.random.default_rng(seed)
     # Power iterations start from the same vectors as in evaluation, in every batch.
     vectors = [(x.u, np.array(ops.convert_to_numpy(x.u))) for x in layers if hasattr(x, "u")]
@@ -317,13 +324,35 @@ def _pair(name, value):
 
 
 def _mixtures(labels, count, num_classes):
-    mixtures = np.asarray(labels, "float32")
-    if mixtures.shape != (count, num_classes):
+    return finite("labels", labels, (count, num_classes), "mixtures of classes have shape")
+
+
+def finite(name: str, value: Any, shape: Any, expected: str = "expected") -> np.ndarray:
+    """An argument as float32 numbers of a shape, whose None stands for any length but 0.
+
+    Raises:
+        ValueError: no numbers, another shape, NaN or infinite values.
+    """
+    try:
+        array = np.asarray(value, "float32")
+    except (TypeError, ValueError):  # words, rows of several lengths
         raise ValueError(
-            f"labels has shape {mixtures.shape}; mixtures of classes have shape ({count}, "
-            f"{num_classes})."
-        )
-    return mixtures
+            f"{name} are {type(value).__name__}; expected an array of numbers."
+        ) from None
+    same = array.ndim == len(shape)
+    if not same or any(n != (m or max(n, 1)) for n, m in zip(array.shape, shape, strict=True)):
+        wanted = f"({', '.join('N' if m is None else str(m) for m in shape)})"
+        raise ValueError(f"{name} have shape {array.shape}; {expected} {wanted}.")
+    if not np.isfinite(array).all():
+        bad = int(array.size - np.isfinite(array).sum())
+        raise ValueError(f"{name} hold {bad} NaN or infinite values; expected finite numbers.")
+    return array
+
+
+def check_batch_size(batch_size: Any) -> None:
+    """Raise `ValueError` unless it is an integer of 1 or more, or None for all at once."""
+    if batch_size is not None:
+        check_integers(batch_size=batch_size)
 
 
 def _part(head, height, width):

@@ -2,8 +2,10 @@
 
 import keras
 import numpy as np
+from absl import logging
 
 from keras_gans.models import sampling
+from keras_gans.models.latent import check_values
 from keras_gans.typing import Any, Shape
 
 # What an inference network gives, in the order of the paper's picture.
@@ -13,15 +15,31 @@ CONDITIONS = ("domains", "labels", "guides")
 
 
 def check_images(images: Any) -> np.ndarray:
-    """Images to translate as a NumPy array; `ValueError` for all but floats (N, H, W, C)."""
+    """Images to translate as float32 (N, H, W, C).
+
+    Raises:
+        ValueError: another shape or dtype, values outside of [-1, 1], NaN, or 8 images or more that
+            look like [0, 1]; fewer may be that bright: that is a warning.
+    """
     images = np.asarray(images)
     if images.dtype.kind != "f" or images.ndim != 4:
+        one = "images[None] where it is one image" if images.ndim == 3 else "(N, H, W, C)"
+        todo = f"give {one}" if images.dtype.kind == "f" else "use keras_gans.data.from_uint8"
         raise ValueError(
-            f"images are {images.dtype} of shape {images.shape}; floats (N, H, W, C) in "
-            "[-1, 1] are wanted: use keras_gans.data.from_uint8."
+            f"images are {images.dtype} of shape {images.shape}; expected floats (N, H, W, C) in "
+            f"[-1, 1]: {todo}."
         )
-    if not len(images):
+    if 0 in images.shape:
         raise ValueError("There are no images: give (N, H, W, C) with N of 1 or more.")
+    check_values(images, "images")
+    low, high = images.min(), images.max()
+    if low >= 0 and high > 0.5:
+        logging.warning(
+            "images run from %.4g to %.4g, which looks like [0, 1]; expected [-1, 1]: give "
+            "2 * images - 1, unless no pixel is darker than gray.",
+            low,
+            high,
+        )
     return images.astype("float32")
 
 
@@ -48,11 +66,10 @@ def check_domain(domain: Any, count: int, num_domains: int, name: str = "domain"
 
 
 def check_guides(guides: Any, count: int, wanted: Shape) -> np.ndarray:
-    """Guides as a float32 array (count, *wanted)."""
-    guides, wanted = np.asarray(guides, "float32"), (count, *wanted)
-    if guides.shape != wanted:
-        raise ValueError(f"guides have shape {guides.shape}; expected {wanted}.")
-    return guides
+    """Guides as a float32 array (count, *wanted); `ValueError` for others, as of images."""
+    checked = sampling.finite("guides", guides, (count, *wanted))
+    check_values(np.asarray(guides), "guides")
+    return checked
 
 
 class Translating:
@@ -97,9 +114,10 @@ class Translating:
             float32 NumPy array (N, H, W, C) in [-1, 1]; the sums of decoupled models may leave it.
 
         Raises:
-            ValueError: images of another shape or dtype; a domain out of range, missing or
-                superfluous.
+            ValueError: images or guides of another shape, dtype or range, or with NaN; a domain out
+                of range, missing or superfluous.
         """
+        sampling.check_batch_size(batch_size)
         inputs = self.check_inputs(images, domain if guides is None else guides)
         return self._translated(inputs, batch_size)["output"]
 
@@ -124,10 +142,15 @@ class Translating:
         Raises:
             ValueError: as `translate`.
         """
+        sampling.check_batch_size(batch_size)
         if self.num_domains is not None and domain is None:
-            made = [self.translate(images, n, batch_size) for n in range(self.num_domains)]
-            named = {f"{self.condition[:-1]} {n}": x for n, x in enumerate(made)}
-            return {"input": check_images(images), **named}
+            images, *_ = self.check_inputs(images, 0)
+            panels = {"input": images}
+            for n in range(self.num_domains):
+                inputs = [images, check_domain(n, len(images), self.num_domains)]
+                made = self._translated(inputs, batch_size)
+                panels[f"{self.condition[:-1]} {n}"] = made["output"]
+            return panels
         inputs = self.check_inputs(images, domain if guides is None else guides)
         guide = {"guide": inputs[1]} if self.condition == "guides" else {}
         return {"input": inputs[0], **guide, **self._translated(inputs, batch_size)}

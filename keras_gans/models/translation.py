@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans.errors import nearest
+from keras_gans.models.latent import warn_of_coupling
 from keras_gans.models.translating import Translating
 from keras_gans.networks.copying import under_name
 from keras_gans.training import AdversarialModel, backend, value_and_grad
@@ -83,6 +84,10 @@ class TranslationModel(Translating, AdversarialModel):
     def discriminators(self) -> dict[str, keras.Model]:
         """Dictionary, player -> its network."""
         return {n: d for n, d in self.players.items() if n.startswith("discriminator")}
+
+    def _check_players(self):
+        super()._check_players()
+        warn_of_coupling(getattr(self, "penalty", None), *self.discriminators.values())
 
     @property
     def log_names(self) -> tuple[str, ...]:

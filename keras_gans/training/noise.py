@@ -1,5 +1,7 @@
 """The noise that images are made of, and the classes that go with it."""
 
+import numbers
+
 import numpy as np
 
 from keras_gans.typing import Any
@@ -18,13 +20,24 @@ def latents(count: int, latent_dim: int, seed: int, truncation: float = 1.0) -> 
     Returns:
         float32 array (count, latent_dim).
     """
-    for name, value, least in (("n", count, 1), ("seed", seed, 0)):
-        if not isinstance(value, (int, np.integer)) or value < least:
-            raise ValueError(f"{name} is {value!r}; expected an integer of {least} or more.")
-    if not 0 <= truncation < np.inf:
-        raise ValueError(f"truncation is {truncation}; expected a number of 0 or more.")
+    check_integers(n=count)
+    check_integers(0, seed=seed)
+    check_truncation(truncation)
     z = np.random.default_rng(seed).standard_normal((count, latent_dim)).astype("float32")
     return np.float32(truncation) * z
+
+
+def check_integers(least: int = 1, **values: Any) -> None:
+    """Raise `ValueError` for an argument that is no integer of `least` or more."""
+    for name, value in values.items():
+        if not isinstance(value, (int, np.integer)) or value < least:
+            raise ValueError(f"{name} is {value!r}; expected an integer of {least} or more.")
+
+
+def check_truncation(truncation: Any) -> None:
+    """Raise `ValueError` unless `truncation` is a number of 0 or more."""
+    if not isinstance(truncation, numbers.Real) or not 0 <= truncation < np.inf:
+        raise ValueError(f"truncation is {truncation!r}; expected a number of 0 or more.")
 
 
 def class_labels(labels: Any, count: int, num_classes: int) -> np.ndarray:

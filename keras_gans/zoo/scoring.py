@@ -9,8 +9,9 @@ import keras
 import numpy as np
 
 from keras_gans import recipes, registry
-from keras_gans.metrics.base import check_counts, facts
+from keras_gans.metrics.base import facts
 from keras_gans.recipes.recipe import Recipe
+from keras_gans.training.noise import check_integers
 from keras_gans.typing import Any, PathLike, RecipeLike
 from keras_gans.zoo import cards, catalogue, comparison, store
 from keras_gans.zoo.cards import SAMPLES
@@ -81,8 +82,8 @@ def score(
     >>> sorted(scores["accuracy_kgnet"])
     ['protocol', 'samples', 'value']
     """
-    check_counts(least=2, samples=samples)
-    check_counts(least=0, seed=seed)
+    check_integers(least=2, samples=samples)
+    check_integers(least=0, seed=seed)
     recipe = find_recipe(source, recipe)
     compared = comparison.compare(source, recipe, data_dir, samples=samples, seed=seed)
     rows = [(compared.source, compared.metrics), *compared.others()]
