@@ -38,3 +38,43 @@ def test_the_generator_takes_the_label_beside_the_latents():
     np.testing.assert_allclose(model.generate(2, labels=[0, 1]), in_turn[:2], atol=1e-6)
     with pytest.raises(ValueError, match="expected 0 to 2"):
         model.generate(2, labels=3)
+
+
+def test_an_inr_head_on_compact_networks():
+    """Zhou et al., Omni-GAN, Sec. 3.5; G's map and D's rest are those of image_size / stride."""
+    options = {"num_classes": 3, "latent_dim": 6, "norm": "group", "head": "inr", "seed": 2}
+    g, d = networks.dcgan(64, 2, 8, stride=4, d_head="omni", d_norm="group", hidden=5, **options)
+    small, _ = networks.dcgan(16, 2, 8, d_head="omni", d_norm="group", hidden=5, **options)
+    latents, labels = np.random.default_rng(0).normal(size=(2, 6)).astype("float32"), [2, 0]
+    inputs = [latents, np.array(labels, "int32")]
+    maps = [to_numpy(keras.Model(n.inputs, n.get_layer("head").input)(inputs)) for n in (g, small)]
+    assert maps[0].shape == (2, 16, 16, 8) and maps[0].min() == 0 < maps[0].std()
+    np.testing.assert_allclose(maps[0], maps[1], atol=1e-6)
+    head = g.get_layer("head")
+    rendered = to_numpy(head.render(keras.ops.convert_to_tensor(maps[0]), (64, 64)))
+    np.testing.assert_allclose(to_numpy(g(inputs)), rendered, atol=1e-5)
+
+    x = np.random.default_rng(1).uniform(-1, 1, (3, 64, 64, 2)).astype("float32")
+    stem, leak = [n for n in d.layers if not isinstance(n, keras.layers.InputLayer)][:2]
+    kernel, bias = (to_numpy(v).astype("float64") for v in stem.weights)
+    assert kernel.shape == (4, 4, 2, 8)
+    tiles = x.reshape(3, 16, 4, 16, 4, 2).transpose(0, 1, 3, 2, 4, 5)
+    expected = np.einsum("nijabc,abcf->nijf", tiles, kernel) + bias
+    expected = np.where(expected < 0, 0.2 * expected, expected)
+    found = to_numpy(keras.Model(d.inputs[0], leak.output)(x))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert d.output_shape == (None, 5)  # three classes, real, fake
+
+
+@pytest.mark.parametrize(
+    "size, options, message",
+    [
+        (64, {"stride": 4}, 'stride is 4, which needs head="inr"'),
+        (64, {"head": "imr"}, r"Unknown head 'imr' \(did you mean 'inr'\?\)"),
+        (50, {"stride": 4, "head": "inr"}, "expected a multiple of stride, 4"),
+        (96, {"stride": 4, "head": "inr"}, "power of two"),
+    ],
+)
+def test_heads_that_do_not_fit(size, options, message):
+    with pytest.raises(ValueError, match=message):
+        networks.dcgan(size, 3, 8, **options)

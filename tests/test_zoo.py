@@ -257,6 +257,22 @@ def test_unknown_names(shop, elsewhere):
     assert zoo.list(trained_only=True) == [] and zoo.list(path=shop) == ["tiny"]
 
 
+def test_the_name_of_a_retired_entry_loads_its_successor(model, tmp_path, elsewhere, monkeypatch):
+    zoo.publish(model, "new", {**CARD, "replaces": ["old", "oldest"]}, path=tmp_path / "shop")
+    labels = {} if model.num_classes is None else {"labels": 1}
+    wanted = zoo.load("new", path=tmp_path / "shop").generate(2, seed=3, **labels)
+    with pytest.warns(FutureWarning, match="'old' was retired; this is its successor, 'new'"):
+        entry = zoo.load("old", path=tmp_path / "shop")
+    assert entry.name == "new"
+    np.testing.assert_array_equal(entry.generate(2, seed=3, **labels), wanted)
+    monkeypatch.setattr(store, "packaged_folder", lambda: tmp_path / "shop")
+    with pytest.warns(FutureWarning, match="'oldest' was retired"):
+        assert zoo.card("oldest").startswith("# new\n")
+    assert zoo.list(trained_only=True) == ["new"]
+    with pytest.raises(ValueError, match="Unknown zoo entry 'olde'"):
+        zoo.load("olde")
+
+
 # Publishing
 
 
@@ -428,6 +444,8 @@ def test_the_card_says_what_the_metadata_says(shop, model):
         ({"data": {"name": "digits", "license": "BSD"}}, "'license' .*did you mean 'licence'"),
         ({"hardwear": "GPU"}, "'hardwear' .*did you mean 'hardware'"),
         ({"scores": {"fid": {"valeu": 3}}}, "'valeu' .*did you mean 'value'"),
+        ({"replaces": "other"}, "card.replaces is 'other'; expected a list"),
+        ({"replaces": ["../other"]}, "'../other' cannot name a zoo entry"),
     ],
 )
 def test_cards_that_say_too_little(model, tmp_path, changes, message):
@@ -440,6 +458,7 @@ def test_every_known_key_is_rendered():
     card = {
         **{key: f"the {key}" for key in statements.STATED},
         "name": "a",
+        "replaces": ["an older one"],
         "data": {key: 12345 if key == "images" else f"its {key}" for key in statements.OF_DATA},
         "scores": {"fid": {"value": 3.25, "samples": 7, "protocol": "its protocol"}},
         "seconds": 4000,
@@ -462,7 +481,7 @@ def test_every_known_key_is_rendered():
     values = ["the summary", "the hardware", "the limits", "the notes", "12,345", "1 h 6 min 40 s"]
     values += [f"its {key}" for key in (*statements.OF_DATA, "protocol") if key != "images"]
     values += ["| 3.25 | 7 |", "50 images", "1,234,567", "not in this entry", "10 classes", "1.2.3"]
-    values += ["`00ff`", "1,048,576", "labels=0", "Steps: not stated"]
+    values += ["`00ff`", "1,048,576", "labels=0", "Steps: not stated", "an older one"]
     assert [value for value in values if value not in text] == []
 
 

@@ -92,7 +92,7 @@ class OmniGAN(GAN):
     "omni_inr_gan",
     task="noise",
     paper="Zhou et al., Omni-GAN: On the Secrets of cGANs and Beyond, ICCV 2021",
-    networks=("biggan",),
+    networks=("biggan", "dcgan"),
     preset="omni_inr_gan_digits",
     page="omni_gan.md",
 )
@@ -106,7 +106,7 @@ class OmniINRGAN(OmniGAN):
 
     Args:
         generator: as in `OmniGAN`, with a layer "head" of type `keras_gans.layers.INRHead`:
-            `keras_gans.networks.biggan(head="inr")`.
+            `keras_gans.networks.biggan(head="inr")`, or the small, fast `dcgan(head="inr")`.
         discriminator, variant, margin, gamma, attributes, **kwargs: of `OmniGAN`.
 
     Raises:

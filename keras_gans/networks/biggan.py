@@ -7,7 +7,6 @@ import keras
 from keras import layers
 
 from keras_gans import registry
-from keras_gans.errors import nearest
 from keras_gans.layers import (
     BatchNorm,
     ConditionalBatchNorm,
@@ -23,7 +22,7 @@ from keras_gans.layers import (
     SpectralDense,
     SpectralEmbedding,
 )
-from keras_gans.networks.blocks import ResidualBlocks, check_head, count_scores
+from keras_gans.networks.blocks import HEADS, ResidualBlocks, check_choice, check_head, count_scores
 
 # Multiples of the width, by the size of the last feature map (Omni-GAN, Tables 5 to 8; 32: the
 # BigGAN authors' CIFAR network). G: at 4x4, then after each up-block. D: after each block, and how
@@ -41,7 +40,6 @@ _DISCRIMINATORS = {
     256: ((1, 2, 4, 8, 8, 16, 16), 6),
 }
 
-_HEADS = ("conv", "inr")
 _INITS = {
     "normal": lambda seed: SeededNormal(0.02, seed),
     "orthogonal": lambda seed: SeededOrthogonal(seed=seed),
@@ -110,10 +108,10 @@ def biggan(
     >>> g.output_shape, d.output_shape
     ((None, 32, 32, 3), (None, 12))
     """
-    _check_choice("head", head, _HEADS)
+    check_choice("head", head, HEADS)
     check_head(d_head)
     if init is not None:
-        _check_choice("init", init, sorted(_INITS))
+        check_choice("init", init, sorted(_INITS))
     if stride > 1 and head != "inr":
         raise ValueError(f'stride is {stride}, which needs head="inr" to render the images.')
     base = image_size // stride
@@ -143,14 +141,6 @@ def biggan(
     features = _features(layer, x, base, width, () if any_size else sizes)
     scores, inputs = _scores(layer, features, inputs, d_head, num_classes)
     return generator, keras.Model(inputs, scores, name="discriminator")
-
-
-def _check_choice(name, value, choices):
-    if value not in choices:
-        raise ValueError(
-            f"Unknown {name} {value!r}{nearest(str(value), choices)}: choose one of "
-            f"{list(choices)}."
-        )
 
 
 class _Layers(ResidualBlocks):

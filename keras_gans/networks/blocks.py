@@ -1,10 +1,15 @@
 """The residual blocks that SNGAN, WGAN-GP and BigGAN share, made of each one's own layers."""
 
+from collections.abc import Sequence
+
 from keras import layers
 
 from keras_gans import registry
 from keras_gans.errors import nearest
 from keras_gans.typing import Tensor
+
+# A generator's last layers: a convolution and tanh, or an `INRHead` that renders any size.
+HEADS = ("conv", "inr")
 
 
 def class_heads() -> dict[str, type]:
@@ -13,14 +18,19 @@ def class_heads() -> dict[str, type]:
     return {name: x.value for name, x in objectives.items() if getattr(x.value, "order", ())}
 
 
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise `ValueError`, with the nearest name, for a value that is not in `choices`."""
+    if value not in choices:
+        raise ValueError(
+            f"Unknown {name} {value!r}{nearest(str(value), choices)}: choose one of "
+            f"{list(choices)}."
+        )
+
+
 def check_head(d_head: str | int) -> None:
     """Raise `ValueError` unless a discriminator's head is known, or a number of scores."""
-    known = ("projection", *class_heads())
-    if not isinstance(d_head, int) and d_head not in known:
-        raise ValueError(
-            f"Unknown d_head {d_head!r}{nearest(str(d_head), known)}: choose one of "
-            f"{', '.join(known)}."
-        )
+    if not isinstance(d_head, int):
+        check_choice("d_head", d_head, ("projection", *class_heads()))
 
 
 def count_scores(d_head: str | int, num_classes: int) -> int:

@@ -9,16 +9,16 @@ import numpy as np
 from keras import layers
 
 from keras_gans import registry
-from keras_gans.errors import nearest
 from keras_gans.layers import (
     Conv2DTranspose,
+    INRHead,
     SeededNormal,
     SpectralConv2D,
     SpectralConv2DTranspose,
     SpectralDense,
     SpectralEmbedding,
 )
-from keras_gans.networks.blocks import check_head, count_scores
+from keras_gans.networks.blocks import HEADS, check_choice, check_head, count_scores
 
 _NORMS = {
     # epsilon and momentum as in the published (torch) networks, not Keras's 1e-3 and 0.99
@@ -39,10 +39,7 @@ def norm_layers(norm: str) -> list[keras.layers.Layer]:
 def check_norms(*norms: str, choices: Sequence[str] = tuple(_NORMS)) -> None:
     """Raise `ValueError` for a name that is not in `choices`."""
     for norm in norms:
-        if norm not in choices:
-            raise ValueError(
-                f"Unknown norm {norm!r}{nearest(norm, choices)}: choose one of {sorted(choices)}."
-            )
+        check_choice("norm", norm, sorted(choices))
 
 
 def check_power_of_two(image_size: int, least: int = 8) -> None:
@@ -61,6 +58,9 @@ def dcgan(
     latent_dim: int = 64,
     num_classes: int | None = None,
     d_head: str | int = "projection",
+    head: str = "conv",
+    stride: int = 1,
+    hidden: int | None = None,
     seed: int = 0,
 ) -> tuple[keras.Model, keras.Model]:
     """The generator and discriminator of DCGAN.
@@ -82,6 +82,12 @@ def dcgan(
         num_classes: integer for networks that take integer labels (B,) as well, else None.
         d_head: with classes, "projection", or the scores of all classes of another method, from
             images alone: "omni", "acgan", "imacgan", "multi_hinge"; or their number, an integer.
+        head: "conv", DCGAN's own last convolution, or "inr" for an `INRHead` named "head" on
+            `width` feature maps: such a generator renders any size (Zhou et al., Omni-GAN, ICCV
+            2021, Sec. 3.5).
+        stride: integer; above 1 (with head "inr") for compact networks: those of image_size /
+            stride, the head rendering image_size, D starting with a convolution of that stride.
+        hidden: integer, width of the INR head; None for `width`.
         seed: integer, of the initial weights.
 
     Returns:
@@ -90,8 +96,8 @@ def dcgan(
         -> scores, or images -> scores (B, S) with another `d_head`.
 
     Raises:
-        ValueError: unknown norm, a size that is not a power of two, a width that the 8 groups of
-            group norm do not divide.
+        ValueError: unknown norm or head, a size (divided by `stride`) that is not a power of two,
+            a width that the 8 groups of group norm do not divide.
 
     Example:
 
@@ -105,7 +111,12 @@ def dcgan(
     for name, size in {"image_size": image_size, **sizes}.items():
         if not isinstance(size, (int, np.integer)) or size < 1:
             raise ValueError(f"{name} is {size!r}; expected an integer of 1 or more.")
-    check_power_of_two(image_size)
+    check_choice("head", head, HEADS)
+    if stride > 1 and head != "inr":
+        raise ValueError(f'stride is {stride}, which needs head="inr" to render the images.')
+    if image_size % stride:
+        raise ValueError(f"image_size is {image_size}; expected a multiple of stride, {stride}.")
+    check_power_of_two(image_size // stride)
     check_head(d_head)
     if d_head != "projection" and num_classes is None:
         raise ValueError(f"d_head is {d_head!r}, which scores classes: give num_classes.")
@@ -118,13 +129,21 @@ def dcgan(
     def weights(stddev=0.02):
         return SeededNormal(stddev, (seed, next(counter)))
 
-    return (
-        _generator(image_size, channels, width, norm, latent_dim, num_classes, weights),
-        _discriminator(image_size, channels, width, d_norm, num_classes, d_head, weights),
-    )
+    base = image_size // stride
+    inputs, x = _generator(base, channels, width, norm, latent_dim, num_classes, weights, head)
+    if head == "inr":
+        options = {"seed": (seed, next(counter)), "name": "head"}
+        images = INRHead(image_size, hidden or width, channels, **options)(x)
+    else:
+        # float32 also under a mixed policy: images leave the network in [-1, 1] at full precision.
+        images = layers.Activation("tanh", dtype="float32")(x)
+    generator = keras.Model(inputs, images, name="generator")
+    sizes = (image_size, stride, channels, width)
+    return generator, _discriminator(*sizes, d_norm, num_classes, d_head, weights)
 
 
-def _generator(image_size, channels, width, norm, latent_dim, num_classes, weights):
+def _generator(image_size, channels, width, norm, latent_dim, num_classes, weights, head):
+    """`(inputs, what the images are made of)`: before tanh, or the feature map of an INR head."""
     spectral = norm == "spectral"
     dense = SpectralDense if spectral else layers.Dense
     conv = SpectralConv2DTranspose if spectral else Conv2DTranspose
@@ -142,26 +161,30 @@ def _generator(image_size, channels, width, norm, latent_dim, num_classes, weigh
         x = layers.Concatenate()([x, embed(labels)])
     x = dense(16 * filters[0], use_bias=bias, kernel_initializer=weights())(x)
     x = layers.Reshape((4, 4, filters[0]))(x)
-    for i, following in enumerate([*filters[1:], channels]):
+    inr = head == "inr"
+    for i, following in enumerate([*filters[1:], width if inr else channels]):
         for layer in _NORMS[norm]():
             x = layer(x)
         x = layers.ReLU()(x)
         last = i == stages - 1
-        options = {"use_bias": bias or last, "kernel_initializer": weights()}
+        options = {"use_bias": bias or (last and not inr), "kernel_initializer": weights()}
         x = conv(following, 4, 2, padding="same", **options)(x)
-    # float32 also under a mixed policy: images leave the network in [-1, 1] at full precision.
-    images = layers.Activation("tanh", dtype="float32")(x)
-    return keras.Model(inputs, images, name="generator")
+    for layer in [*_NORMS[norm](), layers.ReLU()] if inr else []:
+        x = layer(x)
+    return inputs, x
 
 
-def _discriminator(image_size, channels, width, norm, num_classes, d_head, weights):
+def _discriminator(image_size, stride, channels, width, norm, num_classes, d_head, weights):
     spectral = norm == "spectral"
     dense = SpectralDense if spectral else layers.Dense
     conv = SpectralConv2D if spectral else layers.Conv2D
     bias = norm in ("none", "spectral")
-    stages = int(math.log2(image_size)) - 2
+    stages = int(math.log2(image_size // stride)) - 2
 
     x = inputs = keras.Input((image_size, image_size, channels), name="images")
+    if stride > 1:
+        x = conv(width, stride, stride, kernel_initializer=weights())(x)
+        x = layers.LeakyReLU(0.2)(x)
     for i in range(stages):
         first = i == 0
         options = {"use_bias": bias or first, "kernel_initializer": weights()}

@@ -7,11 +7,14 @@ from keras_gans.errors import nearest
 from keras_gans.typing import Any
 
 REQUIRED = ("summary", "data")
-STATED = (*REQUIRED, "hardware", "seconds", "images_per_second", "scores", "limits", "notes")
+STATED = (
+    *(*REQUIRED, "hardware", "seconds", "images_per_second"),
+    *("scores", "limits", "notes", "replaces"),
+)
 OF_DATA = ("name", "licence", "attribution", "images", "url")
 OF_SCORE = ("value", "samples", "protocol")
 # What a recipe's card says; the rest is measured (`keras_gans.zoo.publish`).
-SECTION = ("name", "summary", "data", "limits", "notes", "discriminator")
+SECTION = ("name", "summary", "data", "limits", "notes", "replaces", "discriminator")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 
 
@@ -47,7 +50,8 @@ def check_stated(card: Mapping[str, Any]) -> None:
     Args:
         card: dictionary; `summary` and `data` (a dictionary with a `name` and a `licence`) have to
             be there. `scores` is a dictionary, name -> number, or -> {value, samples, protocol};
-            `limits` a text or a list of texts; `seconds` the length of training.
+            `limits` a text or a list of texts; `seconds` the length of training; `replaces` a list
+            of retired entries whose names load this one.
 
     Raises:
         ValueError: a missing or unknown key.
@@ -67,6 +71,11 @@ def check_stated(card: Mapping[str, Any]) -> None:
     for key in ("name", "licence"):
         if not card["data"].get(key):
             raise ValueError(f"The card's data has no {key!r}: say on what the entry was trained.")
+    replaces = card.get("replaces") or []
+    if not isinstance(replaces, (list, tuple)):
+        raise ValueError(f"card.replaces is {replaces!r}; expected a list of names of entries.")
+    for name in replaces:
+        check_name(name)
     for score in (card.get("scores") or {}).values():
         if isinstance(score, dict):
             _check_keys("card's scores", score, OF_SCORE)

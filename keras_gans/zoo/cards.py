@@ -28,6 +28,7 @@ def render(card: dict[str, Any]) -> str:
         "## Scores\n\n" + _scores(card.get("scores")),
         "## Limits\n\n" + _limits(card.get("limits")),
         card.get("notes") or "",
+        _replaces(card.get("replaces")),
         "## Files\n\n" + _files(card["files"]),
     ]
     return "\n\n".join(s for s in sections if s) + "\n"
@@ -111,6 +112,14 @@ def _limits(limits):
     if not limits:
         return "None are stated."
     return limits if isinstance(limits, str) else "\n".join(f"- {line}" for line in limits)
+
+
+def _replaces(names):
+    return (
+        f"It replaces {', '.join(names)}, whose names load it until the next version."
+        if names
+        else ""
+    )
 
 
 def _files(files):

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import warnings
 
 from keras_gans import registry, tasks
 from keras_gans.typing import Any, PathLike
@@ -66,7 +67,8 @@ def load(
 
     Looked for are, in this order: the entries that came with the library, the user's cache, and
     the URL in `KERAS_GANS_ZOO_URL`, from which it is downloaded into the cache. The SHA-256 of
-    every file is checked before it is opened, and nothing is ever unpickled.
+    every file is checked before it is opened, and nothing is ever unpickled. The name of a retired
+    entry loads its successor, with a `FutureWarning`.
 
     Args:
         name: name of the entry.
@@ -162,13 +164,14 @@ def locate(
     """The folder of an entry, downloaded where it has to be; arguments as in `load`."""
     store.check_name(name)
     if path is not None:
-        found = store.find(name, [path])
+        found = store.find(name, [path]) or _successor(name, [path])
         if found is None:
             raise store.unknown(name, store.names_in(path), path)
         return found
     cache = store.cache_folder(cache_dir)
     if base_url is None:
-        found = store.find(name, [store.packaged_folder(), cache])
+        folders = [store.packaged_folder(), cache]
+        found = store.find(name, folders) or _successor(name, folders)
         if found is not None:
             return found
         if is_architecture(name, cache_dir):
@@ -177,6 +180,22 @@ def locate(
     if base_url:
         return download.fetch(name, base_url, cache)
     raise store.unknown(name, list_entries(cache_dir=cache_dir), f"the zoo and its cache {cache}")
+
+
+def _successor(name, folders):
+    """The folder of the entry whose card says that it replaces the retired `name`, or None."""
+    for folder in folders:
+        for other in store.names_in(folder):
+            entry = store.EntryFolder(pathlib.Path(folder) / other)
+            if name in entry.card.get("replaces", ()):
+                warnings.warn(
+                    f"The zoo entry {name!r} was retired; this is its successor, {other!r}. Load "
+                    "that: the old name goes with the next version.",
+                    FutureWarning,
+                    stacklevel=4,
+                )
+                return entry.path
+    return None
 
 
 def is_architecture(
