@@ -18,7 +18,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from keras_gans.errors import nearest
+from keras_gans.errors import nearest, quote
 
 T = TypeVar("T")
 
@@ -228,7 +228,7 @@ def get(kind: str, name: str) -> Declaration:
     found = known.get(_former[kind].get(name, name)) if isinstance(name, str) else None
     if found is None:
         raise ValueError(
-            f"Unknown {kind} {name!r}{nearest(str(name), known)}: choose one of {', '.join(known)}."
+            f"Unknown {kind} {quote(name)}{nearest(name, known)}: choose one of {', '.join(known)}."
         )
     return found
 

@@ -13,8 +13,8 @@ import pytest
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "keras_gans"
 # Each may import those before it, never those behind it.
 ORDER = (
-    "typing errors files version registry plots data training layers losses networks models "
-    "convert metrics recipes tasks callbacks zoo studies app cli"
+    "typing errors validation files version registry plots data training layers losses networks "
+    "models convert metrics recipes tasks callbacks zoo studies app cli"
 ).split()
 
 

@@ -444,8 +444,8 @@ def test_the_card_says_what_the_metadata_says(shop, model):
         ({"data": {"name": "digits", "license": "BSD"}}, "'license' .*did you mean 'licence'"),
         ({"hardwear": "GPU"}, "'hardwear' .*did you mean 'hardware'"),
         ({"scores": {"fid": {"valeu": 3}}}, "'valeu' .*did you mean 'value'"),
-        ({"replaces": "other"}, "card.replaces is 'other'; expected a list"),
-        ({"replaces": ["../other"]}, "'../other' cannot name a zoo entry"),
+        ({"replaces": "other"}, "replaces is 'other'; expected a list"),
+        ({"replaces": ["../other"]}, "replaces is .*'../other'"),
     ],
 )
 def test_cards_that_say_too_little(model, tmp_path, changes, message):
@@ -456,10 +456,10 @@ def test_cards_that_say_too_little(model, tmp_path, changes, message):
 
 def test_every_known_key_is_rendered():
     card = {
-        **{key: f"the {key}" for key in statements.STATED},
+        **{key: f"the {key}" for key in statements.Stated.model_fields},
         "name": "a",
         "replaces": ["an older one"],
-        "data": {key: 12345 if key == "images" else f"its {key}" for key in statements.OF_DATA},
+        "data": {key: 12345 if key == "images" else f"its {key}" for key in statements.OfData.model_fields},
         "scores": {"fid": {"value": 3.25, "samples": 7, "protocol": "its protocol"}},
         "seconds": 4000,
         "images_per_second": 50,
@@ -479,7 +479,7 @@ def test_every_known_key_is_rendered():
     }
     text = cards.render(card)
     values = ["the summary", "the hardware", "the limits", "the notes", "12,345", "1 h 6 min 40 s"]
-    values += [f"its {key}" for key in (*statements.OF_DATA, "protocol") if key != "images"]
+    values += [f"its {key}" for key in (*statements.OfData.model_fields, "protocol") if key != "images"]
     values += ["| 3.25 | 7 |", "50 images", "1,234,567", "not in this entry", "10 classes", "1.2.3"]
     values += ["`00ff`", "1,048,576", "labels=0", "Steps: not stated", "an older one"]
     assert [value for value in values if value not in text] == []

@@ -144,6 +144,8 @@ def make_recipe(values: Any) -> Any:
         changes = {"model.num_classes": None, "data.labels": None, "card": {}}
     if values.epochs is not None or values.steps is not None:
         changes |= {"schedule.epochs": None, "schedule.steps": None}
+    if values.num_classes == 0:
+        changes["data.labels"] = None  # nobody would read them
     for flag in flags():
         if values[flag.name].value is not None:
             _check_applies(flag, recipe)

@@ -191,7 +191,7 @@ def describe(model: keras.Model) -> Recipe:
             "give the recipe that they were trained with."
         )
     config, recipe = model.get_config(), Recipe({"model": {"method": method.name}})
-    known = vocabulary.model_keys(recipe)
+    known = vocabulary.allowed("model", recipe)
     options = {k: _plain(config[k]) for k in known if config.get(k) is not None}
     sections = {
         "networks": {"config": "config.json"},

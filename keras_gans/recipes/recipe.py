@@ -221,9 +221,7 @@ def load(source: RecipeLike) -> Recipe:
     try:
         return Recipe(sections)
     except RecipeError as error:
-        line = lines.get(error.key)
-        where = f"{path}, line {line}" if line else str(path)
-        raise RecipeError(f"{where}: {error}", error.key) from None
+        raise schema.located(error, path, lines) from None
 
 
 def save(recipe: RecipeLike, path: PathLike) -> None:

@@ -6,15 +6,17 @@ Keras is imported on use: the command line shows its help, and chooses a backend
 import os
 import pathlib
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 
 import yaml
 
 from keras_gans import registry
-from keras_gans.errors import nearest
+from keras_gans.errors import nearest, printable, quote
 from keras_gans.typing import Any, PathLike
 
 PRESETS = pathlib.Path(__file__).parent / "presets"
+BYTES = 2**16  # of a recipe's file, at most
+VALUES = 5_000  # in a recipe, at most, an alias counting as all that it stands for
 SECTIONS = ("data", "networks", "model", "optimizers", "schedule", "evaluation", "card")
 
 
@@ -23,24 +25,59 @@ class RecipeError(ValueError):
 
     Attributes:
         key: the key that is wrong, a tuple such as ("networks", "width"), or None.
+        also: the keys of what else is wrong, a tuple of such tuples.
     """
 
-    def __init__(self, message: str, key: tuple[str, ...] | None = None):
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        key: tuple[str, ...] | None = None,
+        also: Sequence[tuple[str, ...]] = (),
+        lines: Mapping[tuple[str, ...], int] | None = None,
+    ):
+        named = [_place(other, lines or {}) for other in also[:3]]
+        more = f" and {len(also) - 3} more" if len(also) > 3 else ""
+        super().__init__(f"{message} Also wrong: {', '.join(named)}{more}." if also else message)
+        self.message = message
         self.key = key
+        self.also = tuple(also)
+
+
+def _place(key, lines):
+    line = _line_of(key, lines)
+    return ".".join(printable(part) for part in key) + (f" (line {line})" if line else "")
+
+
+def _line_of(key, lines):
+    """The line of a key, or of the innermost of the mappings around it that has one."""
+    return next((lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in lines), None)
+
+
+def located(
+    error: RecipeError, path: PathLike, lines: Mapping[tuple[str, ...], int]
+) -> RecipeError:
+    """The error of a recipe that was read from a file: with the file and the lines."""
+    line = None if error.key is None else _line_of(error.key, lines)
+    where = f"{path}, line {line}" if line else str(path)
+    return RecipeError(f"{printable(where)}: {error.message}", error.key, error.also, lines)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with 1e-4 as a number (plain YAML 1.1 wants 1.0e-4), and no key twice."""
+    """YAML with 1e-4 as a number (plain YAML 1.1 wants 1.0e-4), keys of text, and none twice."""
 
     def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = sorted({str(key) for key in keys if keys.count(key) > 1})
-        if twice:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {twice[0]!r} stands twice in one section", node.start_mark
-            )
+        found = set()
+        for key, _ in node.value:
+            if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+                raise _problem(key, f"the key {quote(getattr(key, 'value', '[...]'))} is no text")
+            if key.value in found:
+                raise _problem(key, f"the key {quote(key.value)} stands twice in one section")
+            found.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _problem(node, text):
+    return yaml.constructor.ConstructorError(None, None, text, node.start_mark)
 
 
 _Loader.add_implicit_resolver(
@@ -63,8 +100,8 @@ def find(source: PathLike) -> pathlib.Path:
     if str(source) in presets():
         return PRESETS / f"{source}.yaml"
     raise FileNotFoundError(
-        f"There is no recipe {str(source)!r}{nearest(source, presets())}: give the path of a YAML "
-        f"file, or one of {', '.join(presets())}."
+        f"There is no recipe {quote(str(source))}{nearest(source, presets())}: give the path of a "
+        f"YAML file, or one of {', '.join(presets())}."
     )
 
 
@@ -82,15 +119,53 @@ def read(path: PathLike) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
         RecipeError: not YAML, not a mapping of sections, or an unknown section.
     """
     try:
-        text = pathlib.Path(path).read_text(encoding="utf-8")
-        recipe = yaml.load(text, _Loader)
-        lines = dict(_lines(yaml.compose(text, _Loader)))
+        node = yaml.compose(_text_of(path), _Loader)
+        _count(node, {})
+        recipe = None if node is None else _construct(node)
+        lines = dict(_lines(node))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not text in UTF-8"
-        raise RecipeError(f"{path}{where} is not YAML: {problem}.") from None
-    return complete(recipe, str(path)), lines
+        raise RecipeError(f"{printable(path)}{where} is not YAML: {printable(problem)}.") from None
+    except RecursionError:
+        raise RecipeError(f"{printable(path)} is no recipe: it is nested too deeply.") from None
+    try:
+        return complete(recipe, printable(path)), lines
+    except RecipeError as error:
+        raise RecipeError(error.message, error.key, lines=lines) from None
+
+
+def _text_of(path):
+    with open(path, "rb") as f:
+        data = f.read(BYTES + 1)
+    if len(data) > BYTES:
+        raise RecipeError(f"{printable(path)} is no recipe: it has more than {BYTES:,} bytes.")
+    return data.decode("utf-8-sig")
+
+
+def _count(node, known):
+    """How many values a node stands for, its aliases written out."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = VALUES + 1  # within itself, a node has no end
+        pairs = isinstance(node, yaml.MappingNode)
+        inner = [x for pair in node.value for x in pair] if pairs else node.value
+        known[id(node)] = 1 + sum(_count(x, known) for x in inner)
+        if known[id(node)] > VALUES:
+            raise _problem(node, f"more than {VALUES:,} values, those of aliases counted in full")
+    return known[id(node)]
+
+
+def _construct(node):
+    loader = _Loader("")
+    try:
+        return loader.construct_document(node)
+    except (ValueError, OverflowError) as error:  # a date of month 13, a number of 5,000 digits
+        raise _problem(node, f"a value that cannot be read ({quote(str(error))})") from None
+    finally:
+        loader.dispose()
 
 
 def _lines(node, path=()):
@@ -114,13 +189,13 @@ def complete(sections: Any, what: str = "The recipe") -> dict[str, Any]:
     for name, section in sections.items():
         if name not in SECTIONS:
             raise RecipeError(
-                f"{what} has an unknown section {name!r}{nearest(name, SECTIONS)}; a recipe's "
+                f"{what} has an unknown section {quote(name)}{nearest(name, SECTIONS)}; a recipe's "
                 f"sections are {', '.join(SECTIONS)}.",
                 (name,),
             )
         if section is not None and not isinstance(section, dict):
             raise RecipeError(
-                f"{what}: the section {name!r} has to be a mapping of keys to values.", (name,)
+                f"{what}: the section {quote(name)} has to be a mapping of keys to values.", (name,)
             )
     return {name: sections.get(name) or {} for name in SECTIONS}
 
@@ -142,16 +217,3 @@ def method_of(name: str) -> registry.Declaration:
             ("model", "method"),
         )
     return found
-
-
-def check_keys(
-    what: str, given: Iterable[str], known: Iterable[str], path: tuple[str, ...] | None = None
-) -> None:
-    """Raise `RecipeError` for the first key of `given` that is not in `known`."""
-    for key in given:
-        if key not in known:
-            raise RecipeError(
-                f"Unknown key {key!r} in the recipe's {what}{nearest(key, known)}; known are "
-                f"{', '.join(sorted(known))}.",
-                None if path is None else (*path, key),
-            )

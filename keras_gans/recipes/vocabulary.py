@@ -5,15 +5,19 @@ a section are the arguments of what it is handed to.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Annotated, Literal
 
 import keras
+from pydantic import Field, JsonValue
 
 from keras_gans import data, registry
-from keras_gans.errors import nearest
+from keras_gans.errors import nearest, printable, quote
 from keras_gans.models.encoder_decoder import decoupled_networks
-from keras_gans.recipes.schema import RecipeError, check_keys
+from keras_gans.recipes import fields
+from keras_gans.recipes.schema import RecipeError
 from keras_gans.typing import Any, Config
+from keras_gans.validation import Text
 
 
 def needed(cls: type) -> list[str]:
@@ -26,22 +30,15 @@ def needed(cls: type) -> list[str]:
 
 def arguments(function: Callable[..., Any]) -> list[str]:
     """Names of a function's or class's arguments, those of its base classes included."""
-    names, classes = [], function.__mro__ if inspect.isclass(function) else [None]
-    for cls in classes:
-        signature = inspect.signature(cls.__init__ if cls else function)
-        parameters = list(signature.parameters.values())[1 if cls else 0 :]
-        named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-        names += [p.name for p in named if p.name not in names]
-        if not any(p.kind == p.VAR_KEYWORD for p in parameters):
-            break
-    return names
+    return list(fields.parameters(function))
 
 
 def optimizers() -> dict[str, Any]:
     """Dictionary, name in a recipe -> class: those of Keras, and this library's."""
     found = vars(keras.optimizers).values()
     found = [c for c in found if inspect.isclass(c) and issubclass(c, keras.optimizers.Optimizer)]
-    # Not those that wrap other optimizers.
+    # Not the base class, nor those that wrap other optimizers.
+    found = [c for c in found if c is not keras.optimizers.Optimizer]
     own = {c.__name__.lower(): c for c in found if "learning_rate" in arguments(c)[:1]}
     return {**own, **{name: x.value for name, x in registry.all("optimizer").items()}}
 
@@ -66,7 +63,7 @@ def choose(
     """The value of `name` in `known`, or a `RecipeError` with the nearest names."""
     if not isinstance(name, str) or name not in known:
         raise RecipeError(
-            f"Unknown {what} {name!r}{nearest(str(name), known)}: choose one of "
+            f"Unknown {what} {quote(name)}{nearest(name, known)}: choose one of "
             f"{', '.join(sorted(known))}.",
             key,
         )
@@ -79,43 +76,93 @@ def choose(
 def allowed(section: str, recipe: Any) -> list[str]:
     """The keys that the section "data", "networks" or "model" of this recipe may have."""
     if section == "data":
-        return data_keys(recipe)
-    return network_keys(recipe, recipe.networks) if section == "networks" else model_keys(recipe)
+        return list(data_form(recipe).model_fields)
+    if section == "networks":
+        return list(network_form(recipe, recipe.networks).model_fields)
+    return list(model_form(recipe).model_fields)
 
 
-def data_keys(recipe: Any) -> list[str]:
-    """The arguments of what reads the data; some come from the schedule and the model."""
+def data_form(recipe: Any) -> Any:
+    """The form of the data section: arguments of what reads the data.
+
+    Some of them come from the schedule and the model.
+    """
     own = {"name", "name_or_path", "batch_size", "seed", "dtype"}
-    if not recipe.has_pairs:
-        return ["name", *(n for n in arguments(data.load) if n not in own)]
-    of_batches = ("shuffle", "augment", "drop_remainder")
-    return ["name", *(n for n in arguments(data.load_pairs) if n not in own), *of_batches]
+    keys = [n for n in arguments(data.load) if n not in own]
+    readers = (data.load,)
+    if recipe.has_pairs:
+        keys = [n for n in arguments(data.load_pairs) if n not in own]
+        keys += ["shuffle", "augment", "drop_remainder"]
+        readers = (data.load_pairs, data.load)
+    return fields.form_of("data", readers, tuple(keys), "data", own=(("name", Text | None),))
 
 
-def network_keys(recipe: Any, section: Mapping[str, Any]) -> list[str]:
-    """The arguments of a builder; those that the model has too stand in its section."""
+def network_form(recipe: Any, section: Mapping[str, Any]) -> Any:
+    """The form of the networks section: arguments of a builder.
+
+    Those that the model has too stand in its section.
+    """
+    config = ("config", Text | None)
     if section.get("config") is not None:
-        return ["config"]
+        return fields.form_of("networks", (), (), "networks", own=(config,))
     name = section.get("name")
     if name is None:
-        return ["name", "config"]
-    own = {"latent_dim", "num_classes"} & set(model_keys(recipe))
-    own |= {"image_size", "channels", "seed"}
+        return fields.form_of("networks", (), (), "networks", own=(("name", None), config))
     builders = {n: x.value for n, x in registry.all("network").items()}
-    known = arguments(choose("networks", name, builders, ("networks", "name")))
-    return ["name", *(n for n in known if n not in own), "discriminator"]
+    builder = choose("networks", name, builders, ("networks", "name"))
+    return builder_form(name, builder, frozenset(model_form(recipe).model_fields))
 
 
-def model_keys(recipe: Any) -> list[str]:
-    """The arguments of a method but its networks and what it settles itself."""
+def builder_form(name: str, builder: Any, of_model: frozenset[str] = frozenset()) -> Any:
+    """The form of a builder's arguments, but those that stand in the model section."""
+    own = {"latent_dim", "num_classes"} & of_model
+    own |= {"image_size", "channels", "seed"}
+    keys = tuple(n for n in arguments(builder) if n not in own)
+    more = (("name", Literal[name]), ("discriminator", dict[str, JsonValue] | None))
+    return fields.form_of(name, (builder,), keys, "networks", own=more)
+
+
+def discriminator_form(recipe: Any, other: Any) -> Any:
+    """The form of the section of another builder's discriminator, within `networks`."""
+    key = ("networks", "discriminator")
+    if not isinstance(other, dict) or other.get("name") is None:
+        raise RecipeError(
+            "networks.discriminator has to be a mapping with the name of another builder, such as "
+            "{name: dcgan, width: 32, d_norm: group}.",
+            key,
+        )
+    builders = {n: x.value for n, x in registry.all("network").items()}
+    builder = choose("networks", other["name"], builders, (*key, "name"))
+    form = builder_form(other["name"], builder, frozenset(model_form(recipe).model_fields))
+    keys = tuple(n for n in form.model_fields if n not in ("name", "discriminator"))
+    own = (("name", Literal[other["name"]]),)
+    return fields.form_of(other["name"], (builder,), keys, "networks", own=own)
+
+
+def model_form(recipe: Any) -> Any:
+    """The form of the model section: arguments of a method but its networks.
+
+    Without those that it settles itself.
+    """
     if recipe.method is None:
         # A recipe without a method is for a generator of latents, as far as one can say.
-        return ["method"]
-    cls = recipe.method.value
+        return fields.form_of("model", (), (), "model", own=(("method", Text | None),))
+    return method_form(recipe.method)
+
+
+def method_form(method: registry.Declaration) -> Any:
+    """The form of the arguments of a method."""
+    cls = method.value
     own = {"discriminator_2", "generator", *needed(cls), *getattr(cls, "settled", ()), *_OF_KERAS}
-    return ["method", *(n for n in arguments(cls) if n not in own)]
+    keys = tuple(n for n in arguments(cls) if n not in own)
+    more = [(k, _LOSS) for k in ("objective", "penalty") if k in keys]
+    return fields.form_of(method.name, (cls,), keys, "model", own=(("method", Text), *more))
 
 
+_LOSS = Annotated[
+    str | dict[str, JsonValue] | None,
+    Field(description="a name, or a mapping with a name and arguments"),
+]
 _OF_KERAS = ("activity_regularizer", "autocast", "self", "args", "kwargs")
 _OF_KERAS += ("seed", "name", "dtype", "trainable")
 
@@ -123,22 +170,37 @@ _OF_KERAS += ("seed", "name", "dtype", "trainable")
 # Objects from their sections
 
 
-def check_optimizer(player: str, optimizer: Any) -> None:
-    """Check the name and the keys of a player's optimizer."""
+def optimizer_forms(player: Any, optimizer: Any) -> Iterator[tuple[Any, ...]]:
+    """Of the optimizer of a player, and of its schedule, what `checking` compares."""
     key = ("optimizers", player)
     if not isinstance(optimizer, dict) or "name" not in optimizer:
         raise RecipeError(
-            f"optimizers.{player} has to be a mapping with a name, such as {{name: adam, "
-            "learning_rate: 2e-4}.",
+            f"optimizers.{printable(player)} has to be a mapping with a name, such as {{name: "
+            "adam, learning_rate: 2e-4}.",
             key,
         )
     cls = choose("optimizer", optimizer["name"], optimizers(), (*key, "name"))
-    check_keys(f"optimizer of {player!r}", optimizer, arguments(cls), key)
+    title = f"the recipe's optimizer of {quote(player)}"
+    yield key, optimizer_form(optimizer["name"], cls), optimizer, title
     rate = optimizer.get("learning_rate")
     if isinstance(rate, dict):
         key = (*key, "learning_rate")
-        schedule = choose("learning rate schedule", rate.get("name"), schedules(), (*key, "name"))
-        check_keys(f"learning rate of {player!r}", rate, [*arguments(schedule), "name"], key)
+        cls = choose("learning rate schedule", rate.get("name"), schedules(), (*key, "name"))
+        title = f"the recipe's learning rate of {quote(player)}"
+        yield key, schedule_form(rate["name"], cls), rate, title
+
+
+def optimizer_form(name: str, cls: Any) -> Any:
+    """The form of an optimizer's section."""
+    own = (("name", Literal[name]),)
+    return fields.form_of(name, (cls,), tuple(arguments(cls)), "optimizers", own=own)
+
+
+def schedule_form(name: str, cls: Any) -> Any:
+    """The form of a learning rate schedule."""
+    wanted, own = needed(cls), (("name", Literal[name]),)
+    keys = tuple(arguments(cls))
+    return fields.form_of(name, (cls,), keys, "schedules", tuple(wanted), own)
 
 
 def make_optimizer(config: Mapping[str, Any]) -> keras.optimizers.Optimizer:
@@ -154,25 +216,46 @@ def make_optimizer(config: Mapping[str, Any]) -> keras.optimizers.Optimizer:
 
 def losses_of(recipe: Any) -> dict[str, Any]:
     """Dictionary, "objective" and "penalty" -> what the recipe's model section says of them."""
-    found = {}
-    for kind in ("objective", "penalty"):
-        config, own = recipe.model.get(kind), recipe.method and recipe.method.value.objectives
-        if kind == "objective" and own is not None:
-            if config is not None:
-                choose(kind, config, dict.fromkeys(own), ("model", kind))
-        elif config is not None:
-            found[kind] = make(kind, config)
-    return found
+    kinds = ("objective", "penalty")
+    forms = {kind: loss_form(recipe, kind) for kind in kinds}
+    named = [k for k in kinds if forms[k] or isinstance(recipe.model.get(k), str)]
+    own = recipe.method and recipe.method.value.objectives
+    return {k: make(k, recipe.model[k]) for k in named if k != "objective" or own is None}
+
+
+def loss_form(recipe: Any, kind: str) -> Any:
+    """The form of a penalty or an objective that is written as a mapping; None of a name.
+
+    Raises:
+        RecipeError: an unknown name.
+    """
+    config, own = recipe.model.get(kind), recipe.method and recipe.method.value.objectives
+    if config is None:
+        return None
+    if kind == "objective" and own is not None:
+        choose(kind, config, dict.fromkeys(own), ("model", kind))
+        return None
+    name = config.get("name") if isinstance(config, dict) else config
+    key = ("model", kind, "name") if isinstance(config, dict) else ("model", kind)
+    known = {name: x.value for name, x in registry.all(kind).items()}
+    cls = choose(kind, name, known, key)
+    return loss_form_of(name, cls) if isinstance(config, dict) else None
+
+
+def loss_form_of(name: str, cls: Any) -> Any:
+    """The form of a mapping with the name of a penalty or an objective, and its arguments."""
+    keys = tuple(n for n in arguments(cls) if n != "reduction")
+    return fields.form_of(name, (cls,), keys, "losses", own=(("name", Literal[name]),))
 
 
 def make(kind: str, config: str | Mapping[str, Any]) -> Any:
     """A penalty or an objective from its name, or from a mapping with a name and its arguments."""
     config = {"name": config} if isinstance(config, str) else dict(config)
-    key = ("model", kind)
-    known = {name: x.value for name, x in registry.all(kind).items()}
-    cls = choose(kind, config.pop("name", None), known, key)
-    check_keys(kind, config, [n for n in arguments(cls) if n != "reduction"], key)
-    return cls(**config)
+    cls = registry.get(kind, config.pop("name")).value
+    try:
+        return cls(**{k: v for k, v in config.items() if v is not None})
+    except (TypeError, ValueError) as error:
+        raise RecipeError(str(error), ("model", kind)) from None
 
 
 def model_of(
