@@ -36,8 +36,9 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
 
     Raises:
         OSError: when a backup cannot be written, in one line; the previous one is kept.
-        ValueError: a bad `save_freq`; a backup of another model, or of longer epochs; a damaged
-            file.
+        ValueError: a bad `save_freq`; a backup of another model, of longer epochs, or, within an
+            epoch, of another batch size; a damaged file; weights that are NaN or infinite, which
+            are never written over a good backup.
 
     Example:
 
@@ -97,7 +98,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     def restore(self) -> tuple[int, int, list[np.ndarray]]:
         """Load the backup into the model; returns (epoch, step, values of the metrics)."""
         try:
-            check_weights(self._path)
+            check_weights(self._path, sealed=True)
             with h5py.File(self._path, "r") as f:
                 group = f[_GROUP]
                 epoch, step = int(group.attrs["epoch"]), int(group.attrs["step"])

@@ -331,7 +331,7 @@ class Evaluate(PeriodicCallback):
         if self.best is None or not self.best.is_file():
             return
         try:
-            check_weights(self.best)
+            check_weights(self.best, sealed=True)
             with h5py.File(self.best, "r") as f:
                 found = dict(f[_GROUP].attrs)
         except (OSError, KeyError, ValueError):

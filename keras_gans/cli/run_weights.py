@@ -10,7 +10,7 @@ import pathlib
 
 import numpy as np
 
-from keras_gans.files import replacing
+from keras_gans.files import check_finite, check_kind, read_npz, replacing
 from keras_gans.typing import Any, PathLike
 from keras_gans.zoo import store
 
@@ -35,8 +35,13 @@ def write(model: Any, out: PathLike, limit: int = BYTES) -> int:
 
     Returns:
         The number of files.
+
+    Raises:
+        ValueError: a weight is NaN or infinite; what was there before is kept.
     """
     folder = pathlib.Path(out) / FOLDER
+    named = ((v.path, v.numpy()) for n in networks_of(model).values() for v in n.weights)
+    check_finite("The model", named)
     files, piece, room = {}, {}, limit
 
     def flush():
@@ -105,10 +110,14 @@ def read(out: PathLike) -> Any:
             raise ValueError(f"{path} is missing: copy it from the machine that trained.")
         data = path.read_bytes()
         store.check_digest(store.digest(data), digest, str(path))
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            for key in file.files:
+        try:
+            arrays = read_npz(data)
+            for key, value in arrays.items():
                 network, number, _ = key.split("/")
-                pieces.setdefault((network, int(number)), []).append((key, file[key]))
+                pieces.setdefault((network, int(number)), []).append((key, value))
+        except ValueError as error:
+            raise ValueError(f"{path} is not a file of weights ({error}).") from None
+        check_finite(path, arrays.items())
     model = recipes.build_model(recipes.load(pathlib.Path(out) / "recipe.yaml"), channels)
     for network, value in networks_of(model).items():
         for i, variable in enumerate(value.weights):
@@ -116,6 +125,7 @@ def read(out: PathLike) -> Any:
             flat = np.concatenate(found) if found else np.zeros(0)
             if flat.size != np.prod(variable.shape, dtype=int):
                 raise ValueError(f"{folder} does not belong to the recipe beside it ({network}).")
+            check_kind(f"{folder}: {network}/{i:04d}", flat.dtype, variable.dtype)
             variable.assign(flat.reshape(variable.shape))
     if pieces:
         raise ValueError(f"{folder} does not belong to the recipe beside it.")

@@ -5,6 +5,7 @@ import pathlib
 
 from keras_gans.cli import run_weights, startup
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.files import check_finite
 from keras_gans.typing import Any, PathLike
 
 
@@ -147,6 +148,7 @@ def load_model(path: PathLike) -> Any:
     except (ValueError, OSError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(f"{path} does not load: {lines[0]}") from error
+    check_finite(path, ((v.path, v.numpy()) for v in model.weights))
     try:
         return tasks.wrapped(model)  # convert and zoo export write networks by themselves
     except ValueError as error:

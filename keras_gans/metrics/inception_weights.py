@@ -13,7 +13,7 @@ import numpy as np
 from absl import logging
 
 from keras_gans.data.checks import check_choice
-from keras_gans.files import replacing, user_folder
+from keras_gans.files import read_npz, replacing, user_folder
 from keras_gans.metrics.features import FeatureNetwork
 from keras_gans.metrics.inception import (
     FEATURES,
@@ -261,8 +261,7 @@ def kernel_shapes() -> dict[str, tuple[int, ...]]:
 def _read_converted(path, check):
     """Arrays and source of what `_save` wrote."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(path)
         source = str(arrays.pop("source_sha256"))
         # The archive's own CRC is not asked for every byte, and 32 bits are few.
         whole = str(arrays.pop("sha256")) == _digest(arrays)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_gans.files import replacing
+from keras_gans.files import read_npz, replacing
 from keras_gans.typing import Any, PathLike, Self, Tensor
 
 # Rows a block: enough for a matrix product at full speed, little beside the covariance.
@@ -320,8 +320,7 @@ def load_arrays(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """(arrays, meta) of a file that `save_arrays` wrote."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
+        arrays = read_npz(path)
         meta = json.loads(str(arrays.pop("meta")))
         missing = [key for key in wanted if key not in arrays]
     except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from absl import logging
 from keras import ops
 
 from keras_gans.data.order import epoch_key_of
@@ -35,6 +36,25 @@ class _KeyedEpochs(keras.callbacks.Callback):
                 )
             self.key.epoch = passes
         self.first = False
+
+
+class _NotFinite(keras.callbacks.Callback):
+    """Says once that a loss is NaN or infinite, where no callback ends such a run."""
+
+    def on_train_begin(self, logs=None):
+        self.said = False
+
+    def on_epoch_end(self, epoch, logs=None):
+        losses = {n: ops.convert_to_numpy(v) for n, v in (logs or {}).items() if "_loss" in n}
+        bad = [n for n, value in losses.items() if not np.isfinite(value).all()]
+        if bad and not self.said and not self._model.stop_training:
+            self.said = True
+            logging.warning(
+                "%s is not finite in epoch %d, and the weights may be lost: end such runs with "
+                "keras_gans.callbacks.TerminateOnCollapse(), and try a lower learning rate.",
+                bad[0],
+                epoch + 1,
+            )
 
 
 class FitMixin:
@@ -103,15 +123,15 @@ class FitMixin:
         self._check_data(x)
         if self.compiled:
             backend.broadcast([*self.variables, *self.optimizer.variables])
-        key = epoch_key_of(x)
-        callbacks = _in_order(callbacks)
+        key, own = epoch_key_of(x), [_NotFinite()]
         if key is not None:
-            batches = _number_of_batches(x)
-            own = _KeyedEpochs(key, steps_per_epoch, batches)
-            if isinstance(callbacks, keras.callbacks.CallbackList):
-                callbacks.append(own)
-            else:
-                callbacks = [*callbacks, own]
+            own.append(_KeyedEpochs(key, steps_per_epoch, _number_of_batches(x)))
+        callbacks = _in_order(callbacks)
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            for callback in own:
+                callbacks.append(callback)
+        else:
+            callbacks = [*callbacks, *own]
         try:
             return super().fit(
                 x,

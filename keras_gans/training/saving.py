@@ -11,7 +11,7 @@ import h5py
 import keras
 import numpy as np
 
-from keras_gans.files import replacing
+from keras_gans.files import check_finite, replacing
 from keras_gans.typing import Any, PathLike
 
 _SEAL = "keras_gans_sha256"
@@ -32,7 +32,9 @@ class SavingMixin:
 
         Raises:
             OSError: the file cannot be written, in one line; what was there before is kept.
+            ValueError: weights or optimizers hold NaN or infinite values; nothing is written.
         """
+        check_state(self, filepath)
         if zipped is False or not _replaceable(filepath, ".keras", overwrite):
             super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
             return
@@ -46,7 +48,9 @@ class SavingMixin:
 
         Raises:
             OSError: the file cannot be written, in one line; what was there before is kept.
+            ValueError: weights or optimizers hold NaN or infinite values; nothing is written.
         """
+        check_state(self, filepath)
         if max_shard_size is not None or not _replaceable(filepath, ".weights.h5", overwrite):
             super().save_weights(filepath, overwrite, max_shard_size)
             return
@@ -57,7 +61,7 @@ class SavingMixin:
         """As `keras.Model.load_weights`; a damaged file is refused before a value is taken from it.
 
         Raises:
-            ValueError: a damaged file, or one of another model.
+            ValueError: a damaged file, one of another model, or values that are not finite.
         """
         if _is_local(filepath, ".weights.h5") and os.path.isfile(filepath):
             check_weights(filepath)
@@ -69,29 +73,50 @@ def writing_weights(model: keras.Model, path: PathLike) -> Iterator[h5py.File]:
     """Write a `.weights.h5` that takes the place of `path` when the block is done.
 
     Yields the open `h5py.File`, for what a callback has to add to it.
+
+    Raises:
+        ValueError: weights or optimizers hold NaN or infinite values; `path` is as it was.
     """
+    check_state(model, path)
     with replacing(path, suffix=".weights.h5", size=saved_size(model)) as temporary:
         keras.Model.save_weights(model, temporary, overwrite=True)
         with h5py.File(temporary, "r+") as f:
             yield f
-            f.attrs[_SEAL] = _digest(f)
+            f.flush()
+            f.attrs[_SEAL] = _read(f)[0]
 
 
-def check_weights(path: PathLike) -> None:
-    """Raise `ValueError`, in one line, for a `.weights.h5` that is damaged.
+def check_state(model: keras.Model, path: object) -> None:
+    """Raise `ValueError`, in one line, where what would be saved is not finite."""
+    variables = [*model.weights, *(model.optimizer.variables if model.compiled else ())]
+    arrays = ((v.path, keras.ops.convert_to_numpy(v)) for v in variables)
+    check_finite(f"{path} is not written, what was there before is kept: the model", arrays)
 
-    A file of plain Keras has no SHA-256 in it: its structure is looked at, not its values.
+
+def check_weights(path: PathLike, sealed: bool = False) -> None:
+    """Raise `ValueError`, in one line, for a `.weights.h5` that is damaged or not finite.
+
+    A file of plain Keras has no SHA-256 in it: its structure is looked at, and that its values are
+    finite.
+
+    Args:
+        path: the file.
+        sealed: bool, whether a file without a SHA-256 is refused, too.
     """
     try:
         with h5py.File(path, "r") as f:
-            whole = f.attrs.get(_SEAL) in (None, _digest(f))
+            seal, digest, bad = f.attrs.get(_SEAL), *_read(f)
     except FileNotFoundError:
         raise
     except Exception as error:  # h5py turns what HDF5 finds into errors of many types
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path} is damaged or no .weights.h5 file ({reason}).") from None
-    if not whole:
+    if seal is None and sealed:
+        raise ValueError(f"{path} is damaged: it has lost the SHA-256 of what was saved in it.")
+    if seal not in (None, digest):
         raise ValueError(f"{path} is damaged: its values are not those that were saved in it.")
+    if bad:
+        raise ValueError(f"{path} holds NaN or infinite values, in {bad[0]}.")
 
 
 def saved_size(model: keras.Model) -> int:
@@ -101,21 +126,31 @@ def saved_size(model: keras.Model) -> int:
     return sum(4 * math.prod(v.shape) + 24_000 for v in variables)
 
 
-def _digest(file):
-    """SHA-256 over names, attributes and values of all that is in an HDF5 file."""
-    digest = hashlib.sha256()
+def _read(file):
+    """Of all that is in an HDF5 file: SHA-256 of names, attributes and values; what is not finite.
+
+    Raises:
+        ValueError: arrays that are larger than the file, which is how a few bytes fill the memory.
+    """
+    digest, bad, left = hashlib.sha256(), [], os.path.getsize(file.filename)
 
     def take(name, item):
+        nonlocal left
         attributes = {k: np.asarray(v).tolist() for k, v in item.attrs.items() if k != _SEAL}
         digest.update(f"{name} {sorted(attributes.items())}".encode())
         if isinstance(item, h5py.Dataset):
+            left -= item.nbytes
+            if left < 0:
+                raise ValueError("its arrays are larger than the file")
             value = item[()]
             digest.update(f"{value.dtype.str}{value.shape}".encode())
             digest.update(np.ascontiguousarray(value).tobytes())
+            if value.dtype.kind == "f" and not np.isfinite(value).all():
+                bad.append(name)
 
     take("", file)
     file.visititems(take)
-    return digest.hexdigest()
+    return digest.hexdigest(), bad
 
 
 def _is_local(path, suffix):

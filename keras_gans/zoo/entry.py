@@ -1,12 +1,12 @@
 """What loaded entries of the zoo have in common."""
 
-import io
 import pathlib
 
 import keras
 import numpy as np
 
 from keras_gans import tasks
+from keras_gans.files import check_finite, read_npz
 from keras_gans.recipes import configs
 from keras_gans.typing import Any, PathLike
 from keras_gans.zoo import cards, weights
@@ -16,6 +16,9 @@ CONFIG = "config.json"
 REFERENCE = "reference.npz"
 # Stored images are whole numbers of 1 / 32767, at most 1.6e-5 off.
 SCALE = 32767
+# Images of the same weights differ by less on any device, one that rounds to 10 bits too.
+_ANY_DEVICE = 0.05
+_REFERENCE_BYTES = 256 * 2**20  # of reference.npz, unpacked
 
 
 def weights_file(network: str) -> str:
@@ -111,5 +114,50 @@ class LoadedEntry:
 
     def reference(self) -> dict[str, np.ndarray]:
         """The arrays of `reference.npz`, a dictionary."""
-        with np.load(io.BytesIO(self._reference), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        what = f"{REFERENCE} of zoo entry {self.name!r}"
+        try:
+            arrays = read_npz(self._reference, _REFERENCE_BYTES)
+        except ValueError as error:
+            raise ValueError(f"{what} is no file of images ({error}).") from None
+        check_finite(what, arrays.items())
+        return arrays
+
+    def verify(self, count: int | None = None) -> float:
+        """How far this machine's images are from those that are stored with the entry.
+
+        Args:
+            count: integer, the images compared, the first ones; None for all.
+
+        Returns:
+            Float, the largest difference of any pixel, in units of [-1, 1]; 1e-3 or less is
+            expected of every backend and device.
+
+        Raises:
+            ValueError: the stored images are of another form.
+        """
+        try:
+            stored = self.reference()
+            scale = float(stored.pop("scale", 1.0))
+            first = {name: value[:count] for name, value in stored.items()}
+            wanted, found = self._remade(first)
+            wanted = wanted.astype("float32") / SCALE * scale
+            if wanted.shape != found.shape:
+                raise ValueError(f"{wanted.shape} instead of {found.shape}")
+        except (KeyError, TypeError, IndexError) as error:
+            raise ValueError(
+                f"{REFERENCE} of zoo entry {self.name!r} is no file of images ({error!r})."
+            ) from None
+        return float(np.max(np.abs(found - wanted)))
+
+    def _remade(self, stored):
+        """(stored images, images made of the inputs that are stored beside them)."""
+        raise NotImplementedError
+
+    def _check_images(self):
+        """Raise `ValueError` unless the first stored image comes out: weights may be others'."""
+        difference = self.verify(1)
+        if not difference <= _ANY_DEVICE:
+            raise ValueError(
+                f"Zoo entry {self.name!r} does not make the image that is stored with it: they "
+                f"differ by {difference:.2g}; get the entry again."
+            )

@@ -1,10 +1,12 @@
 """A network's weights as bytes: a plain `.npz` of arrays, never a pickle, for every backend."""
 
 import io
+import math
 
 import keras
 import numpy as np
 
+from keras_gans.files import check_finite, check_kind, npz_headers, read_npz
 from keras_gans.typing import Any
 
 
@@ -15,10 +17,14 @@ def pack(network: keras.Model, half: bool = True) -> bytes:
         network: Keras model.
         half: bool, whether to store kernels as float16. Biases, norms and their moving statistics,
             whose small values matter, and arrays that float16 cannot hold stay float32.
+
+    Raises:
+        ValueError: a weight is NaN or infinite.
     """
     arrays = {}
     for i, variable in enumerate(network.weights):
         arrays[f"{i:04d}/{variable.path}"] = stored(variable.numpy(), half)
+    check_finite(f"The network {network.name!r}", arrays.items())
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
     return file.getvalue()
@@ -42,25 +48,33 @@ def stored(value: Any, half: bool = True) -> np.ndarray:
 def unpack(network: keras.Model, data: bytes, what: str) -> None:
     """Assign weights from the bytes of `pack` to a network of the same configuration.
 
+    The headers are compared with the network before anything is unpacked, and every value is looked
+    at before one is assigned.
+
     Raises:
-        ValueError: not such a file, or one of another network.
+        ValueError: not such a file, one of another network, or values that are not finite.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = [(key, file[key]) for key in sorted(file.files)]
-    except Exception as error:  # NumPy and zipfile raise many types over damaged bytes
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{what} is not a file of weights ({reason}).") from None
-    if len(arrays) != len(network.weights):
+        headers = sorted(npz_headers(data).items())
+    except ValueError as error:
+        raise ValueError(f"{what} is not a file of weights ({error}).") from None
+    if len(headers) != len(network.weights):
         raise ValueError(
-            f"{what} holds {len(arrays)} arrays, the network has {len(network.weights)} variables: "
-            "it belongs to another network."
+            f"{what} holds {len(headers)} arrays, the network has {len(network.weights)} "
+            "variables: it belongs to another network."
         )
-    for (key, value), variable in zip(arrays, network.weights, strict=True):
+    for (key, (shape, dtype)), variable in zip(headers, network.weights, strict=True):
         same = key.rpartition("/")[2] == variable.path.rpartition("/")[2]
-        if not same or value.shape != tuple(variable.shape) or value.dtype.kind not in "fiub":
+        if not same or shape != tuple(variable.shape):
             raise ValueError(
-                f"{what}: {key} has shape {value.shape}, the network's {variable.path} "
+                f"{what}: {key} has shape {shape}, the network's {variable.path} "
                 f"{tuple(variable.shape)}: it belongs to another network."
             )
+        check_kind(f"{what}: {key}", dtype, variable.dtype)
+    try:
+        arrays = read_npz(data, sum(8 * math.prod(shape) for _, (shape, _) in headers))
+    except ValueError as error:
+        raise ValueError(f"{what} is not a file of weights ({error}).") from None
+    check_finite(what, arrays.items())
+    for (_, value), variable in zip(sorted(arrays.items()), network.weights, strict=True):
         variable.assign(value.astype("float32") if value.dtype == np.float16 else value)

@@ -74,6 +74,8 @@ class ZooTranslator(translating.OfNetwork, LoadedEntry):
                 "inputs, parts or domains are others."
             )
         self._networks = {**parts, **self._networks}
+        if weights is not None:
+            self._check_images()
 
     def examples(self) -> tuple[np.ndarray, ...]:
         """The images that the entry brings along, as `translate` takes them.
@@ -82,24 +84,18 @@ class ZooTranslator(translating.OfNetwork, LoadedEntry):
             Tuple of arrays: images (N, H, W, C), float32 in [-1, 1], and domains, labels or guides
             where the method has them.
         """
-        stored = self.reference()
+        return self._inputs_in(self.reference())
+
+    def _inputs_in(self, stored):
         inputs = [from_uint8(stored["images"])]
         if self.condition is not None:
             given = stored[self.condition]
             inputs.append(from_uint8(given) if self.condition == "guides" else given)
         return tuple(inputs)
 
-    def verify(self) -> float:
-        """How far this machine's translations of the stored images are from the stored ones.
-
-        Returns:
-            Float, the largest difference of any pixel, in units of [-1, 1]; 1e-3 or less is
-            expected of every backend and device.
-        """
-        stored = self.reference()
-        wanted = stored["outputs"].astype("float32") / SCALE * stored["scale"]
-        found = self.translate(*self.examples(), batch_size=None)
-        return float(np.max(np.abs(found - wanted)))
+    def _remade(self, stored):
+        found = self.translate(*self._inputs_in(stored), batch_size=None)
+        return stored["outputs"], found
 
     def __repr__(self) -> str:
         shapes = f"{self.image_shape} to {self.output_shape}"
