@@ -38,14 +38,13 @@ class KilledWriter(callbacks.BackupAndRestore):
     def save(self, epoch, step):
         self.writes += 1
         if KIND == "write" and self.writes == int(COUNT):
-            whole = keras.Model.save_weights
+            whole = pathlib.Path.write_bytes
 
-            def half(model, path, **kwargs):
-                whole(model, path, **kwargs)
-                os.truncate(path, os.path.getsize(path) // 2)
+            def half(path, data):
+                whole(path, data[: len(data) // 2])
                 die()
 
-            keras.Model.save_weights = half
+            pathlib.Path.write_bytes = half
         super().save(epoch, step)
 
 

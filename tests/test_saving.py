@@ -1,5 +1,9 @@
 """Saving, loading, resuming: everything that a run is made of survives."""
 
+import os
+import pathlib
+import subprocess
+import sys
 import types
 
 import keras
@@ -8,7 +12,7 @@ import pytest
 from conftest import images, relative, slow_module, to_numpy
 
 import keras_gans
-from keras_gans import callbacks, models, networks
+from keras_gans import callbacks, files, models, networks
 
 
 def make(cls=models.OSGAN, compiled=True, **kwargs):
@@ -176,11 +180,17 @@ def test_a_run_stops_twice_within_one_epoch(tmp_path):
     assert_same(state(model), state(whole))
 
 
-def full_disk(model, path, *args, **kwargs):
-    """What Keras writes on a disk that fills up meanwhile."""
+def full_disk(*given, **kwargs):
+    """What Keras writes as (model, path), and pathlib as (path, bytes), on a disk that fills up."""
+    path = next(x for x in given if isinstance(x, (str, pathlib.Path)))
     with open(path, "wb") as f:
         f.write(b"half a file")
     raise OSError(28, "No space left on device")
+
+
+def fill_the_disk(monkeypatch):
+    monkeypatch.setattr(pathlib.Path, "write_bytes", full_disk)
+    monkeypatch.setattr(keras.Model, "save", full_disk)
 
 
 def test_a_failing_disk_keeps_the_previous_backup(tmp_path, monkeypatch):
@@ -190,7 +200,7 @@ def test_a_failing_disk_keeps_the_previous_backup(tmp_path, monkeypatch):
         model.fit(X, batch_size=4, verbose=0, callbacks=[backup, KillAt(2)])
     before = (tmp_path / "latest.weights.h5").read_bytes()
 
-    monkeypatch.setattr(keras.Model, "save_weights", full_disk)
+    fill_the_disk(monkeypatch)
     with pytest.raises(OSError, match="No space left on device.*is kept"):
         backup.save(0, 3)
     assert (tmp_path / "latest.weights.h5").read_bytes() == before
@@ -198,7 +208,6 @@ def test_a_failing_disk_keeps_the_previous_backup(tmp_path, monkeypatch):
 
 
 def test_a_disk_too_small_is_told_before_anything_is_written(tmp_path, monkeypatch):
-    """HDF5's library takes the process down when it cannot finish a file."""
     model = make()
     backup = callbacks.BackupAndRestore(tmp_path, 1)
     model.fit(X[:4], batch_size=4, verbose=0)
@@ -220,7 +229,7 @@ def test_a_failing_disk_keeps_the_previous_file(name, method, tmp_path, monkeypa
     getattr(model, method)(path)
     before = path.read_bytes()
     model.fit(X[:4], batch_size=4, verbose=0)
-    monkeypatch.setattr(keras.Model, method, full_disk)
+    fill_the_disk(monkeypatch)
     checkpoint = keras.callbacks.ModelCheckpoint(path, save_weights_only=method == "save_weights")
     checkpoint.set_model(model)
     for write in (lambda: getattr(model, method)(path), lambda: checkpoint.on_epoch_end(0, {})):
@@ -281,10 +290,17 @@ def test_damaged_or_foreign_backups_are_refused_in_one_line(tmp_path):
 
 
 def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
-    (tmp_path / ".latest.weights.h5.abc.weights.h5").write_bytes(b"half")
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    name = files.temporary_name("latest.weights.h5")
+    dead = name.replace(f"-{os.getpid()}-", f"-{process.pid}-")
+    kept = {name, ".latest.weights.h5.notes", "latest.weights.h5"}  # of a living process, of others
+    for leftover in (dead, f"{dead}.weights.h5", *kept):
+        (tmp_path / leftover).write_bytes(b"half")
+    (tmp_path / "latest.weights.h5").unlink()
     backup = callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
     make().fit(X, batch_size=4, verbose=0, callbacks=[backup])
-    assert [p.name for p in tmp_path.iterdir()] == ["latest.weights.h5"]
+    assert {p.name for p in tmp_path.iterdir()} == kept
 
 
 def test_stock_callbacks_work(tmp_path):

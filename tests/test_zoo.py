@@ -459,7 +459,10 @@ def test_every_known_key_is_rendered():
         **{key: f"the {key}" for key in statements.Stated.model_fields},
         "name": "a",
         "replaces": ["an older one"],
-        "data": {key: 12345 if key == "images" else f"its {key}" for key in statements.OfData.model_fields},
+        "data": {
+            key: 12345 if key == "images" else f"its {key}"
+            for key in statements.OfData.model_fields
+        },
         "scores": {"fid": {"value": 3.25, "samples": 7, "protocol": "its protocol"}},
         "seconds": 4000,
         "images_per_second": 50,
@@ -479,7 +482,9 @@ def test_every_known_key_is_rendered():
     }
     text = cards.render(card)
     values = ["the summary", "the hardware", "the limits", "the notes", "12,345", "1 h 6 min 40 s"]
-    values += [f"its {key}" for key in (*statements.OfData.model_fields, "protocol") if key != "images"]
+    values += [
+        f"its {key}" for key in (*statements.OfData.model_fields, "protocol") if key != "images"
+    ]
     values += ["| 3.25 | 7 |", "50 images", "1,234,567", "not in this entry", "10 classes", "1.2.3"]
     values += ["`00ff`", "1,048,576", "labels=0", "Steps: not stated", "an older one"]
     assert [value for value in values if value not in text] == []

@@ -1,6 +1,7 @@
 """Commands: absl flags, each command with its own, and a help text for people."""
 
 import dataclasses
+import os
 import textwrap
 from collections.abc import Callable
 
@@ -114,6 +115,11 @@ class Command:
             raise ValueError(self._explain(str(error), known)) from None
         for flag in known:
             value = values[flag.name].value
+            # A shell leaves the ~ of --out=~/run as it is; no name begins with one.
+            if flag.kind == "string" and value is not None:
+                value = values[flag.name].value = os.path.expanduser(value)
+            elif flag.kind == "strings" and value:
+                values[flag.name].value = [os.path.expanduser(v) for v in value]
             if flag.choices and value is not None and value not in flag.choices:
                 raise ValueError(
                     f"--{flag.name} is {value!r}{nearest(value, flag.choices)}; choose one of "

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from keras_gans import tasks
-from keras_gans.cli import convert, evaluate, gallery, nrds, pack, train, zoo, zoo_score
+from keras_gans.cli import convert, evaluate, gallery, nrds, pack, stopping, train, zoo, zoo_score
 from keras_gans.errors import nearest
 from keras_gans.version import __version__
 
@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        status = run(arguments)
+        with stopping.handling(stopping.interrupt):
+            status = run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of a pipe (head) has gone; nothing is left to say.

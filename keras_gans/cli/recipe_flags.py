@@ -1,9 +1,11 @@
 """The flags that stand for places in a recipe, and the recipe of a command line."""
 
+import pathlib
+
 from keras_gans import recipes, registry
 from keras_gans.cli.flags import Flag
 from keras_gans.recipes import schema
-from keras_gans.typing import Any
+from keras_gans.typing import Any, PathLike
 
 DEFAULT = "osgan_digits"
 RUN = "The run"  # headline in the help
@@ -131,15 +133,25 @@ def flags() -> list[Flag]:
     return found
 
 
-def make_recipe(values: Any) -> Any:
+def same_data(name: Any, other: Any) -> bool:
+    """Whether two names of data are the same: a folder or file may be written in several ways."""
+    both = [pathlib.Path(str(n)) for n in (name, other)]
+    return name == other or (all(p.exists() for p in both) and both[0].samefile(both[1]))
+
+
+def make_recipe(values: Any, own: PathLike | None = None) -> Any:
     """The recipe of a command line: the file's or the method's own, under the flags given.
+
+    Args:
+        values: the parsed flags.
+        own: path of the recipe of a run that is resumed, which then stands for the method's own.
 
     Raises:
         ValueError: a flag that does not apply to the method or its networks; what
             `keras_gans.recipes.load` refuses.
     """
-    recipe, changes = _starting_point(values), {}
-    if values.dataset not in (None, recipe.data.get("name")):
+    recipe, changes = _starting_point(values, own), {}
+    if values.dataset is not None and not same_data(values.dataset, recipe.data.get("name")):
         # Properties of the data that was.
         changes = {"model.num_classes": None, "data.labels": None, "card": {}}
     if values.epochs is not None or values.steps is not None:
@@ -157,11 +169,13 @@ def make_recipe(values: Any) -> Any:
     return recipe
 
 
-def _starting_point(values):
+def _starting_point(values, own=None):
     """The recipe that the other flags win over: the file's, or the method's own."""
     from keras_gans.recipes import vocabulary
 
-    if values.recipe is not None:
+    if own is not None and values.method in (None, recipes.load(own).model.get("method")):
+        recipe = recipes.load(own)
+    elif values.recipe is not None:
         recipe = recipes.load(values.recipe)
     elif values.method is not None:
         recipe = recipes.load(schema.method_of(values.method).preset)

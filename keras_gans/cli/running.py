@@ -4,9 +4,7 @@ import contextlib
 import csv
 import math
 import pathlib
-import signal
 import sys
-import threading
 import time
 
 import numpy as np
@@ -14,7 +12,7 @@ import numpy as np
 from keras_gans import tasks
 from keras_gans.callbacks import BackupAndRestore
 from keras_gans.callbacks.sample_grid import PeriodicCallback, numbers
-from keras_gans.cli import run_weights, timing, watching
+from keras_gans.cli import run_weights, stopping, timing, watching
 from keras_gans.files import replacing
 from keras_gans.typing import Any, PathLike
 
@@ -149,26 +147,12 @@ def fit(
     ]
     verbose = 1 if sys.stdout.isatty() else 2
     run_file.begin()
-    with _handling(pause.request), contextlib.suppress(Paused):
+    with stopping.handling(pause.request), contextlib.suppress(Paused):
         model.fit(data, epochs=epochs, callbacks=callbacks, verbose=verbose)
         run_file.write(model)
-        return None
+        # A signal behind the last step pauses, too, with all steps done.
+        return "interrupted" if pause.reason == "interrupted" else None
     return pause.reason
-
-
-@contextlib.contextmanager
-def _handling(handler):
-    """SIGINT and SIGTERM go to `handler` within the block."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    previous = {s: signal.signal(s, handler) for s in signals}
-    try:
-        yield
-    finally:
-        for s, handler in previous.items():
-            signal.signal(s, handler)
 
 
 def write_results(model: Any, recipe: Any, out: pathlib.Path) -> dict[str, str]:

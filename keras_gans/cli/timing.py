@@ -23,6 +23,12 @@ def read(out: PathLike) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def steps_done(out: PathLike) -> int:
+    """Train steps of a run up to its last backup; 0 where `run.json` does not say."""
+    steps = read(out).get("steps")
+    return steps if isinstance(steps, int) else 0
+
+
 def is_finished(out: PathLike, recipe: Any) -> bool:
     """Whether the run in a folder was trained to the end of this recipe's schedule."""
     wanted = {key: recipe["schedule"].get(key) for key in _SCHEDULE}

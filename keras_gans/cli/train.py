@@ -1,5 +1,6 @@
 """`keras-gans train`: flags over a recipe, a folder for the run, training, what it leaves."""
 
+import contextlib
 import pathlib
 import shlex
 import shutil
@@ -7,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 
+from keras_gans import files
 from keras_gans.cli import publishing, recipe_flags, startup, timing
 from keras_gans.cli.flags import Command, Flag
 from keras_gans.typing import Any
@@ -80,17 +82,48 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
             raise ValueError(f"--{name} is {values[name].value}; expected {least} or more.")
     if values.resume and values.overwrite:
         raise ValueError("--resume continues a run and --overwrite removes it: give one of them.")
-    backend = startup.choose_backend(values.backend)
-    recipe = recipe_flags.make_recipe(values)
-    publishing.check(recipe, values.publish, values.republish)
-    out = pathlib.Path(values.out or "runs/" + _folder_name(recipe["data"]["name"]))
-    resumed = prepare(out, recipe, values.resume, values.overwrite)
     command = _resume_line(arguments)
     try:
-        return _train(recipe, out, values, backend, command, resumed)
+        backend = startup.choose_backend(values.backend)
+        recipe, out = _recipe_and_folder(values)
+        publishing.check(recipe, values.publish, values.republish)
+        prepare(out, recipe, values.resume, values.overwrite)
+        with _held(out):
+            # Once more: another process may have been at work until now.
+            resumed = prepare(out, recipe, values.resume, values.overwrite)
+            return _train(recipe, out, values, backend, command, resumed)
     except KeyboardInterrupt:
         print(f"\nInterrupted. Continue with:\n  {command}", file=sys.stderr)
         return 130
+
+
+def _recipe_and_folder(values):
+    """The recipe of the flags and the folder of the run; a run that is resumed has its own recipe.
+
+    Flags are needed again only for what is to change.
+    """
+    recipe, dataset = None, values.dataset
+    if values.recipe is not None or not (values.out or dataset):
+        recipe = recipe_flags.make_recipe(values)
+        dataset = recipe["data"]["name"]
+    out = pathlib.Path(values.out or "runs/" + _folder_name(dataset))
+    own = out / "recipe.yaml"
+    if values.resume and values.recipe is None and own.is_file():
+        return recipe_flags.make_recipe(values, own), out
+    return recipe or recipe_flags.make_recipe(values), out
+
+
+@contextlib.contextmanager
+def _held(out):
+    """One process at a time trains in a folder; a folder in which nothing was written goes."""
+    made = not out.exists()
+    try:
+        with files.locked(out / "run", f"training in {out}"):
+            yield
+    finally:
+        if made:
+            with contextlib.suppress(OSError):
+                out.rmdir()
 
 
 def _train(recipe, out, values, backend, command, resumed):
@@ -106,10 +139,14 @@ def _train(recipe, out, values, backend, command, resumed):
     model, data = recipes.build(recipe)
     if values.publish:
         publishing.check_data(recipe)
+    epochs, steps = running.length(recipe, data)
+    done, wanted = timing.steps_done(out) if resumed else 0, steps or epochs * len(data)
+    if done > wanted:
+        print(f"There is nothing to do in {out}: {done} of {wanted} steps are done.")
+        return 0
     if values.overwrite:
         clear(out)  # not before now: a recipe that cannot be built costs no run
     recipe.save(out / "recipe.yaml")
-    epochs, steps = running.length(recipe, data)
     what = f"{recipe['model']['method']} on {recipe['data']['name']}, {backend} backend"
     how_long = f"{steps} steps" if steps else f"{epochs} epochs of {len(data)} steps"
     print(f"{'Resuming' if resumed else 'Training'} {what}: {how_long}")
@@ -163,7 +200,10 @@ def prepare(out: pathlib.Path, recipe: Any, resume: bool, overwrite: bool) -> bo
         raise ValueError(f"{out} holds no run of keras-gans train: choose another --out.")
     if overwrite:
         return False
-    changed = _differences(recipes.load(out / "recipe.yaml"), recipe)
+    own = recipes.load(out / "recipe.yaml")
+    changed = _differences(own, recipe)
+    if recipe_flags.same_data(own["data"]["name"], recipe["data"]["name"]):
+        changed.pop("data.name", None)
     if changed:
         key, (old, new) = next(iter(changed.items()))
         others = f" (and {', '.join(list(changed)[1:])})" if len(changed) > 1 else ""

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import math
 import os
 import pathlib
@@ -78,12 +79,23 @@ def writing_weights(model: keras.Model, path: PathLike) -> Iterator[h5py.File]:
         ValueError: weights or optimizers hold NaN or infinite values; `path` is as it was.
     """
     check_state(model, path)
+    # Made in memory, and written as bytes: HDF5's library crashes the process where it cannot end
+    # its file, on a full disk, over a quota or a limit of file size.
     with replacing(path, suffix=".weights.h5", size=saved_size(model)) as temporary:
-        keras.Model.save_weights(model, temporary, overwrite=True)
-        with h5py.File(temporary, "r+") as f:
+        memory = _Memory()
+        keras.Model.save_weights(model, memory, overwrite=True)
+        with h5py.File(memory, "r+") as f:
             yield f
             f.flush()
             f.attrs[_SEAL] = _read(f)[0]
+        pathlib.Path(temporary).write_bytes(memory.getbuffer())
+
+
+class _Memory(io.BytesIO):
+    """Bytes that have the ending that Keras wants of a file's name."""
+
+    def __str__(self):
+        return "memory.weights.h5"
 
 
 def check_state(model: keras.Model, path: object) -> None:

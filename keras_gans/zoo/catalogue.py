@@ -5,6 +5,7 @@ import pathlib
 import warnings
 
 from keras_gans import registry, tasks
+from keras_gans.files import locked, replacing
 from keras_gans.typing import Any, PathLike
 from keras_gans.zoo import architectures, cards, download, store
 
@@ -221,9 +222,22 @@ def write_index(path: PathLike) -> None:
     Args:
         path: folder of entries.
     """
-    from keras_gans.files import replacing
+    with _index_lock(path):
+        _write_index(pathlib.Path(path))
 
-    path = pathlib.Path(path)
+
+def put_in_place(folder: pathlib.Path, target: pathlib.Path) -> None:
+    """Move the complete folder of an entry to its place, and write the index, one at a time."""
+    with _index_lock(target.parent):
+        store.move_into_place(folder, target)
+        _write_index(target.parent)
+
+
+def _index_lock(path):
+    # The others take a moment, as this one does.
+    return locked(pathlib.Path(path) / store.INDEX, f"writing the index of {path}", wait=60)
+
+
+def _write_index(path):
     with replacing(path / store.INDEX) as temporary:
         pathlib.Path(temporary).write_text(store.index_of(path), encoding="utf-8")
-        pathlib.Path(temporary).chmod(0o644)

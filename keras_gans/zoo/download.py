@@ -6,10 +6,12 @@ import pathlib
 import urllib.parse
 import urllib.request
 
+from keras_gans.files import locked
 from keras_gans.typing import PathLike
 from keras_gans.zoo import store
 
 _TIMEOUT = 60  # seconds without a byte
+_WAIT = 600  # seconds for another process that downloads the same entry
 _MOST = 16 * 2**20  # bytes of an index or a card
 
 
@@ -40,23 +42,31 @@ def fetch(name: str, base_url: str, cache: PathLike) -> pathlib.Path:
         raise store.unknown(name, sorted(index), base_url)
     pinned = store.read_index(store.packaged_folder()).get(name, index[name])
     store.check_digest(index[name], pinned, f"The card of {name!r} that {base_url} lists")
-    held = store.find(name, [cache])
+    target = pathlib.Path(cache) / name
+    held = _held(name, cache, pinned)
     if held is not None:
-        # A damaged copy in the cache is no reason to stop: it is replaced.
-        with contextlib.suppress(ValueError, OSError):
-            entry = store.EntryFolder(held)
-            if entry.card_digest == pinned:
-                entry.verify()
-                return held
-    return _download(name, base_url, pathlib.Path(cache), pinned)
+        return held
+    with locked(target, f"downloading {name} into {cache}", wait=_WAIT):
+        # Another process may have downloaded it meanwhile.
+        return _held(name, cache, pinned) or _download(name, base_url, target, pinned)
 
 
-def _download(name, base_url, cache, wanted):
+def _held(name, cache, wanted):
+    """The folder of a whole entry in the cache; a damaged one is no reason to stop: None."""
+    held = store.find(name, [cache])
+    with contextlib.suppress(ValueError, OSError):
+        if held is not None and (entry := store.EntryFolder(held, name)).card_digest == wanted:
+            entry.verify()
+            return held
+    return None
+
+
+def _download(name, base_url, target, wanted):
     url = _url(base_url, name, store.CARD)
     data = _get(url, _MOST)
     store.check_digest(store.digest(data), wanted, url)
     card = store.parse_card(data, name, url)
-    with store.new_folder(cache, name) as temporary:
+    with store.new_folder(target.parent, name) as temporary:
         for path, facts in card["files"].items():
             url = _url(base_url, name, path)
             content = _get(url, facts["bytes"])
@@ -65,8 +75,8 @@ def _download(name, base_url, cache, wanted):
             (temporary / path).write_bytes(content)
         (temporary / store.CARD).write_bytes(data)
         (temporary / store.CARD_SUM).write_text(f"{wanted}  {store.CARD}\n")
-        store.move_into_place(temporary, cache / name)
-    return cache / name
+        store.move_into_place(temporary, target)
+    return target
 
 
 def _url(base_url, *parts):

@@ -4,7 +4,7 @@ import pathlib
 import shutil
 
 from keras_gans import tasks
-from keras_gans.files import replacing
+from keras_gans.files import locked, replacing
 from keras_gans.typing import Any, PathLike
 from keras_gans.zoo import store
 
@@ -67,7 +67,7 @@ def export(
         raise FileExistsError(f"{out} exists: pass overwrite=True to replace it.")
     if format == "saved_model":
         check_backend()
-        with store.new_folder(out.parent, out.name) as folder:
+        with locked(out, f"writing {out}"), store.new_folder(out.parent, out.name) as folder:
             write_saved_model(task, network, folder)
             store.move_into_place(folder, out)
         return out

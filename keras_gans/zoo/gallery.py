@@ -60,7 +60,7 @@ def write_gallery(out: PathLike, folders: Iterable[PathLike] | None = None) -> l
     folders = [store.packaged_folder(), store.cache_folder()] if folders is None else folders
     for folder in folders:
         for name in store.names_in(folder):
-            found.setdefault(name, store.EntryFolder(pathlib.Path(folder) / name))
+            found.setdefault(name, store.EntryFolder(store.find(name, [folder]), name))
     if not found:
         places = ", ".join(str(f) for f in folders)
         raise ValueError(f"There are no entries in {places}: publish or download one first.")

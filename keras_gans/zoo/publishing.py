@@ -7,11 +7,12 @@ import keras
 import numpy as np
 
 from keras_gans import registry, tasks
+from keras_gans.files import locked
 from keras_gans.training import AdversarialModel
 from keras_gans.typing import Any, PathLike, RecipeLike
 from keras_gans.version import __version__
 from keras_gans.zoo import cards, exporting, store, weights
-from keras_gans.zoo.catalogue import write_index
+from keras_gans.zoo.catalogue import put_in_place
 from keras_gans.zoo.entry import CONFIG, REFERENCE, weights_file
 
 
@@ -62,6 +63,7 @@ def publish(
 
     Raises:
         FileExistsError: the entry exists, and `overwrite` is False.
+        OSError: another process is writing the entry, which the line names.
         ValueError: a bad name or card; a model whose configuration does not rebuild it; missing
             examples of a model that translates.
 
@@ -76,15 +78,15 @@ def publish(
     path = pathlib.Path(path)
     target = path / store.check_name(name)
     cards.check_stated(card)
-    if target.exists() and not overwrite:
-        raise FileExistsError(f"{target} exists: pass overwrite=True to replace it.")
     subject = _subject_of(model, examples, targets)
-    store.index_of(path)  # a damaged neighbor shows before anything is written
-    with store.new_folder(path, name) as folder:
-        metadata = _write(subject, name, card, folder, recipe, discriminator, half)
-        _finish(subject, folder, metadata, saved_model)
-        store.move_into_place(folder, target)
-    write_index(path)
+    with locked(target, f"writing {target}"):
+        if store.find(name, [path]) is not None and not overwrite:
+            raise FileExistsError(f"{target} exists: pass overwrite=True to replace it.")
+        store.index_of(path)  # a damaged neighbor shows before anything is written
+        with store.new_folder(path, name) as folder:
+            metadata = _write(subject, name, card, folder, recipe, discriminator, half)
+            _finish(subject, folder, metadata, saved_model)
+            put_in_place(folder, target)
     return target
 
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_gans import recipes, registry
+from keras_gans.files import locked
 from keras_gans.metrics.base import facts
 from keras_gans.recipes.recipe import Recipe
 from keras_gans.training.noise import check_integers
@@ -121,7 +122,13 @@ def update(name: str, scores: Mapping[str, Any], path: PathLike) -> pathlib.Path
     Raises:
         ValueError: no such entry, or a damaged one.
     """
-    entry = store.EntryFolder(catalogue.locate(name, path=path))
+    target = catalogue.locate(name, path=path).with_name(name)
+    with locked(target, f"writing {target}"):
+        _update(store.EntryFolder(catalogue.locate(name, path=path)), scores, target)
+    return target
+
+
+def _update(entry, scores, target):
     entry.verify()
     own = set(aliases(registry.names("metric")))
     kept = {
@@ -130,15 +137,13 @@ def update(name: str, scores: Mapping[str, Any], path: PathLike) -> pathlib.Path
         if score.partition(",")[0].removesuffix("_kgnet") not in own
     }
     card = {**entry.card, "scores": {**scores, **kept}}
-    with store.new_folder(path, name) as folder:
+    with store.new_folder(target.parent, entry.name) as folder:
         shutil.copytree(entry.path, folder, dirs_exist_ok=True)
         (folder / cards.README).write_text(cards.render(card), encoding="utf-8")
         described = store.describe_files(folder, (store.CARD, store.CARD_SUM))
         store.write_card(folder, {**card, "files": described})
-        store.EntryFolder(folder, name).verify()
-        store.move_into_place(folder, entry.path)
-    catalogue.write_index(path)
-    return entry.path
+        store.EntryFolder(folder, entry.name).verify()
+        catalogue.put_in_place(folder, target)
 
 
 def aliases(metrics: Iterable[str]) -> list[str]:

@@ -1,16 +1,17 @@
 """Where zoo entries lie, and reading their files only after their SHA-256 has been compared."""
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
 import pathlib
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 
 from keras_gans.errors import nearest
-from keras_gans.files import user_folder
+from keras_gans.files import locked, remove_leftovers, temporary_name, user_folder
 from keras_gans.recipes.card import NAME, check_name
 from keras_gans.typing import Any, PathLike
 
@@ -39,18 +40,23 @@ def names_in(folder: PathLike) -> list[str]:
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         return []
-    found = {_recovered(p).name for p in folder.iterdir() if _is_previous(p)}
-    return sorted(found | {p.parent.name for p in folder.glob(f"*/{CARD}") if _plain(p.parent)})
+    # The version that is being replaced, or that a killed process left: read where it lies.
+    return sorted(
+        {
+            name
+            for card in [*folder.glob(f"*/{CARD}"), *folder.glob(f".*.previous/{CARD}")]
+            if NAME.match(name := _entry_name(card.parent))
+        }
+    )
 
 
 def find(name: str, folders: Iterable[PathLike]) -> pathlib.Path | None:
     """The folder of an entry, or None."""
     for folder in folders:
         entry = pathlib.Path(folder) / check_name(name)
-        if not entry.exists() and _previous(entry).exists():
-            _recovered(_previous(entry))
-        if (entry / CARD).is_file():
-            return entry
+        for place in (entry, _previous(entry), entry):  # it may be moved back in between
+            if (place / CARD).is_file():
+                return place
     return None
 
 
@@ -117,7 +123,7 @@ class EntryFolder:
 
     def __init__(self, path: PathLike, name: str | None = None):
         self.path: pathlib.Path = pathlib.Path(path)
-        self.name: str = name or self.path.name
+        self.name: str = name or _entry_name(self.path)
         data = _read(self.path / CARD, self.path)
         wanted = _read(self.path / CARD_SUM, self.path).decode("ascii", "replace").split()
         wanted = wanted[0] if wanted else ""
@@ -183,7 +189,7 @@ def parse_index(data: bytes, what: object) -> dict[str, str]:
 
 def index_of(folder: PathLike) -> str:
     """The content of the index of a folder of entries, as text."""
-    cards = {name: EntryFolder(pathlib.Path(folder) / name) for name in names_in(folder)}
+    cards = {name: EntryFolder(find(name, [folder]), name) for name in names_in(folder)}
     entries = {
         name: {"card_sha256": entry.card_digest, "summary": entry.card.get("summary", "")}
         for name, entry in cards.items()
@@ -195,9 +201,9 @@ def copy_entry(entry: EntryFolder, destination: PathLike) -> pathlib.Path:
     """A checked copy of an entry under `destination`; returns its folder."""
     destination = pathlib.Path(destination)
     target = destination / entry.name
-    if target.exists():
-        raise FileExistsError(f"{target} exists: choose another folder, or remove it first.")
-    with new_folder(destination, entry.name) as temporary:
+    with locked(target, f"writing {target}"), new_folder(destination, entry.name) as temporary:
+        if target.exists():
+            raise FileExistsError(f"{target} exists: choose another folder, or remove it first.")
         for name in [CARD, CARD_SUM, *entry.card["files"]]:
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(entry.path / name, temporary / name)
@@ -207,7 +213,10 @@ def copy_entry(entry: EntryFolder, destination: PathLike) -> pathlib.Path:
 
 
 class new_folder:
-    """Context manager: a temporary folder in `parent`, removed unless it was moved away."""
+    """Context manager: a temporary folder in `parent`, removed unless it was moved away.
+
+    Those that killed processes left for the same name are removed first.
+    """
 
     def __init__(self, parent: PathLike, name: str):
         self.parent: pathlib.Path = pathlib.Path(parent)
@@ -215,10 +224,9 @@ class new_folder:
 
     def __enter__(self) -> pathlib.Path:
         self.parent.mkdir(parents=True, exist_ok=True)
-        self.path: pathlib.Path = pathlib.Path(
-            tempfile.mkdtemp(prefix=f".{self.name}.", dir=self.parent)
-        )
-        self.path.chmod(0o755)  # mkdtemp's folders are for their owner alone
+        remove_leftovers(self.parent / self.name)
+        self.path: pathlib.Path = self.parent / temporary_name(self.name)
+        self.path.mkdir()
         return self.path
 
     def __exit__(self, *exception: Any) -> None:
@@ -232,16 +240,21 @@ def move_into_place(folder: pathlib.Path, target: pathlib.Path) -> None:
             with open(path, "rb+") as f:
                 os.fsync(f.fileno())
     previous = _previous(target)
-    shutil.rmtree(previous, ignore_errors=True)
-    if target.exists():
-        # A process that dies between these two lines leaves `previous`: see _recovered.
-        os.replace(target, previous)
-    try:
-        os.replace(folder, target)
-    except OSError:
-        if previous.exists():
-            os.replace(previous, target)
-        raise
+    while True:
+        if target.exists():
+            shutil.rmtree(previous, ignore_errors=True)
+            # A process that dies behind this line leaves `previous`, which `find` reads.
+            with contextlib.suppress(FileNotFoundError):  # another process moved it
+                os.replace(target, previous)
+        try:
+            os.replace(folder, target)
+            break
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                continue  # another process was faster: its version is replaced
+            if previous.exists() and not target.exists():
+                os.replace(previous, target)
+            raise
     shutil.rmtree(previous, ignore_errors=True)
 
 
@@ -249,20 +262,10 @@ def _previous(entry):
     return entry.with_name(f".{entry.name}.previous")
 
 
-def _is_previous(path):
-    return path.name.startswith(".") and path.name.endswith(".previous")
-
-
-def _recovered(previous):
-    """Put back the version that a publication was interrupted in replacing."""
-    entry = previous.with_name(previous.name[1 : -len(".previous")])
-    if not entry.exists():
-        os.replace(previous, entry)
-    return entry
-
-
-def _plain(folder):
-    return bool(NAME.match(folder.name))
+def _entry_name(folder):
+    """The name of the entry in a folder, which may be the one of its `_previous` version."""
+    name = folder.name
+    return name[1 : -len(".previous")] if name[:1] == "." and name.endswith(".previous") else name
 
 
 def _inside(path):
