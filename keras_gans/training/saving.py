@@ -144,7 +144,7 @@ def _read(file):
     Raises:
         ValueError: arrays that are larger than the file, which is how a few bytes fill the memory.
     """
-    digest, bad, left = hashlib.sha256(), [], os.path.getsize(file.filename)
+    digest, bad, left = hashlib.sha256(), [], file.id.get_filesize()
 
     def take(name, item):
         nonlocal left
