@@ -153,12 +153,12 @@ def test_entries_of_broken_weights_are_refused(bad, entry):
 
 
 def test_publishing_a_broken_model_keeps_the_entry(entry):
-    before = {p.name: p.read_bytes() for p in entry.iterdir()}
+    before = {p: p.read_bytes() for p in entry.rglob("*") if p.is_file()}
     model = make()
     break_it(model.ema_generator.weights[-1])
     with pytest.raises(ValueError, match=model.ema_generator.weights[-1].path):
         zoo.publish(model, "tiny", CARD, path=entry.parent, overwrite=True)
-    assert {p.name: p.read_bytes() for p in entry.iterdir()} == before
+    assert {p: p.read_bytes() for p in entry.rglob("*") if p.is_file()} == before
 
 
 def test_weights_of_another_training_are_told_by_the_stored_image(entry):
