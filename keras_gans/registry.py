@@ -101,6 +101,7 @@ def method(
     paper: str,
     networks: tuple[str, ...],
     preset: str | None = None,
+    image_preset: str | None = None,
     page: str | None = None,
     former: tuple[str, ...] = (),
 ) -> Callable[[T], T]:
@@ -113,9 +114,11 @@ def method(
         networks: names of the builders in `keras_gans.networks` that it goes with.
         preset: the recipe that `keras-gans train --method=NAME` starts from; None where no recipe
             can name its data.
+        image_preset: the recipe it starts from with other data than that; None for the same.
         page: its page in `docs/`, or None.
     """
-    about = {"paper": paper, "networks": networks, "preset": preset, "page": page}
+    about = {"paper": paper, "networks": networks, "page": page}
+    about |= {"preset": preset, "image_preset": image_preset or preset}
 
     def declared(cls: Any) -> Any:
         cls.task = task

@@ -51,6 +51,20 @@ def test_a_method_alone_is_what_its_paper_has(name):
     assert getattr(model, "d_steps", None) == d_steps
 
 
+@pytest.mark.parametrize("flags", [(), ("--method=osgan",)])
+def test_data_that_are_not_the_digits_start_from_a_recipe_without_momentum(flags):
+    """With the digits' recipe a class of `avatars` becomes one picture."""
+    photos = recipe_of("--dataset=photos", *flags)
+    assert photos.model["objective"] == "hinge" and photos.num_classes is None
+    assert photos.model["augment"] == "color,translation" and photos.labels is False
+    for player in photos.optimizers.values():
+        assert (player["learning_rate"], player["beta_1"], player["beta_2"]) == (4e-4, 0.0, 0.9)
+    faces = recipe_of("--dataset=avatars", "--image_size=64", *flags)
+    assert faces.num_classes == 8 and faces.data["labels"] == "label"
+    digits = recipe_of("--dataset=digits", *flags)
+    assert digits.as_dict() == recipe_of().as_dict() and digits.num_classes == 10
+
+
 def test_asymmetric_gan_alone_is_what_its_paper_has():
     model = recipes.build_model(recipe_of("--method=asymmetric_gan"), channels=1)
     assert isinstance(model.adversarial, losses.ConditionalLeastSquares)

@@ -21,7 +21,8 @@ _KEYS = {
             "string",
             "data.name",
             "digits (no download), a folder of images, an .npz, or a name of TensorFlow Datasets "
-            "such as cifar10",
+            "such as cifar10; but for the digits, the defaults below are those of the recipe "
+            "osgan_images",
             {"value": "NAME"},
         ),
         ("data_dir", "string", "data.data_dir", "where that data lies", {"value": "DIR"}),
@@ -177,10 +178,11 @@ def _starting_point(values, own=None):
         recipe = recipes.load(own)
     elif values.recipe is not None:
         recipe = recipes.load(values.recipe)
-    elif values.method is not None:
-        recipe = recipes.load(schema.method_of(values.method).preset)
     else:
-        recipe = recipes.load(DEFAULT)
+        method = schema.method_of(values.method or "osgan")
+        recipe = recipes.load(method.preset)
+        if values.dataset is not None and not same_data(values.dataset, recipe.data["name"]):
+            recipe = recipes.load(method.image_preset)
     own, wanted = recipe.method, values.method
     if None not in (own, wanted) and registry.get("method", wanted) != own:
         raise ValueError(

@@ -17,6 +17,7 @@ from keras_gans.typing import Any
     paper="Shen et al., Training Generative Adversarial Networks in One Stage, CVPR 2021",
     networks=("dcgan", "wgan_gp_resnet", "sngan_resnet", "biggan"),
     preset="osgan_digits",
+    image_preset="osgan_images",
 )
 @keras.saving.register_keras_serializable(package="keras_gans")
 class OSGAN(LatentModel):
