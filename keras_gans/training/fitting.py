@@ -219,8 +219,7 @@ class FitMixin:
 
         def train_function(*args: Any) -> Any:
             if self._skipping is None:
-                backend.keep_state(self, args)
-                return trained(*args)
+                return backend.guarded_step(self, trained, args)
             left, logs = self._skipping
             if not isinstance(args[-1], list):
                 for _ in range(self.steps_per_execution):

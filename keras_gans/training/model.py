@@ -55,7 +55,7 @@ def check_precision(player: str, network: keras.Model) -> None:
             )
 
 
-class AdversarialModel(FitMixin, SavingMixin, keras.Model):
+class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
     """Base class of adversarial methods: players, their losses, and the order of the updates.
 
     A subclass builds its networks in `__init__`, names them in `players`, and writes

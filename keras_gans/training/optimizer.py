@@ -74,6 +74,9 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
     def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
         for optimizer in self.players.values():
             optimizer.finalize_variable_values(optimizer._trainable_variables)
+            # With `use_ema` variable and average would be one array, which JAX hands over once.
+            for v in optimizer._trainable_variables if optimizer.use_ema else ():
+                v.assign(ops.copy(v))
 
     @property
     def learning_rate(self) -> Tensor:
