@@ -14,6 +14,7 @@ import torch_biggan  # noqa: E402
 from keras_gans import convert  # noqa: E402
 from keras_gans.cli import main  # noqa: E402
 from keras_gans.convert import architecture, converting, reference  # noqa: E402
+from keras_gans.convert.checkpoint import read_checkpoint  # noqa: E402
 
 CLASSES = 5
 # name -> G's arguments (size, width, latents, shared_dim, attention, inr), D's (width, attention).
@@ -274,10 +275,19 @@ class Payload:
         return os.mkdir, (str(self.path),)
 
 
+def test_numbers_of_numpy_beside_the_weights_are_read(tmp_path):
+    weights = {"linear.weight": torch.arange(4.0).reshape(2, 2)}
+    numbers = {"best": np.float64(12.5), "epoch": np.int64(3), "done": np.bool_(True)}
+    torch.save({"state_dict": weights, **numbers}, tmp_path / "best.pth")
+    found = read_checkpoint(tmp_path / "best.pth")
+    assert list(found) == ["linear.weight"]
+    np.testing.assert_array_equal(found["linear.weight"], [[0, 1], [2, 3]])
+
+
 def test_code_in_a_file_is_refused_and_not_run(tmp_path):
     state = generator("32").state_dict()
     torch.save({**state, "linear.weight": Payload(tmp_path / "ran")}, tmp_path / "G.pth")
-    with pytest.raises(ValueError, match="asks to run .*mkdir.*nothing in it was executed"):
+    with pytest.raises(ValueError, match="holds .*mkdir.*nothing in it was executed; save"):
         convert.load_torch(tmp_path / "G.pth")
     assert not (tmp_path / "ran").exists()
 

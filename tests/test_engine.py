@@ -236,12 +236,30 @@ def test_bfloat16_trains_close_to_float32():
     assert relative(results[1], results[0]) < 0.1
 
 
-def test_float16_is_refused():
-    keras.config.set_dtype_policy("mixed_float16")
+@pytest.mark.parametrize(
+    "policy, words",
+    [
+        ("mixed_float16", "computes in float16.*loss scaling"),
+        ("float16", "is float16, which rounds"),
+        ("bfloat16", "is bfloat16, which rounds"),
+    ],
+)
+def test_precision_that_does_not_train_is_refused(policy, words):
+    """Of the networks, whatever the policy is when they are compiled."""
+    keras.config.set_dtype_policy(policy)
     try:
         model = small()
-        with pytest.raises(ValueError, match="mixed_bfloat16"):
+        with pytest.raises(ValueError, match=f"{words}.*mixed_bfloat16") as error:
             model.compile()
+        assert "\n" not in str(error.value)
+        keras.config.set_dtype_policy("float32")
+        with pytest.raises(ValueError, match=words):
+            model.compile()
+        model = small()
+        keras.config.set_dtype_policy(policy)
+        model.compile()
+        model.fit(images(4), batch_size=4, verbose=0)
+        assert {v.dtype for v in model.trainable_variables} == {"float32"}
     finally:
         keras.config.set_dtype_policy("float32")
 

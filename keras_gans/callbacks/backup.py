@@ -103,7 +103,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
                 group = f[_GROUP]
                 epoch, step = int(group.attrs["epoch"]), int(group.attrs["step"])
                 metrics = [group[str(i)][()] for i in range(len(group))]
-                variables = group.attrs.get("variables")
+                variables, batch = group.attrs.get("variables"), group.attrs.get("batch")
         except ValueError as error:
             raise ValueError(f"The backup {error} Delete it to start the run again.") from error
         except (OSError, KeyError) as error:
@@ -121,8 +121,20 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
                 f"The backup {self._path} belongs to another model: use another folder, or the "
                 "networks and optimizers it was written with."
             ) from error
+        now = self._batch()
+        if step and batch not in (None, now):
+            raise ValueError(
+                f"The backup {self._path} stands behind step {step} of epoch {epoch + 1}, of "
+                f"batches of {batch}, which now are {now}: other images would be passed over; "
+                "resume with the data and the batch size that the run began with."
+            )
         logging.info("Resuming behind step %d of epoch %d.", step, epoch + 1)
         return epoch, step, metrics
+
+    def _batch(self):
+        """How an epoch is cut, in words."""
+        size, steps = self.model.images_per_step, (self.params or {}).get("steps")
+        return f"{size or 'an unknown number of'} images ({steps or 'unknown'} an epoch)"
 
     def _form(self):
         """Digest of the shapes of all variables, the optimizers' too."""
@@ -135,7 +147,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         if backend.replica()[0] != 0:
             return  # of several processes, the first one writes
         backend.sync(self.model)
-        progress = {"epoch": epoch, "step": step, "variables": self._form()}
+        progress = {"epoch": epoch, "step": step, "variables": self._form(), "batch": self._batch()}
         metrics = [keras.ops.convert_to_numpy(v) for v in self.model.metrics_variables]
         with writing_weights(self.model, self._path) as f:
             group = f.create_group(_GROUP)

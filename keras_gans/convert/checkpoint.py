@@ -57,7 +57,9 @@ def import_torch(what: str) -> Any:
 def _read(path):
     torch = import_torch(f"Reading {path}")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # NumPy's numbers, such as a best score, stand beside many weights, and run nothing.
+        with torch.serialization.safe_globals(_numbers()):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (
         pickle.UnpicklingError,
         RuntimeError,
@@ -73,11 +75,19 @@ def _read(path):
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
         if code:
             raise ValueError(
-                f"{path} asks to run {code[1]}, which no file of weights does: it is refused, and "
-                "nothing in it was executed."
+                f"{path} holds {code[1]} beside its weights, which would have to be run: it is "
+                "refused, and nothing in it was executed; save the state_dict of G_ema alone."
             ) from None
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path} is damaged or no PyTorch file of weights ({reason}).") from None
+
+
+def _numbers():
+    """What PyTorch needs to read NumPy's numbers, under the names of NumPy 1 and 2."""
+    kinds = [np.dtype, *{type(np.dtype(k)) for k in np.typecodes["All"] if k != "O"}]
+    reader = np.float64(0).__reduce__()[0]
+    names = [f"numpy.{core}.multiarray.scalar" for core in ("core", "_core")]
+    return [*kinds, *((reader, name) for name in names)]
 
 
 def _nested(content, part, path):

@@ -212,13 +212,18 @@ class EncoderDecoderModel(Translating, AdversarialModel):
         return f"the {self.autoencoders[0]} takes"
 
     def _translated(self, inputs, batch_size):
-        backend.sync(self)
         sampling.check_batch_size(batch_size)
         batch_size, made = batch_size or len(inputs[0]), []
-        for start in range(0, len(inputs[0]), batch_size):
-            some = [ops.convert_to_tensor(x[start : start + batch_size]) for x in inputs]
-            parts = self.parts(some[0] if len(some) == 1 else some)
-            made.append({k: ops.convert_to_numpy(ops.stop_gradient(v)) for k, v in parts.items()})
+
+        def run(some):
+            tensors = [ops.convert_to_tensor(x) for x in some]
+            parts = self.parts(tensors[0] if len(tensors) == 1 else tensors)
+            return {k: ops.convert_to_numpy(ops.stop_gradient(v)) for k, v in parts.items()}
+
+        with backend.synced(self):
+            for start in range(0, len(inputs[0]), batch_size):
+                some = [x[start : start + batch_size] for x in inputs]
+                made.append(backend.padded(run, some, batch_size))
         return {k: np.concatenate([part[k] for part in made]) for k in made[0]}
 
     def reconstruct(self, *inputs: Any, batch_size: int = 64) -> np.ndarray:

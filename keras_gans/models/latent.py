@@ -230,7 +230,8 @@ class LatentModel(Sampling, AdversarialModel):
         if conditional:
             labels = class_labels(labels, len(images), self.num_classes)
         inputs = [images, labels] if conditional else images
-        scores = self.discriminator.predict(inputs, batch_size, verbose=0)
+        with backend.synced(self):
+            scores = backend.predict(self.discriminator, inputs, batch_size)
         scores = np.asarray(scores, "float32").reshape(len(images), *scores.shape[1:-1] or (1, 1))
         return {n: ops.convert_to_numpy(make(scores)) for n, make in self.objective.maps.items()}
 

@@ -73,8 +73,9 @@ class Sampling:
         cell: str | None = None,
     ) -> np.ndarray:
         """The images of given latents, numbers (N, latent_dim); the rest as in `generate`."""
-        backend.sync(self)
-        return images_of(self._sampled(), latents, labels, self.num_classes, batch_size, size, cell)
+        given = latents, labels, self.num_classes, batch_size, size, cell
+        with backend.synced(self):
+            return images_of(self._sampled(), *given)
 
     def interpolate(
         self,
@@ -137,16 +138,16 @@ class Sampling:
         Args:
             batches, batch_size, seed, truncation: as there.
         """
-        backend.sync(self)
-        standing_statistics(
-            self._sampled(),
-            self.latent_dim,
-            self.num_classes,
-            batches=batches,
-            batch_size=batch_size,
-            seed=seed,
-            truncation=truncation,
-        )
+        with backend.synced(self):
+            standing_statistics(
+                self._sampled(),
+                self.latent_dim,
+                self.num_classes,
+                batches=batches,
+                batch_size=batch_size,
+                seed=seed,
+                truncation=truncation,
+            )
 
     def _sampled(self):
         return getattr(self, "ema_generator", None) or self.generator
@@ -290,6 +291,7 @@ def standing_statistics(
     # Power iterations start from the same vectors as in evaluation, in every batch.
     vectors = [(x.u, np.array(ops.convert_to_numpy(x.u))) for x in layers if hasattr(x, "u")]
     moving = [v for x in norms for v in (x.moving_mean, x.moving_variance)]
+    before = vectors + [(v, np.array(ops.convert_to_numpy(v))) for v in moving]
     momenta, frozen = [x.momentum for x in norms], [x for x in norms if not x.trainable]
     try:
         for norm in frozen:
@@ -309,6 +311,10 @@ def standing_statistics(
             sums = [s + ops.convert_to_numpy(v) for s, v in zip(sums, moving, strict=True)]
         for v, total in zip(moving, sums, strict=True):
             v.assign(total / batches)
+    except BaseException:  # Ctrl-C, too: a measurement cut off leaves no statistics at all
+        for variable, value in before:
+            variable.assign(value)
+        raise
     finally:
         for norm in frozen:
             norm.trainable = False
@@ -366,12 +372,13 @@ def run(network: keras.Model, inputs: Any, batch_size: int | None) -> Any:
     """A network's outputs as float32 NumPy: by a plain call, or in batches when they are many."""
     count = len(keras.tree.flatten(inputs)[0])
     if batch_size is not None and (count > _FEW or count > batch_size):
-        outputs = network.predict(inputs, batch_size, verbose=0)
+        outputs = backend.predict(network, inputs, batch_size)
         return keras.tree.map_structure(lambda x: np.asarray(x, "float32"), outputs)
     if network not in _forwards:
         _forwards[network] = backend.forward(network)
     return keras.tree.map_structure(
-        lambda x: ops.convert_to_numpy(ops.cast(x, "float32")), _forwards[network](inputs)
+        lambda x: ops.convert_to_numpy(ops.cast(x, "float32")),
+        backend.padded(_forwards[network], inputs),
     )
 
 

@@ -173,9 +173,9 @@ class TranslationModel(Translating, AdversarialModel):
         return keras.Model(inputs, {"output": output}, name="inference")
 
     def _translated(self, inputs, batch_size):
-        backend.sync(self)
         network = self.ema_translator or self.translator
-        output = network.predict(inputs, batch_size, verbose=0)
+        with backend.synced(self):
+            output = backend.predict(network, inputs, batch_size or len(inputs[0]))
         return {"output": np.asarray(output, "float32")}
 
     def get_config(self) -> Config:

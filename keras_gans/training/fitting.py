@@ -210,6 +210,8 @@ class FitMixin:
         return self._skipping is not None
 
     def make_train_function(self, force: bool = False) -> None:
+        for player in self.players:  # what was compiled would go on training what is frozen now
+            self.optimizer.check_trained(player, self.player_variables(player))
         if self.train_function is not None and not force:
             return
         super().make_train_function(force)
@@ -219,8 +221,7 @@ class FitMixin:
 
         def train_function(*args: Any) -> Any:
             if self._skipping is None:
-                backend.keep_state(self, args)
-                return trained(*args)
+                return backend.guarded_step(self, trained, args)
             left, logs = self._skipping
             if not isinstance(args[-1], list):
                 for _ in range(self.steps_per_execution):

@@ -34,7 +34,28 @@ def _adapt(step):
     return train_step
 
 
-class AdversarialModel(FitMixin, SavingMixin, keras.Model):
+def check_precision(player: str, network: keras.Model) -> None:
+    """Raise `ValueError`, in one line, for a network in a precision that does not train.
+
+    The network's own, whatever the policy of the moment is: it may be built under another one.
+    """
+    use = 'build it under the "mixed_bfloat16" policy (keras.config.set_dtype_policy), or "float32"'
+    for v in network.weights:
+        if v.dtype in ("bfloat16", "float16"):
+            raise ValueError(
+                f"{v.path} of the {player} is {v.dtype}, which rounds small updates away (an Adam "
+                f"of beta_2 = 0.999 stands still): {use}."
+            )
+    for layer in network._flatten_layers():
+        # A model is named after its own layers: what holds them computes nothing.
+        if layer.compute_dtype == "float16" and not isinstance(layer, keras.Model):
+            raise ValueError(
+                f"{layer.name} of the {player} computes in float16, whose training needs loss "
+                f"scaling, which is not offered: {use}."
+            )
+
+
+class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
     """Base class of adversarial methods: players, their losses, and the order of the updates.
 
     A subclass builds its networks in `__init__`, names them in `players`, and writes
@@ -262,11 +283,9 @@ class AdversarialModel(FitMixin, SavingMixin, keras.Model):
                         "variable is updated by one optimizer."
                     )
                 owner[id(v)] = name
-                if v.dtype == "float16" or "float16" == keras.config.dtype_policy().compute_dtype:
-                    raise ValueError(
-                        "float16 training needs loss scaling, which is not offered: use the "
-                        '"mixed_bfloat16" policy.'
-                    )
+            networks = self.players[name]
+            for network in networks if isinstance(networks, (list, tuple)) else [networks]:
+                check_precision(name, network)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import keras
+from absl import logging
 from keras import ops
 
 from keras_gans.errors import nearest
@@ -30,6 +31,8 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
         self.names: list[str] = list(players)
         for player, optimizer in players.items():
             setattr(self, f"{player}_optimizer", optimizer)
+            # Keras loads what it finds inside as well, a variable at a time, as far as they fit.
+            optimizer.load_own_variables = _with_all_players
 
     @property
     def players(self) -> dict[str, keras.optimizers.Optimizer]:
@@ -63,6 +66,53 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
         own = super().variables
         return own + [v for o in self.players.values() for v in o.variables]
 
+    def check_trained(self, player: str, variables: list[keras.Variable]) -> None:
+        """Raise `ValueError` unless a player's variables are those its optimizer was built with.
+
+        Args:
+            player: its name.
+            variables: its trainable variables now.
+        """
+        if not variables:
+            raise ValueError(
+                f"The player {player!r} has no trainable variable, it is frozen as a whole: set "
+                "trainable = True on some of its layers and call compile() again, or write a "
+                "train_step that leaves it out of training."
+            )
+        built = {id(v): v for v in self.players[player]._trainable_variables}
+        now = {id(v): v for v in variables}
+        changed = [v.path for i, v in {**built, **now}.items() if (i in built) != (i in now)]
+        if changed:
+            more = f" and {len(changed) - 1} more variables" if changed[1:] else ""
+            raise ValueError(
+                f"Layers of the player {player!r} were frozen or unfrozen after compile(), "
+                f"{changed[0]}{more}: call compile() again."
+            )
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load the players' states, each as a whole or, where an array does not fit, not at all.
+
+        Half of a state is worse than none: Adam would take second moments of zero for means over
+        many steps. A player whose state does not fit stays new, and the count of steps with it; a
+        line says so.
+        """
+        groups = {"": super().variables, **{n: o.variables for n, o in self.players.items()}}
+        place, fits = 0, {}
+        for name, variables in groups.items():
+            pairs = [(v, str(place + i)) for i, v in enumerate(variables)]
+            place += len(pairs)
+            shapes = [tuple(store[k].shape) if k in store.keys() else None for _, k in pairs]
+            if shapes == [tuple(v.shape) for v in variables]:
+                fits[name] = pairs
+        if len(store.keys()) != place:  # nobody knows where a player's begin
+            fits = {}
+        if len(fits) < len(groups):
+            fits.pop("", None)
+            new = ", ".join(n for n in self.names if n not in fits)
+            logging.warning("The optimizer of %s starts anew: the file's is of another form.", new)
+        for variable, key in (pair for pairs in fits.values() for pair in pairs):
+            variable.assign(store[key])
+
     def apply_player(self, name: str, gradients: list[Tensor]) -> None:
         """One update of one player; `gradients` in the order it was built with."""
         self.players[name].apply(gradients)
@@ -74,6 +124,9 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
     def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
         for optimizer in self.players.values():
             optimizer.finalize_variable_values(optimizer._trainable_variables)
+            # With `use_ema` variable and average would be one array, which JAX hands over once.
+            for v in optimizer._trainable_variables if optimizer.use_ema else ():
+                v.assign(ops.copy(v))
 
     @property
     def learning_rate(self) -> Tensor:
@@ -102,6 +155,10 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
     def from_config(cls, config: Config) -> Self:
         players = {n: keras.optimizers.get(o) for n, o in config.pop("players").items()}
         return cls(players, **config)
+
+
+def _with_all_players(store):
+    """Nothing: `PlayersOptimizer.load_own_variables` has loaded this player's state."""
 
 
 def serialize_optimizer(optimizer: keras.optimizers.Optimizer) -> Config:

@@ -6,11 +6,14 @@ import io
 import math
 import os
 import pathlib
+import re
+import warnings
 from collections.abc import Iterator
 
 import h5py
 import keras
 import numpy as np
+from absl import logging
 
 from keras_gans.files import check_finite, replacing
 from keras_gans.typing import Any, PathLike
@@ -66,7 +69,21 @@ class SavingMixin:
         """
         if _is_local(filepath, ".weights.h5") and os.path.isfile(filepath):
             check_weights(filepath)
-        super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
+        if not skip_mismatch:
+            super().load_weights(filepath, skip_mismatch=False, **kwargs)
+            return
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            super().load_weights(filepath, skip_mismatch=True, **kwargs)
+        for warning in caught:
+            _, listed, objects = str(warning.message).partition("List of objects")
+            if listed:  # Keras's own is of many lines, and has one reason
+                names = ", ".join(re.findall(r"<\w+ name=([^,>]+)", objects))
+                logging.warning("%s has no fitting values for %s: left as new.", filepath, names)
+            else:
+                warnings.warn_explicit(
+                    warning.message, warning.category, warning.filename, warning.lineno
+                )
 
 
 @contextlib.contextmanager

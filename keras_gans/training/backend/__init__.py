@@ -4,7 +4,11 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
 
 - `vjp(fn, variables, inputs)`: forward now, backward when asked (see `gradients.py`);
 - `run_step(model, step, *args)`: Keras's `train_step` of that backend around an imperative step;
-- `keep_state(model, arguments)`: nothing is lost when a step raises;
+- `guarded_step(model, step, arguments)` and the mixin `KeepsState`: nothing is lost when a step or
+  a `predict` raises, or is interrupted;
+- `synced(model)`: a context in which the variables hold the state of a running `fit`;
+- `predict(network, inputs, batch_size)`: outputs of many inputs; `padded(run, inputs)`: of few, in
+  a batch of one of a few sizes where each is compiled anew;
 - `replica()`: which replica this is, and of how many (`MirroredStrategy`, torch processes);
 - `average_gradients(gradients)`: what has to happen to gradients before `optimizer.apply`, so
   that several replicas take the step of one device with the global batch;
@@ -35,7 +39,11 @@ else:
 
 vjp = _backend.vjp
 run_step = _backend.run_step
-keep_state = _backend.keep_state
+guarded_step = _backend.guarded_step
+KeepsState = _backend.KeepsState
+synced = _backend.synced
+predict = _backend.predict
+padded = _backend.padded
 replica = _backend.replica
 average_gradients = _backend.average_gradients
 broadcast = _backend.broadcast

@@ -1,11 +1,14 @@
 """The engine's primitives on JAX: stateful Keras code made pure by a scope of its own."""
 
 import contextlib
+import signal
+import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import keras
+import numpy as np
 
 from keras_gans.typing import Any, Tensor
 
@@ -70,7 +73,90 @@ def vjp(
     return outputs, pullback
 
 
-def forward(network: keras.Model, training: bool = False) -> Callable[[Tensor], Tensor]:
+_predicts = weakref.WeakKeyDictionary()
+# Held while a `fit` has moved the state out, and while images are made of a model.
+_lock = threading.RLock()
+
+
+class KeepsState:
+    """Mixin of models: what Keras's trainer moves out comes back, whatever happens meanwhile."""
+
+    def _get_jax_state(self, purge_model_variables: bool = False, **kinds: bool) -> Any:
+        with _uninterrupted(), _lock:
+            state = super()._get_jax_state(purge_model_variables=purge_model_variables, **kinds)
+            if purge_model_variables:  # the variables are empty until this comes back
+                self._jax_state = dict(zip((k for k in kinds if kinds[k]), state, strict=True))
+                self._jax_state_synced = False
+            return state
+
+    def jax_state_sync(self) -> None:
+        with _lock:
+            super().jax_state_sync()
+
+    def make_predict_function(self, force: bool = False) -> Any:
+        if self.predict_function is None or force:
+            super().make_predict_function(force)
+            step = self.predict_function
+            self.predict_function = lambda *arguments: guarded_step(self, step, arguments)
+        return self.predict_function
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        with _lock:
+            self.jax_state_sync()
+            try:
+                return super().predict(*args, **kwargs)
+            finally:
+                self.jax_state_sync()
+                self._jax_state = None
+
+
+@contextlib.contextmanager
+def synced(model: keras.Model) -> Iterator[None]:
+    """The model's variables hold its state within the block, in whatever thread it trains."""
+    with _lock:
+        getattr(model, "jax_state_sync", lambda: None)()
+        yield
+
+
+@contextlib.contextmanager
+def _uninterrupted():
+    """Ctrl-C within the block acts behind it: a step's old state is gone before the new is kept."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    came = []
+    for number, handler in handlers.items():
+        if callable(handler):
+            signal.signal(number, lambda n, frame: came.append((n, frame)))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, handler)
+        for number, frame in came:
+            handlers[number](number, frame)
+
+
+def guarded_step(model: keras.Model, step: Callable[..., Any], arguments: Any) -> Any:
+    """One call of Keras's `train_function` or `predict_function`, whose new state is kept at once.
+
+    The state that goes in is gone behind it. A first step that fails (a wrong batch, say) leaves
+    what went in, and Keras brings back what is kept here.
+    """
+    names = [f"{name}_variables" for name in ("trainable", "non_trainable", "optimizer", "metrics")]
+    with _uninterrupted(), _lock:
+        model._jax_state = dict(zip(names, arguments[0], strict=False))
+        logs, state = step(*arguments)
+        model._jax_state = dict(zip(names, state, strict=False))
+        model._jax_state_synced = False
+        return logs, state
+
+
+def forward(
+    network: keras.Model, training: bool = False, optimized: bool = False
+) -> Callable[[Tensor], Tensor]:
     """See `keras_gans.training.backend`."""
     reference, compiled = weakref.ref(network), {}
 
@@ -89,7 +175,8 @@ def forward(network: keras.Model, training: bool = False) -> Callable[[Tensor], 
                 return network.stateless_call(trainable, non_trainable, inputs, training=training)
 
             # Compiling outweighs few runs; without optimization it takes half the time.
-            options = {"xla_backend_optimization_level": 0} if _ON_CPU else {}
+            fast = _ON_CPU and not optimized
+            options = {"xla_backend_optimization_level": 0} if fast else {}
             lowered = jax.jit(pure).lower(*state, inputs)
             compiled[key] = lowered.compile(compiler_options=options)
         outputs, moved = compiled[key](*state, inputs)
@@ -99,6 +186,32 @@ def forward(network: keras.Model, training: bool = False) -> Callable[[Tensor], 
         return outputs
 
     return run
+
+
+def predict(network: keras.Model, inputs: Any, batch_size: int) -> Any:
+    """See `keras_gans.training.backend`.
+
+    Keras's own empties the variables meanwhile: an error, Ctrl-C or a second thread would lose the
+    weights. Here they stay where they are. The last batch is filled up to a power of two, since
+    each size is compiled anew and kept for good.
+    """
+    if network not in _predicts:
+        _predicts[network] = forward(network, optimized=True)
+    parts, count = [], len(keras.tree.flatten(inputs)[0])
+    for start in range(0, count, batch_size):
+        some = keras.tree.map_structure(lambda x, i=start: x[i : i + batch_size], inputs)
+        parts.append(padded(_predicts[network], some, batch_size))
+    return keras.tree.map_structure(lambda *x: np.concatenate(x), *parts)
+
+
+def padded(run: Callable[[Any], Any], inputs: Any, most: int | None = None) -> Any:
+    """`run(inputs)` as NumPy arrays, of a batch filled up to a power of two, or to `most`."""
+    count = len(keras.tree.flatten(inputs)[0])
+    size = 1 << (count - 1).bit_length()
+    size = size if most is None else min(size, most)
+    index = np.minimum(np.arange(size), count - 1)  # the last one again
+    outputs = run(keras.tree.map_structure(lambda x: np.asarray(x)[index], inputs))
+    return keras.tree.map_structure(lambda x: np.asarray(x)[:count], outputs)
 
 
 def run_step(model: keras.Model, step: Callable[..., None], state: Any, data: Any) -> Any:
@@ -118,17 +231,6 @@ def run_step(model: keras.Model, step: Callable[..., None], state: Any, data: An
         step(data)
         logs = model.get_metrics_result()
     return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
-
-
-def keep_state(model: keras.Model, arguments: tuple[Any, ...]) -> None:
-    """Let Keras restore the variables if this step raises.
-
-    Its trainer empties them before the first step and would leave them empty where that step fails
-    (a wrong batch, say), the weights being lost.
-    """
-    names = ("trainable", "non_trainable", "optimizer", "metrics")
-    state = zip(names, arguments[0], strict=True)
-    model._jax_state = {f"{name}_variables": values for name, values in state}
 
 
 def gpu() -> str | None:

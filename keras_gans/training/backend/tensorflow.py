@@ -53,8 +53,28 @@ def run_step(model: keras.Model, step: Callable[..., None], data: Any) -> Any:
     return model.get_metrics_result()
 
 
-def keep_state(model: keras.Model, arguments: tuple[Any, ...]) -> None:
+def guarded_step(model: keras.Model, step: Callable[..., Any], arguments: Any) -> Any:
     """The variables hold the state at all times."""
+    return step(*arguments)
+
+
+class KeepsState:
+    """The variables hold the state at all times."""
+
+
+def synced(model: keras.Model) -> contextlib.AbstractContextManager[None]:
+    """The variables hold the state at all times."""
+    return contextlib.nullcontext()
+
+
+def predict(network: keras.Model, inputs: Any, batch_size: int) -> Any:
+    """See `keras_gans.training.backend`."""
+    return network.predict(inputs, batch_size, verbose=0)
+
+
+def padded(run: Callable[[Any], Any], inputs: Any, most: int | None = None) -> Any:
+    """No size is compiled anew."""
+    return run(inputs)
 
 
 def gpu() -> str | None:
