@@ -138,16 +138,9 @@ class Sampling:
         Args:
             batches, batch_size, seed, truncation: as there.
         """
+        given = batches, batch_size, seed, truncation
         with backend.synced(self):
-            standing_statistics(
-                self._sampled(),
-                self.latent_dim,
-                self.num_classes,
-                batches=batches,
-                batch_size=batch_size,
-                seed=seed,
-                truncation=truncation,
-            )
+            standing_statistics(self._sampled(), self.latent_dim, self.num_classes, *given)
 
     def _sampled(self):
         return getattr(self, "ema_generator", None) or self.generator
