@@ -421,10 +421,10 @@ def test_the_card_says_what_the_metadata_says(shop, model):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"summary": ""}, "no 'summary'"),
-        ({"data": None}, "no 'data'"),
-        ({"data": "digits"}, "dictionary"),
-        ({"data": {"name": "digits"}}, "no 'licence'"),
+        ({"summary": ""}, "summary is ''; expected one sentence"),
+        ({"data": None}, "data is None; expected a mapping with a name and a licence"),
+        ({"data": "digits"}, "data is 'digits'; expected a mapping with a name"),
+        ({"data": {"name": "digits"}}, "data.licence is missing"),
         ({"data": {"name": "digits", "license": "BSD"}}, "'license' .*did you mean 'licence'"),
         ({"hardwear": "GPU"}, "'hardwear' .*did you mean 'hardware'"),
         ({"scores": {"fid": {"valeu": 3}}}, "'valeu' .*did you mean 'value'"),
@@ -438,9 +438,9 @@ def test_cards_that_say_too_little(model, tmp_path, changes, message):
 
 def test_every_known_key_is_rendered():
     card = {
-        **{key: f"the {key}" for key in statements.STATED},
+        **{key: f"the {key}" for key in statements.Stated.model_fields},
         "name": "a",
-        "data": {key: 12345 if key == "images" else f"its {key}" for key in statements.OF_DATA},
+        "data": {key: 12345 if key == "images" else f"its {key}" for key in statements.OfData.model_fields},
         "scores": {"fid": {"value": 3.25, "samples": 7, "protocol": "its protocol"}},
         "seconds": 4000,
         "images_per_second": 50,
@@ -460,7 +460,7 @@ def test_every_known_key_is_rendered():
     }
     text = cards.render(card)
     values = ["the summary", "the hardware", "the limits", "the notes", "12,345", "1 h 6 min 40 s"]
-    values += [f"its {key}" for key in (*statements.OF_DATA, "protocol") if key != "images"]
+    values += [f"its {key}" for key in (*statements.OfData.model_fields, "protocol") if key != "images"]
     values += ["| 3.25 | 7 |", "50 images", "1,234,567", "not in this entry", "10 classes", "1.2.3"]
     values += ["`00ff`", "1,048,576", "labels=0", "Steps: not stated"]
     assert [value for value in values if value not in text] == []

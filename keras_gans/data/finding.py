@@ -67,7 +67,7 @@ class LeftOut:
 
 @functools.cache
 def _warn_once(text):
-    logging.warning("%s", text)
+    logging.warning("%s", printable(text))
 
 
 def _some(items):
