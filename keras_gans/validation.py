@@ -75,14 +75,15 @@ def problems(
         found = error.errors(include_url=False, include_context=False, include_input=False)
     else:
         return []
+    ranks = {"extra_forbidden": 0, "missing": 1}
     made = {}
-    for kind in (True, False):
-        for item in found:
-            about_keys = item["type"] in ("extra_forbidden", "missing")
-            if about_keys is kind and not (others and item["type"] == "extra_forbidden"):
-                problem = _problem(form, value, item, name, title)
-                made.setdefault(problem.path, problem)
-    return list(made.values())
+    for item in sorted(found, key=lambda item: ranks.get(item["type"], 2)):
+        if not (others and item["type"] == "extra_forbidden"):
+            problem = _problem(form, value, item, name, title)
+            made.setdefault(problem.path, problem)
+    # Of a union, the member that is no mapping complains of the whole.
+    around = {path[:n] for path in made for n in range(1, len(path))}
+    return [problem for path, problem in made.items() if path not in around]
 
 
 def _problem(form, value, item, name, title):
@@ -210,8 +211,10 @@ def parse_json(
     try:
         content = json.loads(data)
     except RecursionError:
-        raise ValueError(f"{printable(what)} is nested too deeply.") from None
+        raise ValueError(f"{printable(what)}: it is nested too deeply.") from None
     except ValueError as error:
-        raise ValueError(f"{printable(what)} is not JSON ({printable(error)}).") from None
+        raise ValueError(f"{printable(what)}: it is no JSON ({printable(error)}).") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{printable(what)}: it is {quote(content)}; expected a mapping.")
     check(form, content, what, others)
     return content

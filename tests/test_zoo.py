@@ -437,10 +437,10 @@ def test_the_card_says_what_the_metadata_says(shop, model):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"summary": ""}, "no 'summary'"),
-        ({"data": None}, "no 'data'"),
-        ({"data": "digits"}, "dictionary"),
-        ({"data": {"name": "digits"}}, "no 'licence'"),
+        ({"summary": ""}, "summary is ''; expected one sentence"),
+        ({"data": None}, "data is None; expected a mapping with a name and a licence"),
+        ({"data": "digits"}, "data is 'digits'; expected a mapping with a name"),
+        ({"data": {"name": "digits"}}, "data.licence is missing"),
         ({"data": {"name": "digits", "license": "BSD"}}, "'license' .*did you mean 'licence'"),
         ({"hardwear": "GPU"}, "'hardwear' .*did you mean 'hardware'"),
         ({"scores": {"fid": {"valeu": 3}}}, "'valeu' .*did you mean 'value'"),

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from keras_gans import tasks
 from keras_gans.cli import convert, evaluate, gallery, nrds, pack, stopping, train, zoo, zoo_score
-from keras_gans.errors import nearest
+from keras_gans.errors import nearest, printable
 from keras_gans.version import __version__
 
 # What makes images with a trained model: a module of the name of each task's command.
@@ -28,6 +28,7 @@ _ALL = (
     *zoo.COMMANDS,
     zoo_score.COMMAND,
 )
+LINE = 2000  # characters of an error, at most
 COMMANDS = {c.name: c for c in _ALL}
 
 
@@ -112,9 +113,13 @@ def overview(prefix: str = "") -> str:
 
 
 def one_line(error: BaseException, always: bool = False) -> str:
-    """What went wrong, in one line; with `--debug` where there is more, or `always`."""
+    """What went wrong, in one line; with `--debug` where there is more, or `always`.
+
+    Texts from outside, such as the name of a file, are in it: no terminal has to obey them.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else type(error).__name__
+    text = printable(lines[0]) if lines else type(error).__name__
+    text = text if len(text) <= LINE else f"{text[:LINE]}..."
     return f"{text} (--debug shows all)" if always or len(lines) > 1 else text
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from keras_gans import files
 from keras_gans.cli import publishing, recipe_flags, startup, timing
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.errors import printable
 from keras_gans.typing import Any
 
 # What a run writes into its folder; --overwrite removes these and nothing else, the recipe last: a
@@ -147,7 +148,8 @@ def _train(recipe, out, values, backend, command, resumed):
     if values.overwrite:
         clear(out)  # not before now: a recipe that cannot be built costs no run
     recipe.save(out / "recipe.yaml")
-    what = f"{recipe['model']['method']} on {recipe['data']['name']}, {backend} backend"
+    name = printable(recipe["data"]["name"])
+    what = f"{recipe['model']['method']} on {name}, {backend} backend"
     how_long = f"{steps} steps" if steps else f"{epochs} epochs of {len(data)} steps"
     print(f"{'Resuming' if resumed else 'Training'} {what}: {how_long}")
     print(f"in {out}; Ctrl-C pauses the run.", flush=True)

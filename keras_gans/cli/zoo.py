@@ -3,6 +3,7 @@
 import pathlib
 
 from keras_gans.cli.flags import BACKEND, DEBUG, Command, Flag
+from keras_gans.errors import printable
 from keras_gans.typing import Any
 
 WHERE = (
@@ -76,13 +77,13 @@ def run_list(values: Any, positional: list[str], arguments: list[str]) -> int:
         try:
             card = store.EntryFolder(folder).card
         except (ValueError, OSError) as error:
-            print(f"{name:<24} damaged: {error}")
+            print(f"{name:<24} damaged: {printable(error)}")
             damaged = True
             continue
         size = sum(f["bytes"] for f in card["files"].values())
         made = card["architecture"]
         shape = "x".join(str(n) for n in made.get("output_shape") or made["image_shape"])
-        print(f"{name:<24} {shape:<12} {size / 2**20:6.2f} MiB  {card['summary']}")
+        print(f"{name:<24} {shape:<12} {size / 2**20:6.2f} MiB  {printable(card['summary'])}")
     return int(damaged)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from absl import logging
 
 from keras_gans.data.images import first_line
+from keras_gans.errors import printable
 from keras_gans.typing import Any, PathLike
 
 IMAGE_SUFFIXES = (
@@ -67,7 +68,7 @@ class LeftOut:
 
 @functools.cache
 def _warn_once(text):
-    logging.warning("%s", text)
+    logging.warning("%s", printable(text))
 
 
 def _some(items):

@@ -29,8 +29,8 @@ def check_name(name: Any) -> str:
 class OfData(Form):
     """What an entry was trained on."""
 
-    name: Text
-    licence: Text
+    name: Annotated[Text, Field(description="the name of the data")]
+    licence: Annotated[Text, Field(description="the licence of the data")]
     attribution: Text | None = None
     images: whole() | None = None
     url: Text | None = None

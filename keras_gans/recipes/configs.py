@@ -3,12 +3,16 @@
 import contextlib
 import copy
 import json
+from typing import Annotated
 
 import keras
+from pydantic import Field
 
 from keras_gans import layers, losses, models, networks  # noqa: F401  (registers their classes)
+from keras_gans.errors import printable
 from keras_gans.training.blank import blank_weights
 from keras_gans.typing import Any, Config
+from keras_gans.validation import Form, parse_json
 
 FORMAT = 1
 
@@ -39,17 +43,31 @@ def check_config(config: Any, what: object) -> None:
         check_config(value, what)
 
 
-def read_config(data: bytes, what: object) -> Config:
-    """The content of an entry's `config.json`, from its bytes."""
-    try:
-        config = json.loads(data)
-        good = config["format"] == FORMAT and isinstance(config["networks"], dict)
-        good = good and all(isinstance(n["config"], dict) for n in config["networks"].values())
-    except (ValueError, KeyError, TypeError, AttributeError):
-        good = False
-    if not good:
-        raise ValueError(f"{what} is not the config.json of a zoo entry.")
-    return config
+class NetworkConfig(Form):
+    """What a `config.json` says of a network."""
+
+    config: Annotated[dict[str, Any], Field(description="a network, serialized by Keras")]
+
+
+class EntryConfig(Form):
+    """`config.json` of an entry of any kind."""
+
+    format: Annotated[int, Field(ge=FORMAT, le=FORMAT, description=f"{FORMAT}")]
+    networks: Annotated[dict[str, NetworkConfig], Field(description="a mapping of networks")]
+
+
+def read_config(data: bytes, what: object, form: type[Form] = EntryConfig) -> Config:
+    """The content of an entry's `config.json`, from its bytes.
+
+    Args:
+        data: bytes.
+        what: how an error calls the file.
+        form: what an entry of its kind has to say.
+
+    Raises:
+        ValueError: something else, with the key and what is expected there.
+    """
+    return parse_json(data, form, f"{what} is not what it should be")
 
 
 def network_to_config(network: keras.Model, what: object) -> Config:
@@ -73,9 +91,13 @@ def network_from_config(config: Config, what: object, blank: bool = False) -> ke
         copied = copy.deepcopy(config)
         with blank_weights() if blank else contextlib.nullcontext():
             network = keras.saving.deserialize_keras_object(copied, safe_mode=True)
-    except (TypeError, ValueError, KeyError) as error:
+        if not isinstance(network, keras.Model):
+            raise ValueError(f"it makes a {type(network).__name__}, not a model")
+    except Exception as error:  # Keras reads another's words: any type may come of it
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"{what} does not rebuild from its configuration: {reason}") from error
+        raise ValueError(
+            f"{what} does not rebuild from its configuration: {printable(reason)}"
+        ) from error
     if not network.built:
         raise ValueError(f"{what} is not built after loading: its layers need a build_config.")
     return network

@@ -1,6 +1,7 @@
 """Model cards: Markdown, rendered from an entry's metadata so that the two cannot drift apart."""
 
 from keras_gans import tasks
+from keras_gans.errors import printable
 from keras_gans.recipes.card import check_stated
 from keras_gans.typing import Any
 
@@ -10,7 +11,7 @@ SAMPLES = 2000  # images that scores are measured on, where nobody says another 
 
 
 def render(card: dict[str, Any]) -> str:
-    """The Markdown text of a card.
+    """The Markdown text of a card, without characters that a terminal obeys.
 
     Args:
         card: the metadata of an entry, a dictionary.
@@ -31,7 +32,7 @@ def render(card: dict[str, Any]) -> str:
         _replaces(card.get("replaces")),
         "## Files\n\n" + _files(card["files"]),
     ]
-    return "\n\n".join(s for s in sections if s) + "\n"
+    return printable("\n\n".join(s for s in sections if s) + "\n", keep="\n")
 
 
 def usage(card: dict[str, Any]) -> str:
@@ -71,7 +72,7 @@ def _training(card):
     lines = [
         "- Recipe: `recipe.yaml`; run it again with `keras-gans train --recipe recipe.yaml "
         f"--out runs/{card['name']}`"
-        if card["recipe"].get("data", {}).get("name")
+        if (card["recipe"].get("data") or {}).get("name")
         else "- Recipe: `recipe.yaml` (it names no data)",
         f"- Steps: {card['steps']:,}" if card.get("steps") is not None else "- Steps: not stated",
         f"- Time: {_time(card['seconds'])}" if card.get("seconds") else "- Time: not stated",

@@ -6,9 +6,11 @@ import keras
 import numpy as np
 
 from keras_gans import tasks
+from keras_gans.errors import quote
 from keras_gans.files import check_finite, read_npz
 from keras_gans.recipes import configs
 from keras_gans.typing import Any, PathLike
+from keras_gans.validation import check
 from keras_gans.zoo import cards, weights
 from keras_gans.zoo.store import EntryFolder
 
@@ -38,9 +40,11 @@ class LoadedEntry:
 
     Attributes:
         main: name of the network that makes images; what it makes them of, `task` says.
+        config_form: what its `config.json` has to say.
     """
 
     main = None
+    config_form: type[configs.EntryConfig] = configs.EntryConfig
 
     def __init__(
         self,
@@ -60,6 +64,18 @@ class LoadedEntry:
                 f"Zoo entry {self.name!r} is no {type(self).__name__}: keras_gans.zoo.load chooses "
                 "the class by itself."
             )
+        what = f"{CONFIG} of zoo entry {self.name!r}"
+        check(self.config_form, config, what, others=True)
+        made = self.metadata["architecture"]
+        own = self.config_form.model_fields.keys() - configs.EntryConfig.model_fields.keys()
+        for key in ("kind", *own):
+            stated, said = config.get(key), made.get(key)
+            said = list(said) if key == "parts" and isinstance(said, dict) else said
+            if stated != said:
+                raise ValueError(
+                    f"{what}: {key} is {quote(stated)}, and its card says {quote(said)}: it is "
+                    "damaged; get the entry again."
+                )
         training = training or weights is None
         ships = weights_file("discriminator") in self.metadata["files"]
         if training and weights is not None and not ships:

@@ -5,6 +5,7 @@ import html
 import pathlib
 from collections.abc import Iterable
 
+from keras_gans.errors import printable
 from keras_gans.files import replacing
 from keras_gans.tasks.base import shapes
 from keras_gans.typing import PathLike
@@ -129,4 +130,4 @@ def _scores(scores):
 
 
 def _text(value):
-    return html.escape(str(value))
+    return html.escape(printable(value, keep="\n"))

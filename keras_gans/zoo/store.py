@@ -6,20 +6,20 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 import shutil
 from collections.abc import Iterable, Sequence
 
-from keras_gans.errors import nearest
+from keras_gans.errors import nearest, printable, quote
 from keras_gans.files import locked, remove_leftovers, temporary_name, user_folder
 from keras_gans.recipes.card import NAME, check_name
 from keras_gans.typing import Any, PathLike
+from keras_gans.validation import Form, check, parse_json
+from keras_gans.zoo import forms
 
 CARD = "card.json"
 CARD_SUM = "card.json.sha256"
 INDEX = "index.json"
 FORMAT = 1
-_HEX = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def packaged_folder() -> pathlib.Path:
@@ -63,7 +63,9 @@ def find(name: str, folders: Iterable[PathLike]) -> pathlib.Path | None:
 def unknown(name: str, known: Sequence[str], where: object) -> ValueError:
     """The error for an entry that is nowhere."""
     listed = f"there are {', '.join(known)}" if known else "there are none"
-    return ValueError(f"Unknown zoo entry {name!r}{nearest(name, known)}; {listed} in {where}.")
+    return ValueError(
+        f"Unknown zoo entry {quote(name)}{nearest(name, known)}; {listed} in {where}."
+    )
 
 
 def digest(data: bytes) -> str:
@@ -86,23 +88,36 @@ def check_digest(found: str, wanted: Any, what: object) -> None:
         )
 
 
-def parse_card(data: bytes, name: str, what: object) -> dict[str, Any]:
-    """The metadata in the bytes of a card, checked for what reading an entry depends on."""
-    try:
-        card = json.loads(data)
-        files = card["files"]
-        good = all(_HEX.match(f["sha256"]) and f["bytes"] >= 0 for f in files.values())
-        good = good and all(_inside(path) for path in files)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        good = False
-    if not good:
-        raise ValueError(f"{what} is not the card of a zoo entry.")
-    if card.get("name") != name:
-        raise ValueError(f"{what} is the card of {card.get('name')!r}, not of {name!r}.")
-    if card.get("format") != FORMAT:
+def check_size(found: int, wanted: int, what: object) -> None:
+    """Raise `ValueError` where a file has not the size that its card says."""
+    if found != wanted:
         raise ValueError(
-            f"{what} has format {card.get('format')!r}, this version of keras_gans reads format "
+            f"{what} has {found:,} bytes, and its card says {wanted:,} (and another SHA-256): it "
+            "is damaged or was changed; get the entry again."
+        )
+
+
+def parse_card(data: bytes, name: str, what: object) -> dict[str, Any]:
+    """The metadata in the bytes of a card, which has the form of a card of its kind."""
+    card = parse_json(data, Form, f"{what} is not the card of a zoo entry")
+    if card.get("name") != name:
+        raise ValueError(f"{what} is the card of {quote(card.get('name'))}, not of {name!r}.")
+    version = card.get("format")
+    if version != FORMAT or isinstance(version, bool):
+        raise ValueError(
+            f"{what} has format {quote(version)}, this version of keras_gans reads format "
             f"{FORMAT}: install the version that the entry was made for."
+        )
+    made = card.get("architecture")
+    kind = made.get("kind") if isinstance(made, dict) else None
+    known = isinstance(kind, str | None) and kind in forms.CARDS
+    form = forms.CARDS[kind] if known else forms.Card
+    check(form, card, f"{what} is not the card of a zoo entry", others=True)
+    outside = [path for path in card["files"] if not _inside(path)]
+    if outside:
+        raise ValueError(
+            f"{what} is not the card of a zoo entry: it names the file {quote(outside[0])}, which "
+            "is no path within the entry."
         )
     return card
 
@@ -129,7 +144,13 @@ class EntryFolder:
         wanted = wanted[0] if wanted else ""
         check_digest(digest(data), wanted, f"{CARD} of zoo entry {self.name!r} ({self.path})")
         self.card_digest: str = wanted
-        self.card: dict[str, Any] = parse_card(data, self.name, f"{self.path / CARD}")
+        self.card: dict[str, Any] = parse_card(
+            data, self.name, f"{CARD} of zoo entry {self.name!r} ({self.path})"
+        )
+        for name, facts in self.card["files"].items():
+            # What is missing is told on use.
+            if (self.path / name).is_file():
+                check_size((self.path / name).stat().st_size, facts["bytes"], self._what(name))
 
     def read(self, name: str) -> bytes:
         """The bytes of one of the entry's files."""
@@ -147,8 +168,10 @@ class EntryFolder:
             self._check(name, digest_of_file(self.path / name))
 
     def _check(self, name, found):
-        what = f"{name} of zoo entry {self.name!r} ({self.path})"
-        check_digest(found, self.card["files"][name]["sha256"], what)
+        check_digest(found, self.card["files"][name]["sha256"], self._what(name))
+
+    def _what(self, name):
+        return f"{name} of zoo entry {self.name!r} ({self.path})"
 
 
 def write_card(folder: pathlib.Path, card: dict[str, Any]) -> None:
@@ -177,14 +200,11 @@ def read_index(folder: PathLike) -> dict[str, str]:
 
 def parse_index(data: bytes, what: object) -> dict[str, str]:
     """Name -> SHA-256 of the card, from the bytes of an index."""
+    entries = parse_json(data, forms.Index, f"{what} is not the index of a zoo")["entries"]
     try:
-        entries = json.loads(data)["entries"]
-        index = {check_name(name): entry["card_sha256"] for name, entry in entries.items()}
-        if not all(_HEX.match(wanted) for wanted in index.values()):
-            raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(f"{what} is not the index of a zoo (a JSON file).") from None
-    return index
+        return {check_name(name): entry["card_sha256"] for name, entry in entries.items()}
+    except ValueError as error:
+        raise ValueError(f"{what} is not the index of a zoo: {error}") from None
 
 
 def index_of(folder: PathLike) -> str:
@@ -274,7 +294,8 @@ def _inside(path):
         bool(parts)
         and not path.startswith("/")
         and not {"..", "."} & set(parts)
-        and (not set("\\:\0") & set(path))
+        and not set("\\:") & set(path)
+        and printable(path) == path
     )
 
 

@@ -3,22 +3,33 @@
 import functools
 import io
 from collections.abc import Sequence
+from typing import Annotated
 
 import keras
 import numpy as np
+from pydantic import Field
 
 from keras_gans import registry, tasks
 from keras_gans.data.images import from_uint8, to_uint8
 from keras_gans.models import translating
+from keras_gans.recipes.configs import EntryConfig
 from keras_gans.recipes.recipe import Recipe
 from keras_gans.tasks.base import Picture
 from keras_gans.tasks.images import ROWS, panels_picture
 from keras_gans.typing import Any, PathLike
 from keras_gans.zoo.comparison import OfDomains, OfPairs, domains_of
 from keras_gans.zoo.entry import CONFIG, SCALE, LoadedEntry
+from keras_gans.zoo.forms import COUNT
 
 PIXELS = 2**20  # in samples.png, at most
 _BYTES = 600_000  # of reference.npz, at most, where an image alone has no more
+
+
+class ConfigOfImages(EntryConfig):
+    """`config.json` of a network that translates images."""
+
+    parts: Annotated[list[str], Field(description="a list of networks")]
+    num_domains: COUNT
 
 
 class ZooTranslator(translating.OfNetwork, LoadedEntry):
@@ -51,6 +62,7 @@ class ZooTranslator(translating.OfNetwork, LoadedEntry):
     """
 
     main = "translator"
+    config_form = ConfigOfImages
 
     def __init__(
         self,

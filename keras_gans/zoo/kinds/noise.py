@@ -8,15 +8,25 @@ import numpy as np
 from keras_gans import registry, tasks
 from keras_gans.models import sampling
 from keras_gans.networks import biggan
+from keras_gans.recipes.configs import EntryConfig
 from keras_gans.recipes.recipe import Recipe
 from keras_gans.tasks.base import Picture
 from keras_gans.tasks.noise import GRID, Samples, whole_rows
 from keras_gans.typing import Any, PathLike
+from keras_gans.validation import SIDE, whole
 from keras_gans.zoo import architectures
 from keras_gans.zoo.comparison import OfLatents
-from keras_gans.zoo.entry import SCALE, LoadedEntry
+from keras_gans.zoo.entry import CONFIG, SCALE, LoadedEntry
+from keras_gans.zoo.forms import COUNT
 
 PIXELS = 2**20  # in samples.png, at most
+
+
+class ConfigOfNoise(EntryConfig):
+    """`config.json` of a generator of latents."""
+
+    latent_dim: whole(1, SIDE)
+    num_classes: COUNT
 
 
 class ZooEntry(sampling.Sampling, LoadedEntry):
@@ -43,6 +53,7 @@ class ZooEntry(sampling.Sampling, LoadedEntry):
     """
 
     main = "generator"
+    config_form = ConfigOfNoise
 
     def __init__(
         self,
@@ -55,6 +66,12 @@ class ZooEntry(sampling.Sampling, LoadedEntry):
         self.generator: keras.Model = self._networks[self.main]
         self.latent_dim: int = self._config["latent_dim"]
         self.num_classes: int | None = self._config["num_classes"]
+        inputs, conditional = self.generator.inputs, self.num_classes is not None
+        if len(inputs) != 1 + conditional or inputs[0].shape[1:] != (self.latent_dim,):
+            raise ValueError(
+                f"The generator of zoo entry {self.name!r} is not what its {CONFIG} says: its "
+                "inputs are others."
+            )
         if weights is not None:
             self._check_images()
 
