@@ -52,7 +52,7 @@ class Described(Form):
     limits: Annotated[str | list[str] | None, Field(description="a text or a list of texts")] = None
     notes: Annotated[str | None, Field(description="a text")] = None
     replaces: Annotated[
-        list[Annotated[str, Field(pattern=NAME.pattern.replace("\\Z", "$"))]] | None,
+        list[Annotated[str, Field(pattern=f"^{NAME.pattern[:-2]}$")]] | None,
         Field(description="a list of names of entries"),
     ] = None
 
