@@ -60,7 +60,7 @@ def quote(value: object) -> str:
     Example:
 
     >>> quote("\x1b[2J" + "a" * 1000)
-    "'\\x1b[2Jaaaaaaaaaaaaaaaaaaaaaaaaaaaa...aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'"
+    "'\\x1b[2Jaaa...aaa'"
     """
     return printable(_SHORT.repr(value))
 

@@ -42,16 +42,16 @@ class Problem(NamedTuple):
 
 
 def whole(least: int = 0, most: int = LONG) -> Any:
-    """The type of a whole number in a range."""
+    """The range of a whole number, for `Annotated[int, whole(1)]`."""
     said = f"an integer of {least} or more" + ("" if most == LONG else f", {most:,} at most")
-    return Annotated[int, Field(ge=least, le=most, description=said)]
+    return Field(ge=least, le=most, description=said)
 
 
 def number(least: float | None = None, below: float | None = None) -> Any:
-    """The type of a finite number in a range."""
+    """The range of a finite number, for `Annotated[float, number(0)]`."""
     said = "a number" if least is None else f"a number of {least:g} or more"
     said = said if below is None else f"a number in [{least:g}, {below:g}), such as 0.999"
-    return Annotated[float, Field(ge=least, lt=below, description=said)]
+    return Field(ge=least, lt=below, description=said)
 
 
 def problems(

@@ -32,15 +32,15 @@ class OfData(Form):
     name: Annotated[Text, Field(description="the name of the data")]
     licence: Annotated[Text, Field(description="the licence of the data")]
     attribution: Text | None = None
-    images: whole() | None = None
+    images: Annotated[int, whole()] | None = None
     url: Text | None = None
 
 
 class Score(Form):
     """One measured number."""
 
-    value: number()
-    samples: whole() | None = None
+    value: Annotated[float, number()]
+    samples: Annotated[int, whole()] | None = None
     protocol: Annotated[str | None, Field(description="a text")] = None
 
 
@@ -61,10 +61,10 @@ class Stated(Described):
     """All that the publisher of an entry may state: the words, and what a run measured."""
 
     hardware: Annotated[str | None, Field(description="a text")] = None
-    seconds: number(0) | None = None
-    images_per_second: number(0) | None = None
+    seconds: Annotated[float, number(0)] | None = None
+    images_per_second: Annotated[float, number(0)] | None = None
     scores: Annotated[
-        dict[str, number() | Score] | None,
+        dict[str, Annotated[float, number()] | Score] | None,
         Field(description="a number, or a mapping of value, samples and protocol, for each name"),
     ] = None
 

@@ -19,8 +19,8 @@ from keras_gans.data.augment import AUGMENTATIONS
 from keras_gans.validation import CLASSES, LONG, SIDE, Form, number, whole
 
 # What numpy's and the backends' generators take.
-SEED = whole(0, 2**32 - 1)
-_SHARE = number(0, 1)
+SEED = Annotated[int, whole(0, 2**32 - 1)]
+_SHARE = Annotated[float, number(0, 1)]
 _NOTHING = Annotated[None, Field(description="nothing: a recipe cannot write one")]
 _NUMBERS = Annotated[list[float], Field(min_length=1)]
 _SHIFTS = Annotated[
@@ -50,15 +50,15 @@ _SPAN = Annotated[
 ]
 # Argument -> its type, where the annotation leaves a range open.
 _RANGES = {
-    "image_size": whole(1, SIDE)
-    | Annotated[list[whole(1, SIDE)], Field(min_length=2, max_length=2)],
-    "channels": whole(1, 4),
-    "batch_size": whole(1, 2**20),
-    "width": whole(1, SIDE),
-    "latent_dim": whole(1, SIDE),
-    "num_classes": whole(2, CLASSES),
-    "d_steps": whole(1, 10_000),
-    "ema_start": whole(0),
+    "image_size": Annotated[int, whole(1, SIDE)]
+    | Annotated[list[Annotated[int, whole(1, SIDE)]], Field(min_length=2, max_length=2)],
+    "channels": Annotated[int, whole(1, 4)],
+    "batch_size": Annotated[int, whole(1, 2**20)],
+    "width": Annotated[int, whole(1, SIDE)],
+    "latent_dim": Annotated[int, whole(1, SIDE)],
+    "num_classes": Annotated[int, whole(2, CLASSES)],
+    "d_steps": Annotated[int, whole(1, 10_000)],
+    "ema_start": Annotated[int, whole(0)],
     "ema": _SHARE,
     "beta_1": _SHARE,
     "beta_2": _SHARE,
@@ -66,12 +66,14 @@ _RANGES = {
     "split": _SPLIT,
     "value_range": _SPAN,
     "attributes": Annotated[list[list[float]], Field(description="a list of lists of numbers")],
-    "learning_rate": number(0)
+    "learning_rate": Annotated[float, number(0)]
     | Annotated[dict[str, JsonValue], Field(description="a schedule with its name")],
     "boundaries": _NUMBERS,
     "values": _NUMBERS,
-    **dict.fromkeys(("decay_steps", "first_decay_steps"), whole(1)),
-    **dict.fromkeys(("gradient_accumulation_steps", "ema_overwrite_frequency"), whole(1)),
+    **dict.fromkeys(("decay_steps", "first_decay_steps"), Annotated[int, whole(1)]),
+    **dict.fromkeys(
+        ("gradient_accumulation_steps", "ema_overwrite_frequency"), Annotated[int, whole(1)]
+    ),
     "exclude_layers": list[str],
 }
 
@@ -79,16 +81,16 @@ _RANGES = {
 class Schedule(Form):
     """The section `schedule`."""
 
-    epochs: whole(1) | None = None
-    steps: whole(1) | None = None
-    batch_size: whole(1, 2**20) | None = None
+    epochs: Annotated[int, whole(1)] | None = None
+    steps: Annotated[int, whole(1)] | None = None
+    batch_size: Annotated[int, whole(1, 2**20)] | None = None
     seed: SEED | None = None
 
 
 class Evaluation(Form):
     """The section `evaluation`."""
 
-    samples: whole(0, 10**8) | None = None
+    samples: Annotated[int, whole(0, 10**8)] | None = None
     seed: SEED | None = None
 
 
@@ -105,8 +107,8 @@ def type_of(parameter: inspect.Parameter, section: str) -> Any:
     if isinstance(default, (bool, str)):
         return _plain(type(default), LONG)
     if default is None or default is parameter.empty:
-        return number(0)
-    return number(0 if default >= 0 else None)
+        return Annotated[float, number(0)]
+    return Annotated[float, number(0 if default >= 0 else None)]
 
 
 def _written(annotation, most):
@@ -130,7 +132,7 @@ def _plain(kind, most):
     simple = {
         bool: Annotated[bool, Field(description="true or false")],
         int: Annotated[int, Field(ge=-most, le=most, description="an integer")],
-        float: number(),
+        float: Annotated[float, number()],
         str: Annotated[str, Field(description="a text")],
     }
     if kind in simple:

@@ -12,23 +12,23 @@ from keras_gans.typing import Any
 from keras_gans.validation import BYTES, CLASSES, SIDE, Form, Sha256, Text, whole
 
 _SHAPE = Annotated[
-    list[whole(1, SIDE)],
+    list[Annotated[int, whole(1, SIDE)]],
     Field(min_length=3, max_length=3, description="a list of height, width and channels"),
 ]
-COUNT = whole(1, CLASSES) | None  # of classes or domains
+COUNT = Annotated[int, whole(1, CLASSES)] | None  # of classes or domains
 
 
 class File(Form):
     """What a card says of a file."""
 
     sha256: Sha256
-    bytes: whole(0, BYTES)
+    bytes: Annotated[int, whole(0, BYTES)]
 
 
 class Network(Form):
     """What a card says of a network."""
 
-    parameters: whole()
+    parameters: Annotated[int, whole()]
     weights: Annotated[bool, Field(description="true or false")]
 
 
@@ -48,14 +48,16 @@ class Architecture(Form):
 class OfNoise(Architecture):
     """Of a generator of latents."""
 
-    latent_dim: whole(1, SIDE)
+    latent_dim: Annotated[int, whole(1, SIDE)]
     num_classes: COUNT = None
 
 
 class OfImages(Architecture):
     """Of a network that translates images."""
 
-    parts: Annotated[dict[str, whole()], Field(description="a mapping of networks to counts")]
+    parts: Annotated[
+        dict[str, Annotated[int, whole()]], Field(description="a mapping of networks to counts")
+    ]
     condition: Text | None
     num_domains: COUNT
     output_shape: _SHAPE
@@ -64,11 +66,11 @@ class OfImages(Architecture):
 class Card(Stated):
     """A card, of an entry of any kind."""
 
-    format: whole()
+    format: Annotated[int, whole()]
     name: Text
     version: Text
     backend: Text
-    steps: whole() | None = None
+    steps: Annotated[int, whole()] | None = None
     architecture: Annotated[Architecture, Field(description="a mapping")]
     recipe: Annotated[dict[str, dict[str, Any] | None], Field(description="a mapping of sections")]
     files: Annotated[dict[str, File], Field(description="a mapping of files")]
@@ -99,5 +101,5 @@ class Indexed(Form):
 class Index(Form):
     """`index.json` of a folder of entries."""
 
-    format: whole() | None = None
+    format: Annotated[int, whole()] | None = None
     entries: Annotated[dict[str, Indexed], Field(description="a mapping of entries")]

@@ -1,6 +1,7 @@
 """Entries that make images of noise: what is kept of a model, and the loaded entry."""
 
 import io
+from typing import Annotated
 
 import keras
 import numpy as np
@@ -25,7 +26,7 @@ PIXELS = 2**20  # in samples.png, at most
 class ConfigOfNoise(EntryConfig):
     """`config.json` of a generator of latents."""
 
-    latent_dim: whole(1, SIDE)
+    latent_dim: Annotated[int, whole(1, SIDE)]
     num_classes: COUNT
 
 
