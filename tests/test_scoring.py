@@ -376,6 +376,36 @@ def test_the_time_of_a_run_adds_up_over_its_slices(tmp_path, monkeypatch):
     assert timing.read(tmp_path)["seconds"] is None and "seconds" not in timing.of_card(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"steps": v} for v in ("abc", [1], None, -1, True)),
+        *({"seconds": v} for v in ("long", [1], -5)),
+        *({"hardware": v} for v in (5, None, [3])),
+        {"finished": ["steps"]},
+    ],
+)
+def test_a_damaged_run_file_is_as_none(change, tmp_path):
+    good = {"seconds": 3, "steps": 4, "hardware": ["a"], "finished": {"steps": 4, "epochs": None}}
+    path = tmp_path / timing.NAME
+    path.write_text(json.dumps({**good, "of_a_later_version": {}}))
+    assert timing.steps_done(tmp_path) == 4 and timing.of_card(tmp_path)["seconds"] == 3
+    path.write_text(json.dumps({**good, **change}))
+    assert timing.read(tmp_path) == {} == timing.of_card(tmp_path)
+    assert timing.steps_done(tmp_path) == 0
+    path.write_text("[" * 10**5)
+    assert timing.read(tmp_path) == {}
+
+
+def test_a_history_of_other_columns_is_written_anew(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("a,b\n1,2\n")
+    file = running.HistoryFile(path)
+    file.read_step = lambda: 7
+    file.on_epoch_end(0, {"d_loss": 0.5})
+    assert path.read_text().split() == ["epoch,step,d_loss", "1,7,0.5"]
+
+
 def test_hardware_is_named():
     assert timing.hardware("NVIDIA H100", "torch 2.8") == "GPU: NVIDIA H100; torch 2.8"
     assert keras_gans.training.backend.gpu() is None  # tests see no GPU

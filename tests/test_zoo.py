@@ -22,7 +22,7 @@ from conftest import slow_module
 import keras_gans
 from keras_gans import recipes, zoo
 from keras_gans.recipes import card as statements
-from keras_gans.zoo import cards, catalogue, publishing, store, weights
+from keras_gans.zoo import cards, catalogue, download, publishing, store, weights
 
 BACKEND = keras.backend.backend()
 pytestmark = slow_module("jax")
@@ -564,6 +564,33 @@ def test_damage_on_the_way(copy, elsewhere, name, longer):
         with pytest.raises(ValueError, match=f"{name}.*(SHA-256|longer than)"):
             zoo.load("tiny", base_url=url)
     assert not elsewhere.exists() or not any(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize("size", [float("inf"), 1e30, 1.5, -1, True, None, 10**12])
+def test_sizes_that_no_file_has(copy, elsewhere, size):
+    card = store.EntryFolder(copy / "tiny").card
+    card["files"]["generator.npz"]["bytes"] = size
+    store.write_card(copy / "tiny", card)
+    digest = store.digest((copy / "tiny" / store.CARD).read_bytes())
+    index = {"format": 1, "entries": {"tiny": {"card_sha256": digest}}}
+    (copy / "index.json").write_text(json.dumps(index))
+    with pytest.raises(ValueError, match=r"files.generator.npz.bytes is .*; expected an integer"):
+        zoo.load("tiny", base_url=copy.as_uri())
+    assert not elsewhere.exists() or not any(elsewhere.glob("tiny"))
+
+
+def test_a_server_that_never_ends(shop, elsewhere, monkeypatch):
+    """Each byte comes in time; all of them do not. The clock is the test's."""
+    clock = iter(range(0, 10**6, 50))  # 50 seconds between two looks at it
+
+    class Drip(io.BytesIO):
+        def read1(self, size):
+            return b"\0"
+
+    monkeypatch.setattr(download.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(download.urllib.request, "urlopen", lambda url, timeout: Drip())
+    with pytest.raises(OSError, match="index.json .*slower than 32,768 bytes a second"):
+        zoo.load("tiny", base_url="https://example.org/zoo")
 
 
 def test_a_damaged_cache_is_replaced_from_the_url(shop, elsewhere):

@@ -7,11 +7,13 @@ What has to come home from a machine where only small files can be copied: with 
 import io
 import json
 import pathlib
+from typing import Annotated
 
 import numpy as np
 
 from keras_gans.files import check_finite, check_kind, read_npz, replacing
 from keras_gans.typing import Any, PathLike
+from keras_gans.validation import Form, Sha256, parse_json, whole
 from keras_gans.zoo import store
 
 FOLDER, INDEX = "weights", "index.json"
@@ -80,6 +82,14 @@ def write(model: Any, out: PathLike, limit: int = BYTES) -> int:
     return len(files)
 
 
+class IndexForm(Form):
+    """`index.json` of the weights of a run."""
+
+    steps: Annotated[int, whole()]
+    channels: Annotated[int, whole(1, 2**10)]
+    files: dict[str, Sha256]
+
+
 def exist(out: PathLike) -> bool:
     """Whether a run's folder has its weights in files of this kind."""
     return (pathlib.Path(out) / FOLDER / INDEX).is_file()
@@ -95,14 +105,10 @@ def read(out: PathLike) -> Any:
 
     folder = pathlib.Path(out) / FOLDER
     try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        files, channels, steps = index["files"].items(), index["channels"], index["steps"]
-        if not (isinstance(steps, int) and steps >= 0 and channels in range(1, 2**10)):
-            raise ValueError
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        raise ValueError(
-            f"{folder / INDEX} is missing or damaged: copy the folder again."
-        ) from None
+        index = parse_json((folder / INDEX).read_bytes(), IndexForm, folder / INDEX)
+    except FileNotFoundError:
+        raise ValueError(f"{folder / INDEX} is missing: copy the folder again.") from None
+    files, channels, steps = index["files"].items(), index["channels"], index["steps"]
     pieces = {}
     for name, digest in files:
         path = folder / store.check_name(name)

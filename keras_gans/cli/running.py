@@ -100,7 +100,9 @@ class HistoryFile(PeriodicCallback):
         rows = []
         if self.path.exists():
             with open(self.path, newline="", encoding="utf-8") as f:
-                rows = [row for row in csv.DictReader(f) if int(row["epoch"]) <= epoch]
+                # A file of other columns, which is none of ours, is written anew.
+                read = [row for row in csv.DictReader(f) if (row.get("epoch") or "").isdecimal()]
+                rows = [row for row in read if int(row["epoch"]) <= epoch]
         rows.append({"epoch": epoch + 1, "step": self.read_step(), **numbers(logs)})
         with replacing(self.path) as temporary:
             with open(temporary, "w", newline="", encoding="utf-8") as f:

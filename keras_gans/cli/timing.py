@@ -5,28 +5,44 @@ import os
 import pathlib
 import platform
 import time
+from typing import Annotated
 
 from keras_gans.cli import run_weights
 from keras_gans.files import replacing
 from keras_gans.typing import Any, PathLike
+from keras_gans.validation import Form, number, problems, whole
 
 NAME = "run.json"
 _SCHEDULE = ("epochs", "steps")
 
 
+class RunForm(Form):
+    """What `run.json` says."""
+
+    seconds: Annotated[float, number(0)] | None = None
+    steps: Annotated[int, whole()] = 0
+    images_per_second: Annotated[float, number(0)] | None = None
+    hardware: list[str] = []
+    backend: str | None = None
+    versions: dict[str, str] = {}
+    finished: dict[str, Annotated[int, whole()] | None] | None = None
+
+
 def read(out: PathLike) -> dict[str, Any]:
-    """What `run.json` of a run's folder says; empty where there is none, or a damaged one."""
+    """What `run.json` of a run's folder says; empty where there is none, or a damaged one.
+
+    A run goes on without it: all that it needs is in its backup.
+    """
     try:
         content = json.loads((pathlib.Path(out) / NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return content if isinstance(content, dict) else {}
+    return content if not problems(RunForm, content, others=True) else {}
 
 
 def steps_done(out: PathLike) -> int:
     """Train steps of a run up to its last backup; 0 where `run.json` does not say."""
-    steps = read(out).get("steps")
-    return steps if isinstance(steps, int) else 0
+    return read(out).get("steps", 0)
 
 
 def is_finished(out: PathLike, recipe: Any) -> bool:

@@ -2,7 +2,9 @@
 
 import contextlib
 import http.client
+import io
 import pathlib
+import time
 import urllib.parse
 import urllib.request
 
@@ -10,7 +12,8 @@ from keras_gans.files import locked
 from keras_gans.typing import PathLike
 from keras_gans.zoo import store
 
-_TIMEOUT = 60  # seconds without a byte
+_TIMEOUT = 60  # seconds without a byte, and on top of what the slowest link takes
+_SLOWEST = 2**15  # bytes a second: a server that keeps a download alive for ever has an end
 _WAIT = 600  # seconds for another process that downloads the same entry
 _MOST = 16 * 2**20  # bytes of an index or a card
 
@@ -69,10 +72,10 @@ def _download(name, base_url, target, wanted):
     with store.new_folder(target.parent, name) as temporary:
         for path, facts in card["files"].items():
             url = _url(base_url, name, path)
-            content = _get(url, facts["bytes"])
-            store.check_digest(store.digest(content), facts["sha256"], url)
             (temporary / path).parent.mkdir(parents=True, exist_ok=True)
-            (temporary / path).write_bytes(content)
+            with open(temporary / path, "wb") as file:
+                _stream(url, facts["bytes"], file)
+            store.check_digest(store.digest_of_file(temporary / path), facts["sha256"], url)
         (temporary / store.CARD).write_bytes(data)
         (temporary / store.CARD_SUM).write_text(f"{wanted}  {store.CARD}\n")
         store.move_into_place(temporary, target)
@@ -91,12 +94,22 @@ def _url(base_url, *parts):
 
 def _get(url, most):
     """The content of a URL, of at most `most` bytes."""
+    content = io.BytesIO()
+    _stream(url, most, content)
+    return content.getvalue()
+
+
+def _stream(url, most, file):
+    """Write the content of a URL, of at most `most` bytes, into a file as it comes."""
+    end = time.monotonic() + _TIMEOUT + most / _SLOWEST
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
-            data = response.read(most + 1)
+            while data := response.read1(2**16):
+                if file.tell() + len(data) > most:
+                    raise ValueError(f"{url} is longer than the {most} bytes it should have.")
+                if time.monotonic() > end:
+                    raise TimeoutError(f"slower than {_SLOWEST:,} bytes a second")
+                file.write(data)
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise OSError(f"Could not read {url} ({reason}).") from None
-    if len(data) > most:
-        raise ValueError(f"{url} is longer than the {most} bytes it should have.")
-    return data
