@@ -124,8 +124,8 @@ def holder_folder(holder, tmp_path, name):
 
 
 def test_a_download_waits_for_another_of_the_same_entry(tmp_path, monkeypatch):
-    url, fetched, get = store.packaged_folder().as_uri(), [], download._get
-    monkeypatch.setattr(download, "_get", lambda u, most: fetched.append(u) or get(u, most))
+    url, fetched, get = store.packaged_folder().as_uri(), [], download._stream
+    monkeypatch.setattr(download, "_stream", lambda u, *more: fetched.append(u) or get(u, *more))
     threads = [
         threading.Thread(target=download.fetch, args=("osgan_digits", url, tmp_path))
         for _ in range(3)
