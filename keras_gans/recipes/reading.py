@@ -75,8 +75,3 @@ def read_arrays(
     if images.dtype != dtype:
         images = data.from_uint8(images) if dtype == "float32" else data.to_uint8(images)
     return images, source.labels, source.class_names
-
-
-def parts_of(recipe: RecipeLike) -> dict[str, str]:
-    """The recipe's `splits`."""
-    return load(recipe).splits

@@ -14,8 +14,8 @@ from keras_gans.metrics.reference import RealImages
 from keras_gans.metrics.sources import Pictures, Samples, Translations, as_floats
 from keras_gans.models import Sampler, sampling
 from keras_gans.recipes.building import build_data
-from keras_gans.recipes.reading import parts_of, read_arrays
-from keras_gans.recipes.recipe import Recipe
+from keras_gans.recipes.reading import read_arrays
+from keras_gans.recipes.recipe import Recipe, load
 from keras_gans.typing import Any, PathLike, RecipeLike
 from keras_gans.zoo.cards import SAMPLES
 
@@ -39,7 +39,7 @@ def compare(
         recipe: the recipe of its training, as `keras_gans.recipes.load` gives it.
         data_dir: folder of the recipe's data; None for the recipe's own.
         split: the part of the data that it is measured against; by default the recipe's own, or
-            the training images of `keras_gans.recipes.reading.parts_of`.
+            the recipe's `splits["train"]`.
         samples: integer, images that are generated, or at most so many held-out ones.
         seed: integer, of the latents.
         batch_size: integer, images made at once.
@@ -83,7 +83,7 @@ class Comparison:
         self.samples: int = samples
         self.seed: int = seed
         self.batch_size: int = batch_size
-        self.part: str = split or recipe["data"].get("split") or parts_of(recipe)["train"]
+        self.part: str = split or recipe["data"].get("split") or recipe.splits["train"]
         self.split: str = f"{recipe['data']['name']}/{self.part}"
 
     @functools.cached_property
@@ -351,7 +351,7 @@ def read_test(
     Raises:
         ValueError, FileNotFoundError: the data has no test part, or it cannot be read.
     """
-    return read_arrays(recipe, parts_of(recipe)["test"], data_dir, dtype="uint8")
+    return read_arrays(recipe, load(recipe).splits["test"], data_dir, dtype="uint8")
 
 
 def domains_of(model: Any) -> int | None:
