@@ -54,8 +54,8 @@ class SavingMixin:
             OSError: the file cannot be written, in one line; what was there before is kept.
             ValueError: weights or optimizers hold NaN or infinite values; nothing is written.
         """
-        check_state(self, filepath)
         if max_shard_size is not None or not _replaceable(filepath, ".weights.h5", overwrite):
+            check_state(self, filepath)
             super().save_weights(filepath, overwrite, max_shard_size)
             return
         with writing_weights(self, filepath):

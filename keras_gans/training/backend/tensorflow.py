@@ -7,6 +7,13 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
+from keras_gans.training.backend.in_place import (  # noqa: F401
+    KeepsState,
+    guarded_step,
+    padded,
+    predict,
+    synced,
+)
 from keras_gans.typing import Any, Tensor
 
 VERSION: str = tf.__version__
@@ -51,30 +58,6 @@ def run_step(model: keras.Model, step: Callable[..., None], data: Any) -> Any:
     """One training step; `data` is one replica's batch."""
     step(data)
     return model.get_metrics_result()
-
-
-def guarded_step(model: keras.Model, step: Callable[..., Any], arguments: Any) -> Any:
-    """The variables hold the state at all times."""
-    return step(*arguments)
-
-
-class KeepsState:
-    """The variables hold the state at all times."""
-
-
-def synced(model: keras.Model) -> contextlib.AbstractContextManager[None]:
-    """The variables hold the state at all times."""
-    return contextlib.nullcontext()
-
-
-def predict(network: keras.Model, inputs: Any, batch_size: int) -> Any:
-    """See `keras_gans.training.backend`."""
-    return network.predict(inputs, batch_size, verbose=0)
-
-
-def padded(run: Callable[[Any], Any], inputs: Any, most: int | None = None) -> Any:
-    """No size is compiled anew."""
-    return run(inputs)
 
 
 def gpu() -> str | None:

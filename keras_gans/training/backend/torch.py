@@ -1,6 +1,5 @@
 """The engine's primitives on PyTorch: autograd on demand, and plain collectives."""
 
-import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -9,6 +8,13 @@ import keras
 import torch
 from keras import ops, tree
 
+from keras_gans.training.backend.in_place import (  # noqa: F401
+    KeepsState,
+    guarded_step,
+    padded,
+    predict,
+    synced,
+)
 from keras_gans.typing import Any, Tensor
 
 _nesting = threading.local()
@@ -109,30 +115,6 @@ def broadcast(variables: list[keras.Variable]) -> None:
     if _distributed():
         for v in variables:
             torch.distributed.broadcast(v.value.data, src=0)
-
-
-def guarded_step(model: keras.Model, step: Callable[..., Any], arguments: Any) -> Any:
-    """The variables hold the state at all times."""
-    return step(*arguments)
-
-
-class KeepsState:
-    """The variables hold the state at all times."""
-
-
-def synced(model: keras.Model) -> contextlib.AbstractContextManager[None]:
-    """The variables hold the state at all times."""
-    return contextlib.nullcontext()
-
-
-def predict(network: keras.Model, inputs: Any, batch_size: int) -> Any:
-    """See `keras_gans.training.backend`."""
-    return network.predict(inputs, batch_size, verbose=0)
-
-
-def padded(run: Callable[[Any], Any], inputs: Any, most: int | None = None) -> Any:
-    """No size is compiled anew."""
-    return run(inputs)
 
 
 def gpu() -> str | None:

@@ -1,0 +1,32 @@
+"""What TensorFlow and PyTorch share: the variables hold a model's state at all times."""
+
+import contextlib
+from collections.abc import Callable
+
+import keras
+
+from keras_gans.typing import Any
+
+
+def guarded_step(model: keras.Model, step: Callable[..., Any], arguments: Any) -> Any:
+    """There is nothing to guard."""
+    return step(*arguments)
+
+
+class KeepsState:
+    """There is nothing to keep."""
+
+
+def synced(model: keras.Model) -> contextlib.AbstractContextManager[None]:
+    """There is nothing to bring back."""
+    return contextlib.nullcontext()
+
+
+def predict(network: keras.Model, inputs: Any, batch_size: int) -> Any:
+    """See `keras_gans.training.backend`."""
+    return network.predict(inputs, batch_size, verbose=0)
+
+
+def padded(run: Callable[[Any], Any], inputs: Any, most: int | None = None) -> Any:
+    """No size is compiled anew."""
+    return run(inputs)
