@@ -269,8 +269,13 @@ def test_the_name_of_a_retired_entry_loads_its_successor(model, tmp_path, elsewh
     with pytest.warns(FutureWarning, match="'oldest' was retired"):
         assert zoo.card("oldest").startswith("# new\n")
     assert zoo.list(trained_only=True) == ["new"]
+    (tmp_path / "shop" / "damaged").mkdir()
+    (tmp_path / "shop" / "damaged" / store.CARD).write_text("null")
     with pytest.raises(ValueError, match="Unknown zoo entry 'olde'"):
         zoo.load("olde")
+    zoo.publish(model, "plain", {**CARD, "replaces": None}, path=tmp_path / "plain")
+    with pytest.raises(ValueError, match="Unknown zoo entry 'olde'"):
+        zoo.load("olde", path=tmp_path / "plain")
 
 
 # Publishing

@@ -187,8 +187,11 @@ def _successor(name, folders):
     """The folder of the entry whose card says that it replaces the retired `name`, or None."""
     for folder in folders:
         for other in store.names_in(folder):
-            entry = store.EntryFolder(pathlib.Path(folder) / other)
-            if name in entry.card.get("replaces", ()):
+            try:
+                entry = store.EntryFolder(pathlib.Path(folder) / other)
+            except (ValueError, OSError):
+                continue  # a damaged one is told when it is asked for itself
+            if name in (entry.card.get("replaces") or ()):
                 warnings.warn(
                     f"The zoo entry {name!r} was retired; this is its successor, {other!r}. Load "
                     "that: the old name goes with the next version.",
