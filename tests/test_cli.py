@@ -18,7 +18,7 @@ from PIL import Image
 
 import keras_gans
 from keras_gans import recipes
-from keras_gans.cli import flags, main, recipe_flags, running, startup, train
+from keras_gans.cli import flags, main, recipe_flags, running, sample, startup, train
 from keras_gans.recipes import building, schema, vocabulary
 
 BACKEND = keras.backend.backend()
@@ -601,3 +601,23 @@ def test_the_example_runs(tmp_path, monkeypatch):
     runpy.run_path(str(example), run_name="__main__")
     assert int(load(tmp_path / "runs" / "example").optimizer.iterations) == 2
     assert (tmp_path / "runs" / "example" / "epoch-001.png").is_file()
+
+
+def test_a_run_starts_from_the_weights_of_another(cli, fails, tmp_path):
+    """--init: its recipe, its networks, its weights; --resume does not start over."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert cli(*TINY, f"--out={first}", "--norm=batch", "--steps=2")[0] == 0
+    line = ["train", f"--init={first}", f"--out={second}", "--g_lr=0", "--d_lr=0", "--steps=1"]
+    status, out, _ = cli(*line)
+    assert status == 0 and f"Starting with weights of {first}: " in out
+    recipe = recipes.load(second / "recipe.yaml")
+    assert recipe.networks["norm"] == "batch" and recipe.schedule["init"] == str(first)
+    kernels = [
+        [v.numpy() for v in sample.open_run(path).generator.trainable_variables]
+        for path in (first, second)
+    ]
+    for old, new in zip(*kernels, strict=True):
+        np.testing.assert_array_equal(old, new)
+    status, out, _ = cli(*line, "--steps=2", "--resume")
+    assert status == 0 and "Starting" not in out
+    assert "Unknown zoo entry 'osgn'" in fails("train", "--init=osgn", f"--out={tmp_path / 'x'}")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import images, to_numpy
 
-from keras_gans import callbacks, models, networks
+from keras_gans import callbacks, models, networks, zoo
 
 X, Y = images(12, size=8), np.arange(12) % 3
 
@@ -146,3 +146,52 @@ def test_between_epochs_another_batch_size_is_taken(tmp_path):
     model = make()
     model.fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[backup])
     assert model.steps_done == 6 + 3
+
+
+@pytest.mark.parametrize(("size", "classes"), [(8, 2), (16, 3)])
+def test_a_training_starts_from_the_layers_of_another(size, classes):
+    """Of other classes and, of the generator, with images of another size (an INR head)."""
+
+    def made(seed, classes, size=8):
+        options = {
+            "latent_dim": 4,
+            "head": "inr",
+            "d_head": "omni",
+            "seed": seed,
+            "stride": size // 8,
+        }
+        g, d = networks.dcgan(size, 3, 4, num_classes=classes, **options)
+        model = models.OmniINRGAN(g, d, num_classes=classes, ema=0.5)
+        model.compile({n: keras.optimizers.Adam(1e-3) for n in ("generator", "discriminator")})
+        return model
+
+    source, model = made(0, 3), made(1, classes, size)
+    source.train_step((np.repeat(X, 3, -1), Y))  # the average is another than the generator from here on
+    before = [to_numpy(v).copy() for v in model.generator.weights]
+    taken = zoo.start_from(model, source)
+    of = {v.path: to_numpy(v) for v in source.generator.weights}
+    average = source.average_of(source.generator)
+    averages = {v.path.rpartition("/")[2] + str(v.shape): to_numpy(v) for v in average.weights}
+    for now, then in zip(model.generator.weights, before, strict=True):
+        if "embedding" in now.path and classes == 2:
+            np.testing.assert_array_equal(now, then)
+        else:
+            assert any(v.shape == now.shape and np.array_equal(v, now) for v in of.values())
+    assert taken["generator"] == (len(before) - (classes == 2), len(before))
+    for v in model.average_of(model.generator).weights:
+        if "embedding" not in v.path and "kernel" in v.path:
+            assert np.array_equal(v, averages[v.path.rpartition("/")[2] + str(v.shape)])
+    # Other classes: D's scores are new. A larger size: what looks at the pixels is.
+    which = 0 if size == 8 else -1
+    convs, theirs = (
+        to_numpy([x for x in n.layers if x.weights][which].weights[0])
+        for n in (model.discriminator, source.discriminator)
+    )
+    np.testing.assert_array_equal(convs, theirs)
+    assert 0 < taken["discriminator"][0] < taken["discriminator"][1]
+
+
+def test_nothing_that_fits_is_an_error():
+    with pytest.raises(ValueError, match="No layer of .* fits"):
+        g, d = networks.dcgan(8, 3, 8, latent_dim=5, d_norm="none")
+        zoo.start_from(make(width=4), models.GAN(g, d))

@@ -57,7 +57,7 @@ def test_an_inr_head_on_compact_networks():
     x = np.random.default_rng(1).uniform(-1, 1, (3, 64, 64, 2)).astype("float32")
     stem, leak = [n for n in d.layers if not isinstance(n, keras.layers.InputLayer)][:2]
     kernel, bias = (to_numpy(v).astype("float64") for v in stem.weights)
-    assert kernel.shape == (4, 4, 2, 8)
+    assert kernel.shape == (4, 4, 2, 32)  # as many as a patch has values
     tiles = x.reshape(3, 16, 4, 16, 4, 2).transpose(0, 1, 3, 2, 4, 5)
     expected = np.einsum("nijabc,abcf->nijf", tiles, kernel) + bias
     expected = np.where(expected < 0, 0.2 * expected, expected)

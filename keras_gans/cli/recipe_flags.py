@@ -114,6 +114,14 @@ _KEYS = {
         ),
         ("beta_1", "float", "optimizers.*.beta_1", "of every player's Adam", {}),
         ("seed", "integer", "schedule.seed", "of weights, noise and order", {}),
+        (
+            "init",
+            "string",
+            "schedule.init",
+            "start from the weights of a zoo entry, a run or a .keras file, where layers are the "
+            "same; with no --recipe or --method, its recipe stands for the method's own",
+            {"value": "SOURCE"},
+        ),
     ),
     RUN: (("num_samples", "integer", "evaluation.samples", "images in samples.npy", {}),),
 }
@@ -178,6 +186,8 @@ def _starting_point(values, own=None):
         recipe = recipes.load(own)
     elif values.recipe is not None:
         recipe = recipes.load(values.recipe)
+    elif values.init is not None and values.method is None and _recipe_of(values.init):
+        recipe = recipes.load(_recipe_of(values.init)).changed({"card": {}})
     else:
         method = schema.method_of(values.method or "osgan")
         recipe = recipes.load(method.preset)
@@ -200,6 +210,16 @@ def _starting_point(values, own=None):
     known = vocabulary.arguments(registry.get("network", name).value)
     networks = {k: v for k, v in recipe.networks.items() if k in known}
     return recipe.changed({"networks": {"name": name, **networks}})
+
+
+def _recipe_of(source):
+    """The recipe beside the weights that a training starts from, None where there is none."""
+    from keras_gans.zoo import catalogue
+
+    path = pathlib.Path(source)
+    if not path.is_dir() and path.suffix != ".keras":
+        path = catalogue.locate(source)
+    return next((p for p in [path / "recipe.yaml"] if p.is_file()), None)
 
 
 def _check_applies(flag, recipe):

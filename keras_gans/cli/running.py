@@ -118,6 +118,21 @@ def length(recipe: Any, data: Any) -> tuple[int, int | None]:
     return (schedule.get("epochs") or math.ceil(steps / len(data))), steps
 
 
+def has_backup(out: pathlib.Path) -> bool:
+    """Whether there is a state of training that `fit` goes on from."""
+    return (out / "backup" / "latest.weights.h5").is_file()
+
+
+def start(model: Any, source: str) -> None:
+    """Start from the weights of an entry, a run or a file, and say which of them fit."""
+    from keras_gans.cli.sample import open_source
+    from keras_gans.zoo.starting import start_from
+
+    taken = start_from(model, open_source(source, None))
+    counts = ", ".join(f"{n} {count} of {total}" for n, (count, total) in taken.items())
+    print(f"Starting with weights of {source}: {counts}.")
+
+
 def fit(
     model: Any,
     recipe: Any,
@@ -136,7 +151,7 @@ def fit(
     Raises:
         RuntimeError: a loss is not finite, or the samples collapsed; what to try is in the message.
     """
-    run_file = timing.RunFile(out, goes_on=(out / "backup" / "latest.weights.h5").is_file())
+    run_file = timing.RunFile(out, goes_on=has_backup(out))
     backup = TimedBackup(out / "backup", save_every, run_file)
     pause = Pause(backup, None if minutes is None else 60 * minutes)
     callbacks = [

@@ -147,6 +147,8 @@ def _train(recipe, out, values, backend, command, resumed):
         return 0
     if values.overwrite:
         clear(out)  # not before now: a recipe that cannot be built costs no run
+    if recipe.schedule.get("init") and not running.has_backup(out):
+        running.start(model, recipe.schedule["init"])
     recipe.save(out / "recipe.yaml")
     name = printable(recipe["data"]["name"])
     what = f"{recipe['model']['method']} on {name}, {backend} backend"
@@ -262,6 +264,7 @@ COMMAND = Command(
         "keras-gans train",
         "keras-gans train --dataset=cifar10 --data_dir=DIR --epochs=30 --out=runs/cifar10",
         "keras-gans train --dataset=photos/ --image_size=64 --width=48 --minutes=60",
+        "keras-gans train --dataset=photos/ --init=osgan_avatars_64 --steps=2000",
         "keras-gans train --recipe=runs/digits/recipe.yaml --seed=1 --out=runs/digits_1",
         "keras-gans train --recipe=zoo/osgan_digits/recipe.yaml --out=runs/entry --publish=my_zoo",
     ),

@@ -1,5 +1,7 @@
 """Copies of a network: one with its weights, one with new ones; and one network, two names."""
 
+import difflib
+
 import keras
 import numpy as np
 
@@ -23,6 +25,34 @@ def under_name(network: keras.Model, name: str) -> keras.Model:
         return network
     inputs, outputs = (x[0] if len(x) == 1 else x for x in (network.inputs, network.outputs))
     return keras.Model(inputs, outputs, name=name)
+
+
+def take_matching(network: keras.Model, source: keras.Model) -> int:
+    """Copy the weights of the layers that two networks have in the same order; returns how many.
+
+    Layers are the same where their weights have the same names and shapes; what `network` has
+    besides, or in another shape, is left as it is.
+    """
+    mine, theirs = _by_layer(network), _by_layer(source)
+    kinds = [[tuple((v.name, tuple(v.shape)) for v in x) for x in both] for both in (mine, theirs)]
+    matcher = difflib.SequenceMatcher(None, *kinds, autojunk=False)
+    pairs = [
+        pair
+        for i, j, n in matcher.get_matching_blocks()
+        for layers in zip(mine[i : i + n], theirs[j : j + n], strict=True)
+        for pair in zip(*layers, strict=True)
+    ]
+    for variable, value in pairs:
+        variable.assign(value.numpy())
+    return len(pairs)
+
+
+def _by_layer(network):
+    """The weights of a network, a list for every layer that has its own."""
+    layers = {}
+    for variable in network.weights:
+        layers.setdefault(variable.path.rpartition("/")[0], []).append(variable)
+    return list(layers.values())
 
 
 def redrawn(network: keras.Model, seed: int, name: str | None = None) -> keras.Model:

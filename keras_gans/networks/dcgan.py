@@ -183,7 +183,9 @@ def _discriminator(image_size, stride, channels, width, norm, num_classes, d_hea
 
     x = inputs = keras.Input((image_size, image_size, channels), name="images")
     if stride > 1:
-        x = conv(width, stride, stride, kernel_initializer=weights())(x)
+        # As many channels as its patches have values: none is out of D's sight.
+        filters = max(width, stride**2 * channels)
+        x = conv(filters, stride, stride, kernel_initializer=weights())(x)
         x = layers.LeakyReLU(0.2)(x)
     for i in range(stages):
         first = i == 0

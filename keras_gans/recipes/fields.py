@@ -85,6 +85,7 @@ class Schedule(Form):
     steps: Annotated[int, whole(1)] | None = None
     batch_size: Annotated[int, whole(1, 2**20)] | None = None
     seed: SEED | None = None
+    init: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Evaluation(Form):

@@ -18,6 +18,7 @@ __all__ = [
     "load",
     "publish",
     "score",
+    "start_from",
     "write_gallery",
     "write_index",
 ]
@@ -29,6 +30,7 @@ _ON_USE = {
     "ZooTranslator": "kinds.images",
     "publish": "publishing",
     "score": "scoring",
+    "start_from": "starting",
 }
 
 
