@@ -18,8 +18,9 @@ from PIL import Image
 
 import keras_gans
 from keras_gans import recipes
-from keras_gans.cli import flags, main, recipe_flags, running, sample, startup, train
+from keras_gans.cli import flags, main, recipe_flags, startup, train
 from keras_gans.recipes import building, schema, vocabulary
+from keras_gans.runs import fitting, folder, opening
 
 BACKEND = keras.backend.backend()
 pytestmark = slow_module("tensorflow", "jax")
@@ -221,7 +222,7 @@ def test_the_backend_is_chosen_before_keras(monkeypatch, tmp_path):
 
 def test_what_a_run_leaves(finished):
     found = {p.name for p in finished.iterdir()}
-    assert found == set(train.WRITES)
+    assert found == set(folder.WRITES)
     model = load(finished)
     assert int(model.optimizer.iterations) == 5
     samples = np.load(finished / "samples.npy")
@@ -284,14 +285,14 @@ def test_pausing_and_resuming_is_exact(cli, finished, tmp_path, monkeypatch, cap
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
         # Ctrl-C at the second step.
-        whole = running.StepLimit.on_train_batch_end
+        whole = fitting.StepLimit.on_train_batch_end
 
         def interrupted(self, batch, logs=None):
             whole(self, batch, logs)
             if batch == 1:
                 signal.raise_signal(signal.SIGINT)
 
-        patch.setattr(running.StepLimit, "on_train_batch_end", interrupted)
+        patch.setattr(fitting.StepLimit, "on_train_batch_end", interrupted)
         before = signal.getsignal(signal.SIGINT)
         status, text, _ = cli(*TINY, f"--out={out}")
     assert status == 130 and signal.getsignal(signal.SIGINT) is before
@@ -331,8 +332,8 @@ def test_overwriting_removes_what_runs_write_and_nothing_else(finished, tmp_path
     (tmp_path / "samples").mkdir()
     (tmp_path / "samples" / "epoch-099.png").touch()
     (tmp_path / "notes.txt").touch()
-    assert train.prepare(tmp_path, recipe, resume=False, overwrite=True) is False
-    train.clear(tmp_path)
+    assert folder.prepare(tmp_path, recipe, resume=False, overwrite=True) is False
+    folder.clear(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -347,7 +348,7 @@ def test_a_resumed_run_may_be_longer(finished):
     recipe = recipes.load(finished / "recipe.yaml")
     longer = {"schedule.steps": None, "schedule.epochs": 9}
     recipe = recipe.changed({**longer, "evaluation.samples": 3, "data.data_dir": "elsewhere"})
-    assert train.prepare(finished, recipe, resume=True, overwrite=False) is True
+    assert folder.prepare(finished, recipe, resume=True, overwrite=False) is True
 
 
 def test_what_went_wrong_is_not_backed_up(fails, tmp_path, monkeypatch):
@@ -613,7 +614,7 @@ def test_a_run_starts_from_the_weights_of_another(cli, fails, tmp_path):
     recipe = recipes.load(second / "recipe.yaml")
     assert recipe.networks["norm"] == "batch" and recipe.schedule["init"] == str(first)
     kernels = [
-        [v.numpy() for v in sample.open_run(path).generator.trainable_variables]
+        [v.numpy() for v in opening.open_run(path).generator.trainable_variables]
         for path in (first, second)
     ]
     for old, new in zip(*kernels, strict=True):

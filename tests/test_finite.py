@@ -13,7 +13,7 @@ from test_zoo import CARD, make_model, rewrite
 
 import keras_gans
 from keras_gans import callbacks, models, networks, zoo
-from keras_gans.cli import run_weights
+from keras_gans.runs import weights
 
 X = images(8, size=8)
 
@@ -58,7 +58,7 @@ def test_files_of_broken_models_are_not_written(value, where, tmp_path):
     writers = {
         "m.keras": model.save,
         "m.weights.h5": model.save_weights,
-        "weights": lambda path: run_weights.write(model, path.parent),
+        "weights": lambda path: weights.write(model, path.parent),
     }
     for name, write in writers.items():
         write(tmp_path / name)

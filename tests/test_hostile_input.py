@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from test_validation import BASE, CARD
 
 from keras_gans import recipes
-from keras_gans.cli import timing
+from keras_gans.runs import timing
 from keras_gans.zoo import store
 
 # The same examples in every run: a test that fails now and then helps nobody.

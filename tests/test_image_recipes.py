@@ -9,10 +9,11 @@ from conftest import slow_on, to_numpy
 
 from keras_gans import data, models, networks, recipes
 from keras_gans import registry as names
-from keras_gans.cli import main, sample
-from keras_gans.cli import run_weights as parts
+from keras_gans.cli import main
 from keras_gans.data import packing
 from keras_gans.recipes import reading, vocabulary
+from keras_gans.runs import opening
+from keras_gans.runs import weights as parts
 
 NAMES = ["thick", "thin"]
 
@@ -393,7 +394,7 @@ def test_weights_come_home_in_small_files(packed, tmp_path, method):
     assert len(files) == count > 5
     sizes = [sum(x.nbytes for x in np.load(path).values()) for path in files]
     assert max(sizes) <= 2000
-    found = sample.open_source(str(tmp_path), "translate")
+    found = opening.open_source(str(tmp_path), "translate")
     assert found.steps_done == 1
     for name, wanted in parts.networks_of(model).items():
         for a, b in zip(wanted.weights, parts.networks_of(found)[name].weights, strict=True):

@@ -15,7 +15,8 @@ import pytest
 
 import keras_gans
 from keras_gans import files, models, networks, zoo
-from keras_gans.cli import main, running, stopping
+from keras_gans.cli import main
+from keras_gans.runs import fitting, stopping
 from keras_gans.zoo import catalogue, download, store
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -285,9 +286,9 @@ def test_every_signal_at_every_moment_ends_with_the_line_that_continues(
     before = signal.getsignal(number)
     moments = [
         (keras_gans.recipes, "build"),  # before the first step
-        (running.StepLimit, "on_train_batch_end"),  # in the first step of each slice
-        (running.HistoryFile, "on_epoch_end"),  # after the last step of the first epoch
-        (running, "write_results"),  # behind the training
+        (fitting.StepLimit, "on_train_batch_end"),  # in the first step of each slice
+        (fitting.HistoryFile, "on_epoch_end"),  # after the last step of the first epoch
+        (fitting, "write_results"),  # behind the training
     ]
     for place, method in [moments[i] for i in chosen]:
         whole, sent = getattr(place, method), []

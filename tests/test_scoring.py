@@ -11,12 +11,14 @@ from conftest import DATA, slow_on
 
 import keras_gans
 from keras_gans import recipes, registry, zoo
-from keras_gans.cli import main, publishing, running, timing, train, zoo_score
+from keras_gans.cli import main, publishing, zoo_score
 from keras_gans.data import from_uint8
 from keras_gans.metrics import kgnet
 from keras_gans.metrics.kgnet import class_numbers
 from keras_gans.metrics.neighbors import nearest_distances
 from keras_gans.metrics.sources import task_of
+from keras_gans.runs import fitting, timing
+from keras_gans.runs.folder import WRITES
 from keras_gans.zoo import comparison, scoring, store
 
 LATENTS = {
@@ -400,7 +402,7 @@ def test_a_damaged_run_file_is_as_none(change, tmp_path):
 def test_a_history_of_other_columns_is_written_anew(tmp_path):
     path = tmp_path / "history.csv"
     path.write_text("a,b\n1,2\n")
-    file = running.HistoryFile(path)
+    file = fitting.HistoryFile(path)
     file.read_step = lambda: 7
     file.on_epoch_end(0, {"d_loss": 0.5})
     assert path.read_text().split() == ["epoch,step,d_loss", "1,7,0.5"]
@@ -471,7 +473,7 @@ def test_one_command_trains_scores_and_publishes(cli, tmp_path, monkeypatch):
     assert "Published" in text and "fd_kgnet, untrained / generator" in text
     last = timing.read(run)
     assert last["steps"] == 5 and last["seconds"] > first["seconds"]
-    assert {p.name for p in run.iterdir()} <= set(train.WRITES)
+    assert {p.name for p in run.iterdir()} <= set(WRITES)
 
     entry = zoo.load("tiny_digits", path=shop)
     card = entry.metadata
@@ -508,7 +510,7 @@ def test_one_command_trains_scores_and_publishes(cli, tmp_path, monkeypatch):
     assert cli(*check, "--samples=50")[0] == 1
 
     # Finished: scored and published without a step, and only where that is asked for.
-    monkeypatch.setattr(running, "fit", None)
+    monkeypatch.setattr(fitting, "fit", None)
     monkeypatch.setattr(recipes, "build", None)
     before = (shop / "tiny_digits" / "card.json").read_bytes()
     status, _, err = cli(*line, "--resume")
@@ -564,7 +566,7 @@ def test_a_longer_run_is_not_finished_before_its_model_is_written(cli, tmp_path,
         raise OSError("killed")
 
     # model.keras is that of the first step now.
-    monkeypatch.setattr(running, "write_results", killed)
+    monkeypatch.setattr(fitting, "write_results", killed)
     assert cli(*line, "--steps=4", "--resume")[0] == 2
     longer = {**recipe, "schedule": {**recipe["schedule"], "steps": 4}}
     assert timing.read(tmp_path / "run")["steps"] == 4

@@ -7,9 +7,9 @@ from conftest import images
 from dense_networks import small
 
 from keras_gans import callbacks, models, networks, registry, tasks, zoo
-from keras_gans.cli import sample, watching
 from keras_gans.cli.main import COMMANDS
 from keras_gans.data.images import image_grid
+from keras_gans.runs import opening, watching
 from keras_gans.tasks.images import Panels
 from keras_gans.tasks.noise import Samples
 
@@ -107,7 +107,7 @@ def test_bare_networks_are_wrapped(tmp_path):
         assert type(found) is wrapper and task.network(found) is network
         assert len(task.served(network).outputs) == 1
         network.save(tmp_path / "a.keras")
-        assert type(sample.open_source(str(tmp_path / "a.keras"), task.verb)) is wrapper
+        assert type(opening.open_source(str(tmp_path / "a.keras"), task.verb)) is wrapper
     served = tasks.get("images").served(translator)
     x = images(2, 4)
     np.testing.assert_allclose(
@@ -218,9 +218,9 @@ def test_a_new_task_is_asked_like_the_others(echo, tmp_path, monkeypatch):
     for callback in (guard, grid, board):
         callback.set_model(model)
     # Commands of other tasks refuse it in a line, and say which one is right.
-    monkeypatch.setattr(sample, "_open", lambda source: model)
+    monkeypatch.setattr(opening, "_open", lambda source: model)
     with pytest.raises(ValueError) as error:
-        sample.open_source("runs/a")
+        opening.open_source("runs/a")
     assert str(error.value) == (
         "runs/a makes images of damaged images, not images of noise: use keras-gans restore runs/a."
     )

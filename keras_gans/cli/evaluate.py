@@ -85,7 +85,7 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     (source,) = positional
     truncations = parse_truncation(values.truncation)
     backend = startup.choose_backend(values.backend)
-    from keras_gans.cli.sample import open_source
+    from keras_gans.runs.opening import open_source
     from keras_gans.training.noise import check_integers
     from keras_gans.zoo import comparison, scoring
 

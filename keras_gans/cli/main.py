@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from keras_gans import tasks
-from keras_gans.cli import convert, evaluate, gallery, nrds, pack, stopping, train, zoo, zoo_score
+from keras_gans.cli import convert, evaluate, gallery, nrds, pack, train, zoo, zoo_score
 from keras_gans.errors import nearest, printable
+from keras_gans.runs import stopping
 from keras_gans.version import __version__
 
 # What makes images with a trained model: a module of the name of each task's command.

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from keras_gans.cli import timing
+from keras_gans.runs import timing
 from keras_gans.typing import Any, PathLike
 
 

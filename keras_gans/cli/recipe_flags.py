@@ -5,6 +5,7 @@ import pathlib
 from keras_gans import recipes, registry
 from keras_gans.cli.flags import Flag
 from keras_gans.recipes import schema
+from keras_gans.runs.folder import same_data
 from keras_gans.typing import Any, PathLike
 
 DEFAULT = "osgan_digits"
@@ -140,12 +141,6 @@ def flags() -> list[Flag]:
             value_name = {} if "value" in more or kind != "integer" else {"value": "N"}
             found.append(Flag(name, kind, text, key=key, group=group, **value_name, **more))
     return found
-
-
-def same_data(name: Any, other: Any) -> bool:
-    """Whether two names of data are the same: a folder or file may be written in several ways."""
-    both = [pathlib.Path(str(n)) for n in (name, other)]
-    return name == other or (all(p.exists() for p in both) and both[0].samefile(both[1]))
 
 
 def make_recipe(values: Any, own: PathLike | None = None) -> Any:

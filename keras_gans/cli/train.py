@@ -1,36 +1,15 @@
 """`keras-gans train`: flags over a recipe, a folder for the run, training, what it leaves."""
 
-import contextlib
 import pathlib
 import shlex
-import shutil
 import sys
 import time
-from collections.abc import Mapping
 
-from keras_gans import files
-from keras_gans.cli import publishing, recipe_flags, startup, timing
+from keras_gans.cli import publishing, recipe_flags, startup
 from keras_gans.cli.flags import Command, Flag
 from keras_gans.errors import printable
+from keras_gans.runs import folder, timing
 from keras_gans.typing import Any
-
-# What a run writes into its folder; --overwrite removes these and nothing else, the recipe last: a
-# folder without it is no run.
-WRITES = (
-    "history.csv",
-    "samples",
-    "samples.png",
-    "samples.npy",
-    "model.keras",
-    "weights",
-    "tensorboard",
-    "backup",
-    timing.NAME,
-    "recipe.yaml",
-)
-# A resumed run may be longer, be judged and described otherwise, and find its data elsewhere.
-MAY_DIFFER = ("schedule.epochs", "schedule.steps", "data.data_dir", "data.download")
-MAY_DIFFER_WHOLE = ("evaluation.", "card")
 
 _RUN = (
     Flag(
@@ -88,10 +67,10 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
         backend = startup.choose_backend(values.backend)
         recipe, out = _recipe_and_folder(values)
         publishing.check(recipe, values.publish, values.republish)
-        prepare(out, recipe, values.resume, values.overwrite)
-        with _held(out):
+        folder.prepare(out, recipe, values.resume, values.overwrite)
+        with folder.held(out):
             # Once more: another process may have been at work until now.
-            resumed = prepare(out, recipe, values.resume, values.overwrite)
+            resumed = folder.prepare(out, recipe, values.resume, values.overwrite)
             return _train(recipe, out, values, backend, command, resumed)
     except KeyboardInterrupt:
         print(f"\nInterrupted. Continue with:\n  {command}", file=sys.stderr)
@@ -114,25 +93,12 @@ def _recipe_and_folder(values):
     return recipe or recipe_flags.make_recipe(values), out
 
 
-@contextlib.contextmanager
-def _held(out):
-    """One process at a time trains in a folder; a folder in which nothing was written goes."""
-    made = not out.exists()
-    try:
-        with files.locked(out / "run", f"training in {out}"):
-            yield
-    finally:
-        if made:
-            with contextlib.suppress(OSError):
-                out.rmdir()
-
-
 def _train(recipe, out, values, backend, command, resumed):
     from keras_gans import recipes, tasks
-    from keras_gans.cli import running
+    from keras_gans.runs import fitting
 
     if resumed and values.publish and timing.is_finished(out, recipe):
-        from keras_gans.cli.sample import open_run
+        from keras_gans.runs.opening import open_run
 
         print(f"The run in {out} is finished: there is nothing left to train.")
         publishing.publish(open_run(out), recipe, out, values.publish, values.republish)
@@ -140,15 +106,15 @@ def _train(recipe, out, values, backend, command, resumed):
     model, data = recipes.build(recipe)
     if values.publish:
         publishing.check_data(recipe)
-    epochs, steps = running.length(recipe, data)
+    epochs, steps = fitting.length(recipe, data)
     done, wanted = timing.steps_done(out) if resumed else 0, steps or epochs * len(data)
     if done > wanted:
         print(f"There is nothing to do in {out}: {done} of {wanted} steps are done.")
         return 0
     if values.overwrite:
-        clear(out)  # not before now: a recipe that cannot be built costs no run
-    if recipe.schedule.get("init") and not running.has_backup(out):
-        running.start(model, recipe.schedule["init"])
+        folder.clear(out)  # not before now: a recipe that cannot be built costs no run
+    if recipe.schedule.get("init") and not fitting.has_backup(out):
+        fitting.start(model, recipe.schedule["init"])
     recipe.save(out / "recipe.yaml")
     name = printable(recipe["data"]["name"])
     what = f"{recipe['model']['method']} on {name}, {backend} backend"
@@ -156,15 +122,15 @@ def _train(recipe, out, values, backend, command, resumed):
     print(f"{'Resuming' if resumed else 'Training'} {what}: {how_long}")
     print(f"in {out}; Ctrl-C pauses the run.", flush=True)
     began = time.monotonic()
-    paused = running.fit(model, recipe, data, out, epochs, steps, values.save_every, values.minutes)
+    paused = fitting.fit(model, recipe, data, out, epochs, steps, values.save_every, values.minutes)
     if paused == "interrupted":
         print(f"\nPaused, nothing is lost. Continue with:\n  {command}")
         return 130
-    written = running.write_results(model, recipe, out)
+    written = fitting.write_results(model, recipe, out)
     if not paused:
         timing.finish(out, recipe)
     done = model.steps_done
-    took = running.duration(time.monotonic() - began)
+    took = fitting.duration(time.monotonic() - began)
     print(f"\n{'Paused' if paused else 'Trained'} {what}: {done} steps; {took} this time.")
     print(f"Written to {out}:")
     for name, text in written.items():
@@ -177,69 +143,6 @@ def _train(recipe, out, values, backend, command, resumed):
     print(f"  {tasks.of(model).next_command(shlex.quote(str(out)))}")
     print(f"  tensorboard --logdir {shlex.quote(str(out / 'tensorboard'))}")
     return 0
-
-
-def prepare(out: pathlib.Path, recipe: Any, resume: bool, overwrite: bool) -> bool:
-    """Check the folder of a run; returns whether a run is resumed.
-
-    Raises:
-        FileExistsError: something is in the folder, and neither `resume` nor `overwrite` is set.
-        ValueError: the run in the folder has other settings, or the folder holds no run.
-    """
-    from keras_gans import recipes
-
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f"{out} is a file: give the folder of the run with --out.")
-    # Hidden: what is left of a file that was being written when a run was killed.
-    held = [p for p in out.iterdir() if p.name[0] != "."] if out.is_dir() else []
-    is_run = (out / "recipe.yaml").is_file()
-    if not held:
-        return False
-    if not resume and not overwrite:
-        raise FileExistsError(
-            f"{out} is not empty: continue its run with --resume, replace it with --overwrite, or "
-            "choose another folder with --out."
-        )
-    if not is_run:
-        raise ValueError(f"{out} holds no run of keras-gans train: choose another --out.")
-    if overwrite:
-        return False
-    own = recipes.load(out / "recipe.yaml")
-    changed = _differences(own, recipe)
-    if recipe_flags.same_data(own["data"]["name"], recipe["data"]["name"]):
-        changed.pop("data.name", None)
-    if changed:
-        key, (old, new) = next(iter(changed.items()))
-        others = f" (and {', '.join(list(changed)[1:])})" if len(changed) > 1 else ""
-        raise ValueError(
-            f"--resume: the run in {out} has {key} = {old}, and now it would be {new}{others}; "
-            "resume with the flags it was started with."
-        )
-    return True
-
-
-def clear(out: pathlib.Path) -> None:
-    """Remove what a run wrote into its folder."""
-    for name in WRITES:
-        path = out / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _differences(old, new):
-    """The settings in which two recipes differ and a resumed run may not: key -> (old, new)."""
-    old, new = _flat(old), _flat(new)
-    keys = [k for k in {**old, **new} if k not in MAY_DIFFER and not k.startswith(MAY_DIFFER_WHOLE)]
-    return {k: (old.get(k), new.get(k)) for k in keys if old.get(k) != new.get(k)}
-
-
-def _flat(value, prefix=""):
-    if not isinstance(value, Mapping):
-        return {prefix: value}
-    return {
-        k: v
-        for name, part in value.items()
-        for k, v in _flat(part, f"{prefix}.{name}" if prefix else name).items()
-    }
 
 
 def _folder_name(dataset):

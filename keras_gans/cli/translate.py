@@ -147,7 +147,7 @@ def read_images(files: Iterable[pathlib.Path], translator: Any, outline: bool = 
 def open_translator(source: str) -> tuple[Any, Any]:
     """What translates, of a zoo entry, a run or a .keras file; and its examples, or None."""
     from keras_gans import tasks
-    from keras_gans.cli.sample import open_source
+    from keras_gans.runs.opening import open_source
 
     model = open_source(source, "translate")
     task = tasks.of(model)

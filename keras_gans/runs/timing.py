@@ -7,8 +7,8 @@ import platform
 import time
 from typing import Annotated
 
-from keras_gans.cli import run_weights
 from keras_gans.files import replacing
+from keras_gans.runs import weights
 from keras_gans.typing import Any, PathLike
 from keras_gans.validation import Form, number, problems, whole
 
@@ -48,7 +48,7 @@ def steps_done(out: PathLike) -> int:
 def is_finished(out: PathLike, recipe: Any) -> bool:
     """Whether the run in a folder was trained to the end of this recipe's schedule."""
     wanted = {key: recipe["schedule"].get(key) for key in _SCHEDULE}
-    there = (pathlib.Path(out) / "model.keras").is_file() or run_weights.exist(out)
+    there = (pathlib.Path(out) / "model.keras").is_file() or weights.exist(out)
     return read(out).get("finished") == wanted and there
 
 

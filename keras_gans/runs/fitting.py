@@ -12,8 +12,8 @@ import numpy as np
 from keras_gans import tasks
 from keras_gans.callbacks import BackupAndRestore
 from keras_gans.callbacks.sample_grid import PeriodicCallback, numbers
-from keras_gans.cli import run_weights, stopping, timing, watching
 from keras_gans.files import replacing
+from keras_gans.runs import stopping, timing, watching, weights
 from keras_gans.typing import Any, PathLike
 
 
@@ -125,7 +125,7 @@ def has_backup(out: pathlib.Path) -> bool:
 
 def start(model: Any, source: str) -> None:
     """Start from the weights of an entry, a run or a file, and say which of them fit."""
-    from keras_gans.cli.sample import open_source
+    from keras_gans.runs.opening import open_source
     from keras_gans.zoo.starting import start_from
 
     taken = start_from(model, open_source(source, None))
@@ -185,7 +185,7 @@ def write_results(model: Any, recipe: Any, out: pathlib.Path) -> dict[str, str]:
         written["samples.npy"] = f"{count} samples, float32 in [-1, 1], shape {images.shape}"
     with replacing(out / "model.keras", suffix=".keras") as temporary:
         model.save(temporary)
-    count = run_weights.write(model, out)
+    count = weights.write(model, out)
     return {
         **written,
         "model.keras": "the model, with its optimizers: keras.saving.load_model",
