@@ -30,7 +30,7 @@ def start_from(model: AdversarialModel, source: Any) -> dict[str, tuple[int, int
     Example:
 
     >>> entry = keras_gans.zoo.load("osgan_digits")
-    >>> recipe = keras_gans.recipes.load("zoo/osgan_digits/recipe.yaml")
+    >>> recipe = keras_gans.recipes.load(entry.recipe)
     >>> model = keras_gans.recipes.build_model(recipe, channels=1)
     >>> keras_gans.zoo.start_from(model, entry)["generator"]
     (14, 14)
