@@ -52,6 +52,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         super().__init__(str(backup_dir), save_freq, delete_checkpoint=delete_checkpoint)
         self._path = pathlib.Path(backup_dir) / "latest.weights.h5"
         self._epoch = 0
+        self._cut = None  # how the epoch that goes on was cut, till the first batch says how it is
         self._saved_at = 0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -75,6 +76,8 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         done = batch + 1
+        if self._cut is not None:
+            self._compare(*self._cut)
         # `self.model` would move the whole state on JAX at every step: `_model` does not.
         if self.save_freq == "epoch" or self._model.skipping:
             return
@@ -121,19 +124,25 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
                 f"The backup {self._path} belongs to another model: use another folder, or the "
                 "networks and optimizers it was written with."
             ) from error
-        now = self._batch()
-        if step and batch not in (None, now):
+        if step and batch is not None:
+            self._cut = batch, step, epoch
+            if self._model.images_per_step is not None:
+                self._compare(*self._cut)
+        logging.info("Resuming behind step %d of epoch %d.", step, epoch + 1)
+        return epoch, step, metrics
+
+    def _compare(self, batch, step, epoch):
+        now, self._cut = self._batch(), None
+        if batch != now:
             raise ValueError(
                 f"The backup {self._path} stands behind step {step} of epoch {epoch + 1}, of "
                 f"batches of {batch}, which now are {now}: other images would be passed over; "
                 "resume with the data and the batch size that the run began with."
             )
-        logging.info("Resuming behind step %d of epoch %d.", step, epoch + 1)
-        return epoch, step, metrics
 
     def _batch(self):
         """How an epoch is cut, in words."""
-        size, steps = self.model.images_per_step, (self.params or {}).get("steps")
+        size, steps = self._model.images_per_step, (self.params or {}).get("steps")
         return f"{size or 'an unknown number of'} images ({steps or 'unknown'} an epoch)"
 
     def _form(self):

@@ -8,6 +8,8 @@ from keras_gans.typing import Any
 
 # Resizing and rounding leave values a little outside; more than this is another range.
 SLACK = 1e-3
+# Of so many images from a data set, some pixel is darker than gray.
+ENOUGH = 8
 
 
 def check_image_array(
@@ -38,12 +40,10 @@ def check_image_array(
         raise ValueError(f"{where} have shape {x.shape}; expected (N, height, width, channels).")
     allowed = (1, 3) if max_channels == 3 else range(1, max_channels + 1)
     if x.shape[-1] not in allowed:
-        hint = ""
-        if x.shape[1] in (1, 3):
-            hint = " They look channels-first: use images.transpose(0, 2, 3, 1)."
         wanted = "1 or 3" if max_channels == 3 else f"1 to {max_channels}"
         raise ValueError(
-            f"{where} have shape {x.shape}, so {x.shape[-1]} channels; expected {wanted}.{hint}"
+            f"{where} have shape {x.shape}, so {x.shape[-1]} channels; expected {wanted}."
+            f"{channels_first(x.shape)}"
         )
     if x.dtype.kind not in "fiub":
         raise ValueError(f"{where} have dtype {x.dtype}; expected uint8 or floats.")
@@ -70,6 +70,62 @@ def with_channels(x: np.ndarray, where: object) -> np.ndarray:
             "expected several: give images[None], or images[..., None] where they are gray ones."
         )
     return x[..., None] if x.ndim == 3 else x
+
+
+def channels_first(shape: Sequence[int]) -> str:
+    """A hint, where images of `shape` (N, ...) have their channels first; else nothing."""
+    if len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3):
+        return " They look channels-first: use images.transpose(0, 2, 3, 1)."
+    return ""
+
+
+def check_shape(shape: Sequence[int], wanted: Sequence[int], who: str) -> None:
+    """Raise `ValueError` where a batch of `shape` has not the images that `who` wants.
+
+    Args:
+        shape: tuple (N, H, W, C).
+        wanted: tuple (H, W, C).
+        who: the text before `wanted`, such as "the encoder takes".
+    """
+    if tuple(shape[1:]) != tuple(wanted):
+        raise ValueError(
+            f"The data has images of shape {tuple(shape[1:])}, {who} {tuple(wanted)}: load the "
+            "data with that image_size and channels, or build networks for it."
+            f"{channels_first(shape)}"
+        )
+
+
+def check_values(
+    images: np.ndarray,
+    what: str = "The images of the data",
+    spans: list[tuple[float, float, int]] | None = None,
+) -> None:
+    """Raise `ValueError` where a batch of images is evidently not floats in [-1, 1].
+
+    Args:
+        images: array (N, H, W, C).
+        what: how to call them in messages.
+        spans: (lowest, highest, number of images) of the batches before, to which this is added.
+    """
+    todo = (
+        "expected floats in [-1, 1]: map them (x / 127.5 - 1 of 0 .. 255, 2 * x - 1 of [0, 1]), or "
+        "use keras_gans.data."
+    )
+    if images.dtype.kind != "f" and images.dtype.name != "bfloat16":
+        raise ValueError(f"{what} are {images.dtype}; {todo}")
+    low, high, count = float(images.min()), float(images.max()), len(images)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"{what} hold NaN or infinite values; clean them first.")
+    if low < -1.1 or high > 1.1:
+        raise ValueError(f"{what} run from {low:.4g} to {high:.4g}; {todo}")
+    if spans is not None:
+        spans.append((low, high, count))
+        low, high = min(s[0] for s in spans), max(s[1] for s in spans)
+        count = sum(s[2] for s in spans)
+    if low >= 0 and high > 0.5 and count >= ENOUGH:
+        raise ValueError(
+            f"{what} run from {low:.4g} to {high:.4g}, which looks like [0, 1]; {todo}"
+        )
 
 
 def _to_model_range(x, where, value_range, guess):

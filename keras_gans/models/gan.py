@@ -6,7 +6,7 @@ from keras import ops
 from keras_gans import registry
 from keras_gans.losses import Objective
 from keras_gans.models.latent import LatentModel
-from keras_gans.typing import Any, Config, Shape, Tensor
+from keras_gans.typing import Any, Config, Tensor
 
 
 @registry.method(
@@ -52,14 +52,6 @@ class GAN(LatentModel):
         if d_steps != int(d_steps) or d_steps < 1:
             raise ValueError(f"d_steps is {d_steps}; expected an integer of 1 or more.")
         self.d_steps: int = int(d_steps)
-
-    def check_image_shape(self, shape: Shape) -> None:
-        super().check_image_shape(shape)
-        if shape[0] is not None and shape[0] < self.d_steps:
-            raise ValueError(
-                f"A batch of {shape[0]} cannot be split for d_steps={self.d_steps}: load the data "
-                "with the batch size of one update times d_steps."
-            )
 
     def train_step(self, data: Any) -> None:
         images, labels = self.unpack(data)

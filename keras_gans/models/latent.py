@@ -6,6 +6,7 @@ from absl import logging
 from keras import ops
 
 from keras_gans import layers, losses
+from keras_gans.data.checks import check_shape
 from keras_gans.losses import Objective
 from keras_gans.models.sampling import Sampling, check_batch_size, finite
 from keras_gans.training import AdversarialModel, backend
@@ -122,35 +123,12 @@ class LatentModel(Sampling, AdversarialModel):
             labels = ops.reshape(ops.cast(images[1], "int32"), (-1,))
         return images[0], labels
 
+    @property
+    def label_count(self) -> int | None:
+        return self.num_classes
+
     def check_image_shape(self, shape: Shape) -> None:
-        wanted = tuple(self.generator.output_shape[1:])
-        if tuple(shape[1:]) != wanted:
-            raise ValueError(
-                f"The data has images of shape {tuple(shape[1:])}, the generator makes {wanted}: "
-                "load the data with that image_size and channels, or build networks for it."
-            )
-
-    def check_labels(self, labels: np.ndarray) -> None:
-        """Raise `ValueError` for integer labels (N,) that this model does not have."""
-        if self.num_classes is None:
-            return
-        if labels.ndim != 1 or labels.dtype.kind not in "iu":
-            raise ValueError(
-                f"The labels are {labels.dtype} of shape {labels.shape}; integers (N,) from 0 to "
-                f"{self.num_classes - 1} are wanted."
-            )
-        if len(labels) and not 0 <= labels.min() <= labels.max() < self.num_classes:
-            raise ValueError(
-                f"The labels run from {labels.min()} to {labels.max()}; with num_classes="
-                f"{self.num_classes}, 0 to {self.num_classes - 1} are wanted."
-            )
-
-    def check_batch(self, batch: Any) -> None:
-        images, *labels = batch if isinstance(batch, (tuple, list)) else (batch,)
-        check_values(images)
-        if labels and labels[0] is not None:
-            column = labels[0].ndim == 2 and labels[0].shape[1] == 1
-            self.check_labels(labels[0][:, 0] if column else labels[0])
+        check_shape(shape, self.generator.output_shape[1:], "the generator makes")
 
     def latents(self, count: int) -> Tensor:
         """Standard normal latents (count, latent_dim) of this training step."""
@@ -316,25 +294,6 @@ def warn_of_coupling(penalty: Any, *discriminators: keras.Model) -> None:
                 f" (and {len(names) - 1} more)" if names[1:] else "",
                 network.name,
             )
-
-
-def check_values(images: np.ndarray, what: str = "The images of the data") -> None:
-    """Raise `ValueError` where a batch of images is evidently not floats in [-1, 1]."""
-    low, high = float(images.min()), float(images.max())
-    if images.dtype.kind != "f" and images.dtype.name != "bfloat16":
-        found = f"are {images.dtype}"
-    elif not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError(f"{what} hold NaN or infinite values; clean them first.")
-    elif low < -1.1 or high > 1.1:
-        found = f"run from {low:.4g} to {high:.4g}"
-    elif low >= 0 and high > 0.5 and len(images) >= 8:  # no pixel of so many is darker than gray
-        found = f"run from {low:.4g} to {high:.4g}, which looks like [0, 1]"
-    else:
-        return
-    raise ValueError(
-        f"{what} {found}; expected floats in [-1, 1]: map them (x / 127.5 - 1 of "
-        "0 .. 255, 2 * x - 1 of [0, 1]), or use keras_gans.data."
-    )
 
 
 def _check_networks(generator, discriminator):

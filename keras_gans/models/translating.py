@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from absl import logging
 
+from keras_gans.data.checks import check_shape, check_values
 from keras_gans.models import sampling
-from keras_gans.models.latent import check_values
 from keras_gans.typing import Any, Shape
 
 # What an inference network gives, in the order of the paper's picture.
@@ -41,21 +41,6 @@ def check_images(images: Any) -> np.ndarray:
             high,
         )
     return images.astype("float32")
-
-
-def check_shape(shape: Shape, wanted: Shape, who: str) -> None:
-    """Raise `ValueError` where a batch of `shape` has not the images that `who` wants.
-
-    Args:
-        shape: tuple (N, H, W, C).
-        wanted: tuple (H, W, C).
-        who: the text before `wanted`, such as "the encoder takes".
-    """
-    if tuple(shape[1:]) != tuple(wanted):
-        raise ValueError(
-            f"The data has images of shape {tuple(shape[1:])}, {who} {tuple(wanted)}: load the "
-            "data with that image_size and channels, or build networks for it."
-        )
 
 
 def check_domain(domain: Any, count: int, num_domains: int, name: str = "domain") -> np.ndarray:
@@ -154,6 +139,11 @@ class Translating:
         inputs = self.check_inputs(images, domain if guides is None else guides)
         guide = {"guide": inputs[1]} if self.condition == "guides" else {}
         return {"input": inputs[0], **guide, **self._translated(inputs, batch_size)}
+
+    @property
+    def label_count(self) -> int | None:
+        """How many domains, or labels, the images of a training have beside them, or None."""
+        return self.num_domains
 
     def check_image_shape(self, shape: Shape) -> None:
         """Raise `ValueError` where a batch of `shape` has other images than are translated."""

@@ -1,12 +1,15 @@
 """`fit` of an adversarial model: data checks, an order keyed by epoch, resuming at any step."""
 
+import itertools
+import types
+
 import keras
 import numpy as np
 from absl import logging
 from keras import ops
 
 from keras_gans.data.order import epoch_key_of
-from keras_gans.training import backend
+from keras_gans.training import backend, feeding
 from keras_gans.typing import Any, Shape
 
 
@@ -61,6 +64,7 @@ class FitMixin:
     """`fit` for `AdversarialModel`."""
 
     _skipping = None  # (steps to pass over, logs to report meanwhile)
+    _feed = None  # what the batches of a running `fit` go through
 
     def fit(
         self,
@@ -81,9 +85,10 @@ class FitMixin:
         """Train; arguments as in `keras.Model.fit`, in its order.
 
         Args:
-            x: a `tf.data.Dataset` or `keras.utils.PyDataset` of image batches (or tuples), such as
-                `keras_gans.data.load` makes; or float32 images in [-1, 1] / uint8 images as an
-                array (N, H, W, C), shuffled by a key made of the model's seed and the epoch.
+            x: a `tf.data.Dataset`, `keras.utils.PyDataset`, torch `DataLoader` or generator of
+                image batches, of tuples (images, labels), or of dictionaries as TensorFlow Datasets
+                gives them (uint8 images become floats); or float32 images in [-1, 1] / uint8 images
+                as an array (N, H, W, C), shuffled by a key made of the model's seed and the epoch.
             y: integer labels (N,) with an array `x`, for conditional models; or images, the targets
                 of a model that learns from pairs.
             batch_size: integer with an array `x` (32 by default, or all of fewer images).
@@ -97,7 +102,10 @@ class FitMixin:
 
         Raises:
             ValueError: images of another size, number of channels or range; labels that the model
-                does not have; a batch larger than the data; an argument that has no meaning here.
+                does not have; a batch larger than the data, or too small for the updates of a step
+                or the devices; data without an end; an argument that has no meaning here.
+
+        A last batch that the updates or devices cannot share is left out, which is said once.
         """
         refused = {
             "validation_split": validation_split,
@@ -120,7 +128,9 @@ class FitMixin:
             batch_size = None
         # Data with an order of its own must not have its batches shuffled by Keras as well.
         shuffle = shuffle and epoch_key_of(x) is None and not hasattr(x, "element_spec")
-        self._check_data(x)
+        x = _with_an_end(x, epochs - initial_epoch, steps_per_epoch)
+        self._feed = feeding.Feed(self, epoch_key_of(x) is not None)
+        x = self._check_data(x)
         if self.compiled:
             backend.broadcast([*self.variables, *self.optimizer.variables])
         key, own = epoch_key_of(x), [_NotFinite()]
@@ -134,7 +144,7 @@ class FitMixin:
             callbacks = [*callbacks, *own]
         try:
             return super().fit(
-                x,
+                backend.fed(x, self._feed, shuffle),
                 y,
                 batch_size=batch_size,
                 epochs=epochs,
@@ -145,7 +155,7 @@ class FitMixin:
                 steps_per_epoch=steps_per_epoch,
             )
         finally:
-            self._skipping = None
+            self._skipping = self._feed = None
 
     def _array_data(self, x, y, batch_size, shuffle):
         from keras_gans.data import ArrayDataset, PairDataset
@@ -162,38 +172,55 @@ class FitMixin:
         )
 
     def _check_data(self, x):
-        """Compare the data's form, and its first batch, with what the model takes."""
-        spec, batch = getattr(x, "element_spec", None), None
-        if isinstance(x, keras.utils.PyDataset) and len(x):
+        """The data, whose form, and all that is known before the first batch, fits the model."""
+        spec, size = getattr(x, "element_spec", None), getattr(x, "batch_size", None)
+        if isinstance(x, keras.utils.PyDataset) and x.num_batches:
             spec = x[0]
-            batch = spec if epoch_key_of(x) is None else None
         elif spec is None and hasattr(x, "shape"):
             spec = x
-        if spec is None:
-            return
-        images = keras.tree.flatten(spec)[0]
-        shape = tuple(images.shape)
-        self.images_per_step: int | None = shape[0] if shape and shape[0] else None
-        self.check_image_shape(shape)
+        if spec is not None:
+            entries = feeding.chosen(self, spec)
+            if isinstance(spec, dict) and hasattr(x, "map"):  # no backend has to take the others
+                x = x.map(lambda batch: feeding.chosen(self, batch))
+            shape = keras.tree.flatten(entries)[0].shape
+            if getattr(shape, "rank", 0) is not None:  # of tf.data it may be unknown
+                size = shape[0] if len(shape) else None
+                self.check_image_shape(shape)
+        self.images_per_step: int | None = size if isinstance(size, int) else None
+        if self.images_per_step is not None:
+            self._feed.foresee(x, size)
+            full = getattr(x, "drop_remainder", hasattr(x, "element_spec"))
+            self._feed.whole = self._feed.own and full and self.steps_per_execution > 1
         # All labels, where they are at hand, or as many classes as the data has.
         if isinstance(getattr(x, "labels", None), np.ndarray):
             self.check_labels(x.labels)
         elif getattr(x, "class_names", None):
             self.check_labels(np.arange(len(x.class_names)))
-        # Data of this library was checked when made; of any other the first batch is checked.
-        if batch is None and hasattr(x, "take") and epoch_key_of(x) is None:
-            batch = next(iter(x.take(1)), None)
-        if batch is not None:
-            self.check_batch(keras.tree.map_structure(ops.convert_to_numpy, batch))
+        return x
+
+    @property
+    def label_count(self) -> int | None:
+        """How many labels there are beside the images, or None for a model without."""
+        return None
 
     def check_image_shape(self, shape: Shape) -> None:
         """Raise `ValueError` where a batch of `shape` does not fit this model's networks."""
 
     def check_labels(self, labels: np.ndarray) -> None:
-        """Raise `ValueError` where labels, an array (N, ...), do not fit this model."""
-
-    def check_batch(self, batch: Any) -> None:
-        """Raise `ValueError` where the values of the first batch do not fit this model."""
+        """Raise `ValueError` unless labels are integers (N,) or (N, 1) that this model has."""
+        if self.label_count is None:
+            return
+        labels = labels[:, 0] if labels.shape[1:] == (1,) else labels
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise ValueError(
+                f"The labels are {labels.dtype} of shape {labels.shape}; integers (N,) from 0 to "
+                f"{self.label_count - 1} are wanted."
+            )
+        if len(labels) and not 0 <= labels.min() <= labels.max() < self.label_count:
+            raise ValueError(
+                f"The labels run from {labels.min()} to {labels.max()}; with num_classes="
+                f"{self.label_count}, 0 to {self.label_count - 1} are wanted."
+            )
 
     def skip_steps(self, steps: int) -> None:
         """Pass over the next `steps` batches without training (callbacks that resume call this).
@@ -220,15 +247,23 @@ class FitMixin:
         stateful = keras.backend.backend() != "jax"
 
         def train_function(*args: Any) -> Any:
-            if self._skipping is None:
+            feed, listed = self._feed, isinstance(args[-1], list)
+            if feed is None or feed.whole and self._skipping is None:
                 return backend.guarded_step(self, trained, args)
-            left, logs = self._skipping
-            if not isinstance(args[-1], list):
-                for _ in range(self.steps_per_execution):
-                    next(args[-1], None)  # an epoch's last execution may have fewer steps
-            left -= self.steps_per_execution
-            self._skipping = (left, logs) if left > 0 else None
-            return logs if stateful else (logs, args[0])
+            drawn = list(itertools.islice(args[-1], self.steps_per_execution))
+            if not drawn:
+                raise StopIteration  # before the step, whose counters would have moved on
+            batches = feed.draw(drawn)
+            if self._skipping is not None:
+                left, feed.logs = self._skipping
+                left -= self.steps_per_execution
+                self._skipping = (left, feed.logs) if left > 0 else None
+            elif batches:
+                given = (*args[:-1], batches if listed else iter(batches))
+                result = backend.guarded_step(self, trained, given)
+                feed.logs = result if stateful else result[0]
+                return result
+            return feed.logs if stateful else (feed.logs, args[0])
 
         self.train_function = train_function
 
@@ -237,6 +272,24 @@ class FitMixin:
             "Adversarial losses say nothing about held-out images: evaluate the samples of "
             "model.generate(...) instead."
         )
+
+
+def _with_an_end(x, epochs, steps_per_epoch):
+    """The data, which Keras can go through `epochs` times; a generator's batches as tuples."""
+    todo = "give steps_per_epoch, or a data set that begins anew in each epoch."
+    if isinstance(x, types.GeneratorType):
+        if epochs > 1 and steps_per_epoch is None:
+            raise ValueError(f"A generator ends once, and {epochs} epochs are to come: {todo}")
+        return (batch if isinstance(batch, tuple) else (batch,) for batch in x)
+    size = getattr(x, "cardinality", lambda: None)()
+    if isinstance(x, keras.utils.PyDataset):
+        size = x.num_batches
+        endless = size is None
+    else:
+        endless = size is not None and int(size) == -1  # tf.data.INFINITE_CARDINALITY
+    if endless and steps_per_epoch is None:
+        raise ValueError(f"The data repeat without an end, so an epoch has none: {todo}")
+    return x
 
 
 def _in_order(callbacks):

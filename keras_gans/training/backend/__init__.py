@@ -10,6 +10,9 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
 - `predict(network, inputs, batch_size)`: outputs of many inputs; `padded(run, inputs)`: of few, in
   a batch of one of a few sizes where each is compiled anew;
 - `replica()`: which replica this is, and of how many (`MirroredStrategy`, torch processes);
+- `devices(model)`: in how many parts a batch comes, and how many devices share each of them;
+  `of_replicas(model, fn, batch)`: a batch whose parts, a list, went through `fn` (None for None);
+  `fed(data, feed, shuffle)`: data whose batches have to be looked at before the step draws them;
 - `average_gradients(gradients)`: what has to happen to gradients before `optimizer.apply`, so
   that several replicas take the step of one device with the global batch;
 - `replica_mean(x)`: a mean over the replicas for losses that couple the instances of a batch;
@@ -45,6 +48,9 @@ synced = _backend.synced
 predict = _backend.predict
 padded = _backend.padded
 replica = _backend.replica
+devices = _backend.devices
+of_replicas = _backend.of_replicas
+fed = _backend.fed
 average_gradients = _backend.average_gradients
 broadcast = _backend.broadcast
 check_compile = _backend.check_compile

@@ -30,3 +30,14 @@ def predict(network: keras.Model, inputs: Any, batch_size: int) -> Any:
 def padded(run: Callable[[Any], Any], inputs: Any, most: int | None = None) -> Any:
     """No size is compiled anew."""
     return run(inputs)
+
+
+def fed(data: Any, feed: Any, shuffle: bool) -> Any:
+    """The data as they are: batches are looked at when the step draws them."""
+    return data
+
+
+def of_replicas(model: keras.Model, fn: Callable[[list[Any]], Any], batch: Any) -> Any:
+    """One part."""
+    parts = fn([batch])
+    return None if parts is None else parts[0]

@@ -1,5 +1,6 @@
 """The engine's primitives on JAX: stateful Keras code made pure by a scope of its own."""
 
+import collections
 import contextlib
 import signal
 import threading
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 import keras
 import numpy as np
+from keras.src.trainers.data_adapters import get_data_adapter
+from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
 from keras_gans.typing import Any, Tensor
 
@@ -241,6 +244,53 @@ def gpu() -> str | None:
 def replica() -> tuple[Tensor, int]:
     """JAX sees one program over the global batch: always (0, 1)."""
     return 0, 1
+
+
+def devices(model: keras.Model) -> tuple[int, int]:
+    """(parts that a batch comes in, devices that share each part)."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return 1, 1
+    mesh = distribution.device_mesh
+    return 1, mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
+
+
+def of_replicas(model: keras.Model, fn: Callable[[list[Any]], Any], batch: Any) -> Any:
+    """See `keras_gans.training.backend`."""
+    parts = fn([batch])
+    return None if parts is None else parts[0]
+
+
+class _Fed(DataAdapter):
+    """Data whose batches are looked at before Keras deals them out to the devices."""
+
+    def __init__(self, adapter, feed):
+        self.adapter, self.feed = adapter, feed
+        feed.ahead = collections.deque()
+
+    def get_jax_iterator(self) -> Iterator[Any]:
+        batch = None
+        for drawn in self.adapter.get_jax_iterator():
+            fed = self.feed(drawn)
+            self.feed.ahead.append(fed is not None)
+            batch = batch if fed is None else fed  # one that is left out keeps its place
+            yield batch
+
+    num_batches = property(lambda self: self.adapter.num_batches)
+    batch_size = property(lambda self: self.adapter.batch_size)
+
+    def on_epoch_begin(self) -> None:
+        self.adapter.on_epoch_begin()
+
+    def on_epoch_end(self) -> None:
+        self.adapter.on_epoch_end()
+
+
+def fed(data: Any, feed: Any, shuffle: bool) -> Any:
+    """Data as `fit` takes it: with a distribution, Keras deals batches out before the step."""
+    if keras.distribution.distribution() is None:
+        return data
+    return _Fed(get_data_adapter(data, shuffle=shuffle), feed)
 
 
 def broadcast(variables: list[keras.Variable]) -> None:

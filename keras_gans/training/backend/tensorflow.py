@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_gans.training.backend.in_place import (  # noqa: F401
     KeepsState,
+    fed,
     guarded_step,
     padded,
     predict,
@@ -74,6 +75,33 @@ def replica() -> tuple[Tensor, int]:
     if context is None or context.num_replicas_in_sync == 1:
         return 0, 1
     return context.replica_id_in_sync_group, context.num_replicas_in_sync
+
+
+def devices(model: keras.Model) -> tuple[int, int]:
+    """(parts that a batch comes in, devices that share each part)."""
+    return model.distribute_strategy.num_replicas_in_sync, 1
+
+
+def of_replicas(model: keras.Model, fn: Callable[[list[Any]], Any], batch: Any) -> Any:
+    """See `keras_gans.training.backend`."""
+    strategy = model.distribute_strategy
+    parts = [
+        keras.tree.map_structure(lambda x, i=i: strategy.experimental_local_results(x)[i], batch)
+        for i in range(strategy.num_replicas_in_sync)
+    ]
+    before, parts = parts, fn(parts)
+    if parts is None or len(parts) == 1:
+        return None if parts is None else parts[0]
+    if all(a is b for a, b in zip(parts, before, strict=True)):
+        return batch
+
+    def joined(*values):
+        values = [tf.convert_to_tensor(x) for x in values]
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: values[context.replica_id_in_sync_group]
+        )
+
+    return keras.tree.map_structure(joined, *parts)
 
 
 def broadcast(variables: list[keras.Variable]) -> None:

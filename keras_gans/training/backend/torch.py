@@ -10,7 +10,9 @@ from keras import ops, tree
 
 from keras_gans.training.backend.in_place import (  # noqa: F401
     KeepsState,
+    fed,
     guarded_step,
+    of_replicas,
     padded,
     predict,
     synced,
@@ -108,6 +110,11 @@ def _own_part(data):
         return x[rank * size : (rank + 1) * size]
 
     return tree.map_structure(part, data)
+
+
+def devices(model: keras.Model) -> tuple[int, int]:
+    """(parts that a batch comes in, devices that share each part)."""
+    return 1, replica()[1]
 
 
 def broadcast(variables: list[keras.Variable]) -> None:
