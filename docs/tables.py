@@ -1,9 +1,10 @@
-"""Writes the tables of names in README.md and the pages of this folder, from the declarations.
+"""Writes what this folder and README.md say of declarations: tables of names, and a JSON Schema.
 
     python docs/tables.py            # rewrites what stands between the marks
     python docs/tables.py --check    # exits with 1 where that would change something
 
-A table stands between `<!-- methods -->` and `<!-- end -->`, or another kind of name.
+A table stands between `<!-- methods -->` and `<!-- end -->`, or another kind of name. The schema of
+recipes is `recipe.schema.json`.
 """
 
 import pathlib
@@ -11,9 +12,11 @@ import re
 import sys
 
 from keras_gans import registry
+from keras_gans.recipes import for_editors
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/names.md")
+SCHEMA = "docs/recipe.schema.json"
+PAGES = ("README.md", "docs/names.md", SCHEMA)
 _BLOCK = re.compile(r"(<!-- (\w[\w ]*) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -65,8 +68,10 @@ TABLES = {
 
 
 def rendered(page):
-    """The text of a page, and the same with its tables made anew."""
+    """The text of a page, and the same made anew."""
     text = (ROOT / page).read_text(encoding="utf-8")
+    if page == SCHEMA:
+        return text, for_editors.dumps()
 
     def table(match):
         return match[1] + "\n".join(TABLES[match[2]](page)) + "\n" + match[3]

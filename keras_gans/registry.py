@@ -202,6 +202,12 @@ def names(kind: str) -> list[str]:
     return list(all(kind))
 
 
+def all_names_of(declaration: Declaration) -> list[str]:
+    """The name of a declaration, and those that it had in earlier versions."""
+    former = _former[declaration.kind].items()
+    return [declaration.name, *(old for old, name in former if name == declaration.name)]
+
+
 def in_source(kind: str) -> dict[str, dict[str, Any]]:
     """What this library declares of a kind, without importing Keras: name -> what is said of it.
 

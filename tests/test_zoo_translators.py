@@ -471,6 +471,21 @@ def test_the_command(shop, tmp_path, capsys):
     np.testing.assert_allclose(np.load(npy), model.translate(lines), atol=1e-5)
 
 
+def test_a_file_that_cannot_be_read_stops_no_other(shop, tmp_path, capsys):
+    source, paths = str(shop / "Pix2Pix"), [tmp_path / f"{n}.png" for n in "abc"]
+    for path in (paths[0], paths[2]):
+        Image.fromarray(np.full((4, 4), 90, "uint8")).save(path)
+    paths[1].write_bytes(b"no image")
+    out = tmp_path / "out"
+    assert run(["translate", source, *map(str, paths), f"--out={out}"]) == 1
+    assert sorted(p.name for p in out.iterdir()) == ["a.png", "c.png"]
+    said = capsys.readouterr()
+    assert "2 images by" in said.out and said.err.count("\n") == 1
+    assert f"left out: {paths[1]} is not a readable image" in said.err
+    with pytest.raises(ValueError, match="b.png is not a readable image"):
+        run(["translate", source, str(paths[1]), f"--out={out}"])
+
+
 def test_refusals_of_the_command(shop, tmp_path):
     gan, pix = str(shop / "AsymmetricGAN"), str(shop / "Pix2Pix")
     make("Pix2Pix").save(tmp_path / "a.keras")

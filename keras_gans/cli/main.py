@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from keras_gans import tasks
-from keras_gans.cli import convert, evaluate, gallery, nrds, pack, train, zoo, zoo_score
+from keras_gans.cli import convert, evaluate, gallery, nrds, pack, recipe, train, zoo, zoo_score
 from keras_gans.errors import nearest, printable
 from keras_gans.runs import stopping
 from keras_gans.version import __version__
@@ -21,6 +21,7 @@ _OF_TASKS = [
 _ALL = (
     train.COMMAND,
     *_OF_TASKS,
+    recipe.COMMAND,
     evaluate.COMMAND,
     nrds.COMMAND,
     convert.COMMAND,

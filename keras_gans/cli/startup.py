@@ -49,8 +49,8 @@ def choose_backend(wanted: str | None = None) -> str:
     # TensorFlow greets with lines about its build that look like errors.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # TensorFlow turns these convolutions on by itself on some processors only; on others they halve
-    # the time of a step.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    # the time of a step. Where it only reads data they do nothing but announce themselves.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1" if name == "tensorflow" else "0")
     return name
 
 

@@ -1,10 +1,12 @@
 """`keras-gans translate`: translations of images by a zoo entry, a run, or a .keras file."""
 
 import pathlib
+import sys
 from collections.abc import Iterable
 
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.errors import printable
 from keras_gans.typing import Any, PathLike
 
 ALL = "all"
@@ -60,11 +62,12 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
 
     from keras_gans.files import replacing
 
-    files = find_images(paths)
+    files, broken = find_images(paths), []
     translator, examples = open_translator(source)
     domain = parse_domain(values.domain, translator, source)
     if files:
-        names, inputs = unique_names(files), [read_images(files, translator, values.outline)]
+        read, images, broken = read_images(files, translator, values.outline)
+        names, inputs = unique_names(read), [images]
     else:
         inputs = examples
         if inputs is None:
@@ -87,7 +90,9 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     shape, channels = translator.image_shape, translator.output_shape[-1]
     if files and not values.outline and shape[-1] == 1 < channels:
         print("The network takes gray images; if it was trained on outlines, add --outline.")
-    return 0
+    for error in broken:
+        print(f"keras-gans: left out: {printable(error)}", file=sys.stderr)
+    return int(bool(broken))
 
 
 def find_images(paths: Iterable[PathLike]) -> list[pathlib.Path]:
@@ -117,8 +122,18 @@ def unique_names(files: Iterable[pathlib.Path]) -> list[str]:
     return names
 
 
-def read_images(files: Iterable[pathlib.Path], translator: Any, outline: bool = False) -> Any:
-    """Images as a translator takes them: cropped about the center and resized, in [-1, 1]."""
+def read_images(
+    files: Iterable[pathlib.Path], translator: Any, outline: bool = False
+) -> tuple[list[pathlib.Path], Any, list[ValueError]]:
+    """Images as a translator takes them: cropped about the center and resized, in [-1, 1].
+
+    Returns:
+        `(read, images, broken)`: the files that could be read, an array of their images, and the
+        errors of the others.
+
+    Raises:
+        ValueError: none of them can be read, or the network takes no images of files.
+    """
     import numpy as np
 
     from keras_gans.data.images import fit_image, from_uint8, read_image
@@ -138,10 +153,18 @@ def read_images(files: Iterable[pathlib.Path], translator: Any, outline: bool = 
     if outline and channels != 1:
         raise ValueError("--outline is for networks of gray line drawings, and this takes color.")
     wanted = None if outline else channels
-    images = [fit_image(read_image(file), (height, width), channels=wanted) for file in files]
-    if outline:
+    read, images, broken = [], [], []
+    for file in files:
+        try:
+            images.append(fit_image(read_image(file), (height, width), channels=wanted))
+            read.append(file)
+        except ValueError as error:
+            broken.append(error)
+    if not images:
+        raise broken[0]
+    if outline:  # of images that may differ in channels
         images = [outlines(image[None])[0] for image in images]
-    return from_uint8(np.stack(images))
+    return read, from_uint8(np.stack(images)), broken
 
 
 def open_translator(source: str) -> tuple[Any, Any]:
@@ -194,7 +217,8 @@ COMMAND = Command(
     "Translate images with a trained model: another domain, a coloring, a style. "
     "SOURCE is the name of a zoo entry or its folder, a folder of a run with a model.keras, or a "
     ".keras file. IMAGES are image files and folders of them, each cropped about its center and "
-    "resized for the network; without any, the examples that came with a zoo entry are translated.",
+    "resized for the network; without any, the examples that came with a zoo entry are translated. "
+    "Files that cannot be read are named at the end, with exit status 1.",
     _flags,
     (
         "keras-gans translate my_zoo/photos",

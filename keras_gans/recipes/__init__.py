@@ -15,6 +15,7 @@ __all__ = [
     "build_model",
     "describe",
     "dumps",
+    "json_schema",
     "load",
     "presets",
     "read_arrays",
@@ -27,6 +28,7 @@ _ON_USE = {
     "build_data": "building",
     "build_model": "building",
     "describe": "building",
+    "json_schema": "for_editors",
     "read_arrays": "reading",
 }
 

@@ -184,6 +184,6 @@ def form_of(
     """
     known = {n: p for f in reversed(functions) for n, p in parameters(f).items()}
     fields = {n: (type_of(known[n], section) | None, None) for n in keys if n in known}
-    fields |= {n: (fields[n][0], ...) for n in needed if n in fields}
     fields |= {n: (kind, None) for n, kind in own}
-    return pydantic.create_model(title, __base__=Form, **fields)
+    fields |= {n: (fields[n][0], ...) for n in needed if n in fields}
+    return pydantic.create_model(f"{section} {title}", __base__=Form, **fields)

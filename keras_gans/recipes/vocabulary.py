@@ -87,14 +87,25 @@ def data_form(recipe: Any) -> Any:
 
     Some of them come from the schedule and the model.
     """
-    own = {"name", "name_or_path", "batch_size", "seed", "dtype"}
-    keys = [n for n in arguments(data.load) if n not in own]
-    readers = (data.load,)
-    if recipe.has_pairs:
-        keys = [n for n in arguments(data.load_pairs) if n not in own]
-        keys += ["shuffle", "augment", "drop_remainder"]
-        readers = (data.load_pairs, data.load)
-    return fields.form_of("data", readers, tuple(keys), "data", own=(("name", Text | None),))
+    return pairs_form() if recipe.has_pairs else images_form()
+
+
+_NOT_DATA = {"name", "name_or_path", "batch_size", "seed", "dtype"}
+_NAME = (("name", Text | None),)
+
+
+def images_form() -> Any:
+    """The form of the data section of images, with or without labels."""
+    keys = tuple(n for n in arguments(data.load) if n not in _NOT_DATA)
+    return fields.form_of("images", (data.load,), keys, "data", own=_NAME)
+
+
+def pairs_form() -> Any:
+    """The form of the data section of pairs of images."""
+    keys = tuple(n for n in arguments(data.load_pairs) if n not in _NOT_DATA)
+    keys += ("shuffle", "augment", "drop_remainder")
+    readers, both = (data.load_pairs, data.load), ("source", "target")
+    return fields.form_of("pairs", readers, keys, "data", both, _NAME)
 
 
 def network_form(recipe: Any, section: Mapping[str, Any]) -> Any:
@@ -113,13 +124,25 @@ def network_form(recipe: Any, section: Mapping[str, Any]) -> Any:
     return builder_form(name, builder, frozenset(model_form(recipe).model_fields))
 
 
-def builder_form(name: str, builder: Any, of_model: frozenset[str] = frozenset()) -> Any:
-    """The form of a builder's arguments, but those that stand in the model section."""
+def builder_form(
+    name: str,
+    builder: Any,
+    of_model: frozenset[str] = frozenset(),
+    discriminator: Any = dict[str, JsonValue],
+) -> Any:
+    """The form of a builder's arguments, but those that stand in the model section.
+
+    Args:
+        name, builder: as declared.
+        of_model: the keys of the model section.
+        discriminator: type of another builder's discriminator; None where the section is its own.
+    """
     own = {"latent_dim", "num_classes"} & of_model
     own |= {"image_size", "channels", "seed"}
     keys = tuple(n for n in arguments(builder) if n not in own)
-    more = (("name", Literal[name]), ("discriminator", dict[str, JsonValue] | None))
-    return fields.form_of(name, (builder,), keys, "networks", own=more)
+    more = (("name", Literal[name]),)
+    more += () if discriminator is None else (("discriminator", discriminator | None),)
+    return fields.form_of(name, (builder,), keys, "networks", ("name",), more)
 
 
 def discriminator_form(recipe: Any, other: Any) -> Any:
@@ -133,10 +156,8 @@ def discriminator_form(recipe: Any, other: Any) -> Any:
         )
     builders = {n: x.value for n, x in registry.all("network").items()}
     builder = choose("networks", other["name"], builders, (*key, "name"))
-    form = builder_form(other["name"], builder, frozenset(model_form(recipe).model_fields))
-    keys = tuple(n for n in form.model_fields if n not in ("name", "discriminator"))
-    own = (("name", Literal[other["name"]]),)
-    return fields.form_of(other["name"], (builder,), keys, "networks", own=own)
+    of_model = frozenset(model_form(recipe).model_fields)
+    return builder_form(other["name"], builder, of_model, None)
 
 
 def model_form(recipe: Any) -> Any:
@@ -150,13 +171,21 @@ def model_form(recipe: Any) -> Any:
     return method_form(recipe.method)
 
 
-def method_form(method: registry.Declaration) -> Any:
-    """The form of the arguments of a method."""
+def method_form(
+    method: registry.Declaration, name: Any = Text, losses: Mapping[str, Any] | None = None
+) -> Any:
+    """The form of the arguments of a method.
+
+    Args:
+        method: its declaration.
+        name: type of its name.
+        losses: the types of "objective" and "penalty"; by default any name or mapping.
+    """
     cls = method.value
     own = {"discriminator_2", "generator", *needed(cls), *getattr(cls, "settled", ()), *_OF_KERAS}
     keys = tuple(n for n in arguments(cls) if n not in own)
-    more = [(k, _LOSS) for k in ("objective", "penalty") if k in keys]
-    return fields.form_of(method.name, (cls,), keys, "model", own=(("method", Text), *more))
+    more = [(k, (losses or {}).get(k, _LOSS)) for k in ("objective", "penalty") if k in keys]
+    return fields.form_of(method.name, (cls,), keys, "model", own=(("method", name), *more))
 
 
 _LOSS = Annotated[
@@ -190,17 +219,16 @@ def optimizer_forms(player: Any, optimizer: Any) -> Iterator[tuple[Any, ...]]:
         yield key, schedule_form(rate["name"], cls), rate, title
 
 
-def optimizer_form(name: str, cls: Any) -> Any:
-    """The form of an optimizer's section."""
-    own = (("name", Literal[name]),)
-    return fields.form_of(name, (cls,), tuple(arguments(cls)), "optimizers", own=own)
+def optimizer_form(name: str, cls: Any, rate: Any = None) -> Any:
+    """The form of an optimizer's section; `rate` is the type of its learning rate."""
+    own = (("name", Literal[name]), *([("learning_rate", rate)] if rate else []))
+    return fields.form_of(name, (cls,), tuple(arguments(cls)), "optimizers", ("name",), own)
 
 
 def schedule_form(name: str, cls: Any) -> Any:
     """The form of a learning rate schedule."""
-    wanted, own = needed(cls), (("name", Literal[name]),)
-    keys = tuple(arguments(cls))
-    return fields.form_of(name, (cls,), keys, "schedules", tuple(wanted), own)
+    wanted, own = ("name", *needed(cls)), (("name", Literal[name]),)
+    return fields.form_of(name, (cls,), tuple(arguments(cls)), "schedules", wanted, own)
 
 
 def make_optimizer(config: Mapping[str, Any]) -> keras.optimizers.Optimizer:
@@ -245,7 +273,7 @@ def loss_form(recipe: Any, kind: str) -> Any:
 def loss_form_of(name: str, cls: Any) -> Any:
     """The form of a mapping with the name of a penalty or an objective, and its arguments."""
     keys = tuple(n for n in arguments(cls) if n != "reduction")
-    return fields.form_of(name, (cls,), keys, "losses", own=(("name", Literal[name]),))
+    return fields.form_of(name, (cls,), keys, "losses", ("name",), (("name", Literal[name]),))
 
 
 def make(kind: str, config: str | Mapping[str, Any]) -> Any:

@@ -7,6 +7,7 @@ import pathlib
 import sys
 import time
 
+import keras
 import numpy as np
 
 from keras_gans import tasks
@@ -89,6 +90,23 @@ class StepLimit(PeriodicCallback):
             self.model.stop_training = True
 
 
+class Bar(keras.callbacks.ProgbarLogger):
+    """Keras's progress bar, which in the last epoch ends at a limit of train steps."""
+
+    def __init__(self, steps: int | None):
+        super().__init__()
+        self.steps = steps
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        super().set_params(params)
+        self._whole = self.target
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.steps and self._whole:
+            self.target = min(self._whole, self.steps - epoch * self._whole)
+        super().on_epoch_begin(epoch, logs)
+
+
 class HistoryFile(PeriodicCallback):
     """Writes one row an epoch; an epoch that a resumed run repeats has one row, too."""
 
@@ -161,6 +179,7 @@ def fit(
         *([StepLimit(steps)] if steps else []),
         backup,
         pause,
+        Bar(steps),
     ]
     verbose = 1 if sys.stdout.isatty() else 2
     run_file.begin()
