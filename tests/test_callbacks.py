@@ -9,6 +9,7 @@ import pathlib
 import subprocess
 import sys
 import time
+import types
 
 import keras
 import numpy as np
@@ -369,6 +370,39 @@ def test_a_failed_write_keeps_the_earlier_file(tmp_path, monkeypatch):
 
 
 # TerminateOnCollapse -----------------------------------------------------------------------------
+
+
+class Notebook:
+    """What of IPython the grids use; `shown` holds (picture, whether it took another's place)."""
+
+    def __init__(self, kernel):
+        self.shell = types.SimpleNamespace(kernel=kernel)
+        self.shown = []
+        self.display = types.ModuleType("IPython.display")
+        self.display.Image = lambda data, format: data
+        self.display.display = self.show
+
+    def get_ipython(self):
+        return self.shell
+
+    def show(self, picture, display_id):
+        self.shown.append((picture, False))
+        return types.SimpleNamespace(update=lambda picture: self.shown.append((picture, True)))
+
+
+@pytest.mark.parametrize("kernel", [None, object()])
+def test_a_notebook_shows_the_grid(tmp_path, monkeypatch, kernel):
+    notebook = Notebook(kernel)
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    monkeypatch.setitem(sys.modules, "IPython.display", notebook.display)
+    model, x, y = make()
+    grid = SampleGrid(tmp_path / "{epoch}.png", n=4)
+    for _ in range(2):  # two cells
+        fit(model, x, y, [grid], epochs=2)
+    files = [(tmp_path / f"{epoch}.png").read_bytes() for epoch in (1, 2)]
+    shown = notebook.shown
+    assert [later for _, later in shown] == ([] if kernel is None else [False, True] * 2)
+    assert [picture for picture, _ in shown][2:] == ([] if kernel is None else files)
 
 
 def test_distance_against_a_loop():

@@ -366,7 +366,7 @@ def test_what_went_wrong_is_not_backed_up(fails, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("limit, whole, epochs", [(5, 3, 2), (20, 56, 1), (6, 3, 2), (None, 3, 2)])
 def test_the_bar_ends_at_the_steps_that_were_asked_for(limit, whole, epochs, capsys):
-    bar = running.Bar(limit)
+    bar = fitting.Bar(limit)
     bar.set_params({"verbose": 2, "epochs": epochs, "steps": whole})
     for epoch in range(epochs):
         bar.on_epoch_begin(epoch)

@@ -175,7 +175,7 @@ def test_the_logs_hold_what_the_metrics_say_of_generate(tmp_path):
 def test_model_checkpoint_keeps_the_best(tmp_path):
     path = tmp_path / "best.weights.h5"
     keep = keras.callbacks.ModelCheckpoint(
-        path, monitor="fd", mode="min", save_best_only=True, save_weights_only=True
+        path, monitor="fd", save_best_only=True, save_weights_only=True
     )
     history = fit(make(), [keep, Break(2, 3.0), evaluation(tmp_path)], epochs=4)
     best = int(np.argmin(history["fd"]))
@@ -183,6 +183,23 @@ def test_model_checkpoint_keeps_the_best(tmp_path):
     other = make()
     other.load_weights(path)
     np.testing.assert_allclose(fd_of(other, real_images()), history["fd"][best], rtol=1e-4)
+
+
+def test_callbacks_of_keras_know_which_way_a_score_is_better(tmp_path):
+    monitors = {
+        "fd_tiny": keras.callbacks.EarlyStopping("fd_tiny", patience=9),
+        "kd": keras.callbacks.ReduceLROnPlateau("kd", patience=9),
+        "precision": keras.callbacks.EarlyStopping("precision", patience=9),
+        "coverage": keras.callbacks.ReduceLROnPlateau("coverage", patience=9),
+    }
+    asked = keras.callbacks.EarlyStopping("fd", mode="max", patience=9)
+    measured = evaluation(tmp_path, metrics=["fd", "kd", "prdc"])
+    history = fit(make(), [*monitors.values(), asked, Break(1, 3.0), measured], epochs=3)
+    for name, callback in monitors.items():
+        best = max if name in ("precision", "coverage") else min
+        np.testing.assert_allclose(callback.best, best(history[name]), rtol=1e-6)
+        assert callback.mode == best.__name__
+    assert asked.mode == "max"
 
 
 def test_steps_are_those_of_the_whole_run(tmp_path):

@@ -1,5 +1,6 @@
 """Generators of the zoo in formats for serving."""
 
+import importlib.util
 import subprocess
 import sys
 import textwrap
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from conftest import slow_on
 
-from keras_gans import zoo
+import keras_gans
+from keras_gans import tasks, zoo
 from keras_gans.cli.main import run
 
 BACKEND = keras.backend.backend()
@@ -23,7 +25,7 @@ def entry():
 @slow_on("jax")
 def test_a_saved_model_generates_without_this_library(entry, tmp_path):
     if BACKEND == "torch":
-        with pytest.raises(ValueError, match="from the torch backend: choose another"):
+        with pytest.raises(ValueError, match="from the torch backend: write another"):
             zoo.export(entry, tmp_path / "served")
         return
     out = zoo.export(entry, tmp_path / "served")
@@ -89,3 +91,117 @@ def test_the_cache_keeps_what_was_built(entry, tmp_path, monkeypatch):
     assert made.stat().st_mtime_ns == before
     assert zoo.export(entry, format="keras", overwrite=True) == made
     assert made.stat().st_mtime_ns > before
+
+
+def printed_program(arguments, capsys, kept):
+    """What an export prints to use it by, run as it stands in another process; the arrays kept."""
+    assert run(["zoo", "export", *arguments]) == 0
+    lines = capsys.readouterr().out.split("Use it", 1)[1].splitlines()[1:]
+    keep = f"np.savez({str(kept)!r}, images, *inputs.values())"
+    program = "\n".join([*map(str.strip, lines), keep])
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
+    with np.load(kept) as found:
+        return list(found.values())
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras cannot write a SavedModel from torch")
+@slow_on("jax")
+@pytest.mark.parametrize(
+    "name", ["osgan_digits", pytest.param("pix2pix_emoji_128", marks=pytest.mark.slow)]
+)
+def test_the_printed_lines_of_a_saved_model_work(name, tmp_path, capsys):
+    arguments = [name, f"--out={tmp_path / 'it is'}"]
+    images, *inputs = printed_program(arguments, capsys, tmp_path / "made.npz")
+    loaded = zoo.load(name)
+    wanted = (loaded.images_of if name == "osgan_digits" else loaded.translate)(*inputs)
+    np.testing.assert_allclose(images, wanted, atol=1e-5)
+
+
+def onnx_images(path, inputs):
+    """The images of an ONNX file, by ONNX Runtime."""
+    session = pytest.importorskip("onnxruntime").InferenceSession(str(path))
+    return session.run(None, inputs)[0]
+
+
+def needs_onnx(test):
+    for name in ("onnxruntime", *keras_gans.training.backend.ONNX_PACKAGES):
+        missing = importlib.util.find_spec(name) is None
+        test = pytest.mark.skipif(missing, reason=f"{name} is missing: pip install .[onnx]")(test)
+    return pytest.mark.skipif(BACKEND == "jax", reason="ONNX is not written from JAX")(test)
+
+
+QUICK = ("osgan_digits", "pix2pix_emoji_128")
+ENTRIES = [n for n in zoo.list() if not zoo.catalogue.is_architecture(n)]
+
+
+@needs_onnx
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in ENTRIES]
+)
+def test_onnx_gives_the_same_images(name, tmp_path):
+    entry = zoo.load(name)
+    path = zoo.export(entry, tmp_path / "made.onnx", "onnx")
+    network, random = tasks.of(entry).network(entry), np.random.default_rng(0)
+    for count in (1, 3):
+        inputs = {}
+        for x in network.inputs:
+            shape = (count, *x.shape[1:])
+            whole = "int" in x.dtype
+            value = random.integers(0, 3, shape) if whole else random.uniform(-1, 1, shape)
+            inputs[x.name] = value.astype(x.dtype)
+        made = network(list(inputs.values()) if len(inputs) > 1 else inputs["".join(inputs)])
+        made = made["output"] if isinstance(made, dict) else made
+        wanted = keras.ops.convert_to_numpy(made)
+        np.testing.assert_allclose(onnx_images(path, inputs), wanted, atol=1e-4)
+
+
+@needs_onnx
+def test_onnx_of_a_loaded_model_is_of_its_average(tmp_path):
+    g, d = keras_gans.networks.dcgan(8, channels=1, width=4, latent_dim=4)
+    model = keras_gans.models.GAN(g, d, ema=0.9)
+    model.ema_generator.set_weights([w + 0.1 for w in g.get_weights()])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    loaded.export(tmp_path / "model.onnx", format="onnx")
+    z = np.random.default_rng(0).standard_normal((3, 4)).astype("float32")
+    made = onnx_images(tmp_path / "model.onnx", {"latents": z})
+    np.testing.assert_allclose(made, model.images_of(z), atol=1e-5)
+    assert np.abs(made - keras.ops.convert_to_numpy(g(z))).max() > 1e-3
+
+
+@needs_onnx
+def test_a_model_that_translates_is_exported(tmp_path):
+    networks = keras_gans.networks.pix2pix(image_size=32, channels=1, width=4, d_layers=2)
+    model = keras_gans.models.Pix2Pix(*networks)
+    model.export(tmp_path / "model.onnx", format="onnx")
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 1)).astype("float32")
+    made = onnx_images(tmp_path / "model.onnx", {"images": images})
+    np.testing.assert_allclose(made, model.translate(images), atol=1e-5)
+
+
+@needs_onnx
+def test_the_printed_lines_of_onnx_work(entry, tmp_path, capsys):
+    arguments = ["osgan_digits", "--format=onnx", f"--out={tmp_path / 'it is.onnx'}"]
+    images, *inputs = printed_program(arguments, capsys, tmp_path / "made.npz")
+    np.testing.assert_allclose(images, entry.images_of(*inputs), atol=1e-5)
+
+
+def test_onnx_that_cannot_be_written_is_one_line(entry, tmp_path, monkeypatch):
+    out = tmp_path / "x.onnx"
+    if BACKEND == "jax":
+        with pytest.raises(ValueError, match="ONNX is written from the TensorFlow and torch"):
+            zoo.export(entry, out, "onnx")
+        return
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.util, "find_spec", lambda name: None)
+        with pytest.raises(ImportError, match=r"needs onnx.*: pip install 'keras_gans\[onnx\]'"):
+            zoo.export(entry, out, "onnx")
+    monkeypatch.setattr(keras_gans.training.backend, "ONNX_PACKAGES", ("numpy",))
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        g, d = keras_gans.networks.dcgan(8, channels=1, width=4, latent_dim=4)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    with pytest.raises(ValueError, match="ONNX is written of float32 networks"):
+        keras_gans.models.GAN(g, d).export(out, format="onnx")
+    assert not out.exists()

@@ -1,5 +1,6 @@
 """Scores of the samples while a model trains; keeps the best weights, and notices a collapse."""
 
+import contextlib
 import json
 import math
 import pathlib
@@ -31,7 +32,7 @@ class Evaluate(PeriodicCallback):
     averaged networks where the model has some), and computes the metrics. The values go into the
     logs under the name of their protocol, such as `fd_kgnet` or `fid`, and under the plain name of
     the measure, such as `fd`: so they reach `history`, `CSVLogger` and `TensorBoard`, and
-    `ModelCheckpoint(path, monitor="fd", mode="min", save_best_only=True)` keeps the best.
+    `ModelCheckpoint(path, monitor="fd", save_best_only=True)` keeps the best.
 
     - *Every epoch has a value.* Between measurements the logs repeat the last one, which is no
       improvement to a `ModelCheckpoint`; and a fit's first epoch that would end without any is
@@ -39,6 +40,8 @@ class Evaluate(PeriodicCallback):
     - *Order.* Keras hands the logs from callback to callback. `fit` of the models of keras_gans
       calls this one first wherever it stands; in the `fit` of another `keras.Model` it has to stand
       before those that read the values.
+    - *Which way is better.* `fit` of these models tells `ModelCheckpoint`, `EarlyStopping` and
+      `ReduceLROnPlateau` with `mode="auto"`; in another `fit` give them `mode="min"` or "max".
     - *Which weights.* With a number of steps, `ModelCheckpoint` at the end of an epoch keeps the
       weights of then, not those that were measured. `best` here keeps the measured ones.
 
@@ -98,7 +101,7 @@ class Evaluate(PeriodicCallback):
     ```python
     evaluate = keras_gans.callbacks.Evaluate(images, metrics=("fd", "prdc"), samples=2000)
     best = keras.callbacks.ModelCheckpoint(
-        "best.weights.h5", monitor="fd", mode="min", save_best_only=True, save_weights_only=True
+        "best.weights.h5", monitor="fd", save_best_only=True, save_weights_only=True
     )
     history = model.fit(ds, epochs=50, callbacks=[evaluate, best])
     history.history["fd_kgnet"], evaluate.scores["precision"]
@@ -224,6 +227,15 @@ class Evaluate(PeriodicCallback):
     def _write(self, logs):
         if logs is not None:
             logs.update(self._values)
+
+    def directions(self) -> dict[str, str]:
+        """Dictionary, name in the logs -> "min" or "max", whichever is better."""
+        found = {}
+        for alias, name in self.measurement.names.items():
+            with contextlib.suppress(ValueError):  # of a metric that declares neither
+                lower = self.measurement.lower_is_better(alias)
+                found[alias] = found[name] = "min" if lower else "max"
+        return found
 
     def measure(self) -> dict[str, Any]:
         """Measure the model as it is now: alias -> `Score`, empty where the samples are NaN."""

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import sys
 import warnings
 
 import keras
@@ -140,7 +141,8 @@ class PeriodicCallback(keras.callbacks.Callback):
 class PictureGrid(PeriodicCallback):
     """Writes a fixed view of a model as a PNG file while it trains.
 
-    A file appears whole or not at all. Pictures with NaN or Inf give a warning and no file.
+    A file appears whole or not at all. Pictures with NaN or Inf give a warning and no file. In a
+    notebook (Jupyter, Colab) the latest one is shown below the cell, too.
 
     Args:
         path: as in `SampleGrid`.
@@ -153,6 +155,7 @@ class PictureGrid(PeriodicCallback):
         self.path: str = os.fspath(path)
         self.view = view
         self.freq: int | str = check_freq(freq, "freq")
+        self._shown = None
         if not self._target(1, 1).lower().endswith(".png"):
             raise ValueError(f"path must end in .png, got {self.path!r}.")
 
@@ -164,6 +167,9 @@ class PictureGrid(PeriodicCallback):
                 f"path may hold the fields {{epoch}} and {{step}} only, got {self.path!r} "
                 f"({type(error).__name__}: {error})."
             ) from None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._shown = None  # a fit in another cell
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_train_batch_end(batch, logs)
@@ -181,7 +187,21 @@ class PictureGrid(PeriodicCallback):
         if not drawable(self.model, picture.images, self.step):
             return None
         save_grid(picture.images, target, columns=picture.columns)
+        self._show(target)
         return target
+
+    def _show(self, path):
+        """In a notebook, the picture below its cell, one that changes while the cell runs."""
+        notebook = sys.modules.get("IPython")
+        if getattr(notebook and notebook.get_ipython(), "kernel", None) is None:
+            return
+        from IPython.display import Image, display
+
+        picture = Image(data=path.read_bytes(), format="png")
+        if self._shown is None:
+            self._shown = display(picture, display_id=True)
+        else:
+            self._shown.update(picture)
 
 
 class SampleGrid(PictureGrid):
@@ -190,7 +210,8 @@ class SampleGrid(PictureGrid):
     The noise never changes, so the files show how the same samples develop. A file appears whole or
     not at all. Samples come from the EMA generator where the model has one. A conditional model
     (`num_classes`) draws the labels 0 .. num_classes - 1, repeated: one column per class. Samples
-    with NaN or Inf give a warning and no file.
+    with NaN or Inf give a warning and no file. In a notebook the latest grid is shown below the
+    cell, too.
 
     Args:
         path: where to write, ending in ".png", with the optional fields `{epoch}` (counted from 1,

@@ -128,12 +128,33 @@ def run_export(values: Any, positional: list[str], arguments: list[str]) -> int:
     entry = zoo.load(name, **where(values))
     out = zoo.export(entry, values.out or f"{name}{ending}", values.format, values.overwrite)
     print(f"Wrote {out}.")
-    if values.format == "saved_model":
-        task = tasks.of(entry)
-        inputs = ", ".join(x.name for x in task.network(entry).inputs)
-        print("Use it, without keras_gans:")
-        print(f'  tf.saved_model.load("{out}").{task.verb}({inputs})')
+    task = tasks.of(entry)
+    for line in _usage(values.format, str(out), task.verb, task.network(entry).inputs):
+        print(line)
     return 0
+
+
+def _usage(format, out, verb, inputs):
+    """Lines of Python, after a first one of English, that use what was written as they stand."""
+    if format == "keras":
+        yield "Use it:"
+        yield "  import keras, keras_gans"
+        yield f"  network = keras.saving.load_model({out!r})"
+        return
+    given = {}
+    for x in inputs:
+        shape = ", ".join(str(n or 64) for n in (4, *x.shape[1:]))
+        made = f"np.random.randn({shape})" if x.name == "latents" else f"np.zeros(({shape},))"
+        given[x.name] = f'{made}.astype("{x.dtype}")'
+    yield "Use it, without keras_gans:"
+    yield f"  import numpy as np, {'onnxruntime' if format == 'onnx' else 'tensorflow as tf'}"
+    yield f"  inputs = dict({', '.join(f'{name}={code}' for name, code in given.items())})"
+    if format == "onnx":
+        yield f"  (images,) = onnxruntime.InferenceSession({out!r}).run(None, inputs)"
+    else:
+        # Its functions end with it: it has to have a name.
+        yield f"  served = tf.saved_model.load({out!r})"
+        yield f"  images = served.{verb}(*inputs.values())"
 
 
 COMMANDS = (
@@ -173,11 +194,12 @@ COMMANDS = (
         "write an entry's generator as a SavedModel, a .keras file or ONNX",
         "Write the generator of an entry for serving, or the network that translates. The "
         "SavedModel has the signature generate (or translate), takes any batch, and needs "
-        "TensorFlow alone to be loaded.",
+        "TensorFlow alone to be loaded; so does ONNX with ONNX Runtime (to write it: pip install "
+        "'keras_gans[onnx]', and --backend=tensorflow or torch).",
         _export_flags,
         (
             "keras-gans zoo export osgan_digits --out=served",
-            "keras-gans zoo export osgan_digits --format=keras",
+            "keras-gans zoo export osgan_digits --format=onnx",
         ),
         run_export,
         ("NAME",),

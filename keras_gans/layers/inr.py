@@ -139,7 +139,7 @@ class INRHead(keras.layers.Layer):
         kernel = ops.reshape(kernels[0][:-4], (3, 3, channels, self.hidden))
         x = ops.conv(features, kernel, 1, "same", data_format="channels_last")
         reference = size if cell == "true" else (self.image_size,) * 2
-        cell = [2 * n / m for n, m in zip(features.shape[1:3], reference, strict=True)]
+        cell = [2 * n / m for n, m in zip(map(int, features.shape[1:3]), reference, strict=True)]
         of_y, of_x, *of_cell = ops.unstack(ops.cast(kernels[0][-4:], "float32"), 4)
         constant = of_cell[0] * cell[0] + of_cell[1] * cell[1] + biases[0]
         down, across = (ops.convert_to_tensor(_centres(n)[:, None], "float32") for n in size)
@@ -188,7 +188,7 @@ def _sample(x, axis, count, start, stop):
 
     `torch.nn.functional.grid_sample(padding_mode="zeros", align_corners=False)` at pixel centers.
     """
-    n = x.shape[axis]
+    n = int(x.shape[axis])  # a tensor while torch traces
     if (count, start, stop) == (n, 0, n):
         return x
     position = (_centres(count)[start:stop] + 1) * n / 2 - 0.5

@@ -1,4 +1,4 @@
-"""What methods with a generator from noise share: latents, fakes, scores, sampling, export."""
+"""What methods with a generator from noise share: latents, fakes, scores, sampling."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from keras_gans.losses import Objective
 from keras_gans.models.sampling import Sampling, check_batch_size, finite
 from keras_gans.training import AdversarialModel, backend
 from keras_gans.training.noise import class_labels
-from keras_gans.typing import Any, Config, PathLike, Shape, Tensor
+from keras_gans.typing import Any, Config, Shape, Tensor
 
 
 class LatentModel(Sampling, AdversarialModel):
@@ -228,24 +228,6 @@ class LatentModel(Sampling, AdversarialModel):
                 "objective='lga' has amplification maps."
             )
         return maps["amplification"]
-
-    def export(self, filepath: PathLike, format: str = "tf_saved_model", **kwargs: Any) -> Any:
-        """Write the (averaged) generator for serving, with a dynamic batch.
-
-        Args:
-            filepath: folder (SavedModel) or file.
-            format: one of Keras's export formats, such as "tf_saved_model" or "onnx".
-
-        Raises:
-            ValueError: a SavedModel from the torch backend, which Keras cannot write.
-        """
-        if format == "tf_saved_model" and keras.backend.backend() == "torch":
-            raise ValueError(
-                "Keras cannot write a SavedModel from the torch backend: save a .keras file, load "
-                "it with KERAS_BACKEND=tensorflow and export there."
-            )
-        backend.sync(self)
-        return self._sampled().export(filepath, format=format, **kwargs)
 
     def get_config(self) -> Config:
         serialize = keras.saving.serialize_keras_object

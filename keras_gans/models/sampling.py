@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gans.models.serving import Served
 from keras_gans.training import backend
 from keras_gans.training.noise import check_integers, check_truncation, class_labels, latents
 from keras_gans.typing import Any
@@ -16,7 +17,7 @@ _FEW = 8
 _PART_BYTES = 64 * 2**20
 
 
-class Sampling:
+class Sampling(Served):
     """Mixin of what has a `generator`, a `latent_dim` and `num_classes` (or None): its images."""
 
     task = "noise"
@@ -144,6 +145,8 @@ class Sampling:
 
     def _sampled(self):
         return getattr(self, "ema_generator", None) or self.generator
+
+    _served = _sampled
 
 
 def images_of(

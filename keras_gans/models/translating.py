@@ -6,6 +6,7 @@ from absl import logging
 
 from keras_gans.data.checks import check_shape, check_values
 from keras_gans.models import sampling
+from keras_gans.models.serving import Served, images_only
 from keras_gans.typing import Any, Shape
 
 # What an inference network gives, in the order of the paper's picture.
@@ -57,7 +58,7 @@ def check_guides(guides: Any, count: int, wanted: Shape) -> np.ndarray:
     return checked
 
 
-class Translating:
+class Translating(Served):
     """Mixin of what makes images of images: `translate` and `panels`.
 
     Attributes:
@@ -77,6 +78,9 @@ class Translating:
     def _translated(self, inputs, batch_size):
         """Dictionary of float32 arrays, "output" the last of them, of checked inputs."""
         raise NotImplementedError
+
+    def _served(self):
+        return images_only(self.inference_network())
 
     def translate(
         self,

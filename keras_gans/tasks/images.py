@@ -25,10 +25,9 @@ class Images(Task):
         return source.inference_network()
 
     def served(self, network: Any) -> Any:
-        import keras
+        from keras_gans.models.serving import images_only
 
-        inputs = network.inputs if len(network.inputs) > 1 else network.inputs[0]
-        return keras.Model(inputs, network.output["output"])
+        return images_only(network)
 
     def view(self, model: Any, recipe: dict[str, Any], seed: int = 0) -> View:
         from keras_gans.recipes import reading

@@ -300,8 +300,21 @@ def _in_order(callbacks):
 
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks.callbacks.sort(key=place)
+        _tell_directions(callbacks.callbacks)
         return callbacks
-    return sorted((c for c in keras.tree.flatten(callbacks) if c is not None), key=place)
+    ordered = sorted((c for c in keras.tree.flatten(callbacks) if c is not None), key=place)
+    _tell_directions(ordered)
+    return ordered
+
+
+def _tell_directions(callbacks):
+    """Tell Keras's callbacks of mode "auto" which way the scores of others are better."""
+    known = {}
+    for callback in callbacks:
+        known |= callback.directions() if hasattr(callback, "directions") else {}
+    for callback in callbacks:
+        if getattr(callback, "mode", None) == "auto":
+            callback.mode = known.get(getattr(callback, "monitor", None), "auto")
 
 
 def _number_of_batches(data):

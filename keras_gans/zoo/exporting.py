@@ -26,8 +26,8 @@ def export(
         format: "saved_model", with the signature `generate(latents)` or `generate(latents,
             labels)`, or of an entry that translates `translate(images)` or `translate(images,
             domains)`, which give the output images, for `tf.saved_model.load` without this library;
-            "keras", which loads on every backend where this library is installed; "onnx" (needs the
-            packages of Keras's ONNX export).
+            "keras", which loads on every backend where this library is installed; "onnx", from
+            TensorFlow and torch, with the extra `keras_gans[onnx]`, for ONNX Runtime and others.
         overwrite: bool, whether what is at `out` may be replaced.
 
     Returns:
@@ -37,6 +37,7 @@ def export(
         FileExistsError: there is something at `out`, and `overwrite` is False.
         ValueError: an unknown format, or one that this backend cannot write; without `out`, an
             entry that was loaded with `training=True` or `weights=None`.
+        ImportError: "onnx" without the packages that write it.
 
     Example:
 
@@ -65,18 +66,19 @@ def export(
     out = pathlib.Path(out)
     if out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists: pass overwrite=True to replace it.")
+    from keras_gans.models import serving
+
     if format == "saved_model":
-        check_backend()
+        serving.check_saved_model()
         with locked(out, f"writing {out}"), store.new_folder(out.parent, out.name) as folder:
             write_saved_model(task, network, folder)
             store.move_into_place(folder, out)
         return out
-    suffix = _SUFFIX[format]
-    with replacing(out, suffix=suffix, size=5 * network.count_params()) as temporary:
-        if format == "keras":
-            network.save(temporary)
-        else:
-            task.served(network).export(temporary, format="onnx", verbose=False)
+    if format == "onnx":
+        serving.write_onnx(task.served(network), out)
+        return out
+    with replacing(out, suffix=".keras", size=5 * network.count_params()) as temporary:
+        network.save(temporary)
     return out
 
 
@@ -88,17 +90,6 @@ def _cached(entry, format):
     version = store.EntryFolder(entry.folder, entry.name).card_digest[:12]
     folder = store.cache_folder().parent / "exported"
     return folder / f"{entry.name}-{version}{_SUFFIX[format]}"
-
-
-def check_backend() -> None:
-    """Raise `ValueError` where Keras cannot write a SavedModel."""
-    import keras
-
-    if keras.backend.backend() == "torch":
-        raise ValueError(
-            "Keras cannot write a SavedModel from the torch backend: choose another format, or "
-            "start with KERAS_BACKEND=tensorflow."
-        )
 
 
 def write_small_saved_model(task: Any, network: Any, folder: pathlib.Path) -> None:
@@ -126,13 +117,12 @@ def write_saved_model(task: Any, network: Any, folder: PathLike) -> None:
     """
     import keras
 
+    from keras_gans.models.serving import input_specs
+
     network = task.served(network)
     archive = keras.export.ExportArchive()
     archive.track(network)
-    signature = [
-        keras.InputSpec(shape=(None, *x.shape[1:]), dtype=x.dtype, name=x.name)
-        for x in network.inputs
-    ]
+    signature = input_specs(network)
 
     def endpoint(*inputs):
         return network(list(inputs) if len(inputs) > 1 else inputs[0], training=False)

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_gans import registry, tasks
 from keras_gans.files import locked
+from keras_gans.models.serving import check_saved_model
 from keras_gans.training import AdversarialModel
 from keras_gans.typing import Any, PathLike, RecipeLike
 from keras_gans.version import __version__
@@ -193,7 +194,7 @@ def _finish(subject, folder, metadata, saved_model):
     images = subject.images_of(network, *inputs)
     (folder / REFERENCE).write_bytes(subject.pack_reference(images, *inputs))
     if saved_model is True:
-        exporting.check_backend()
+        check_saved_model()
         exporting.write_saved_model(task, network, folder / exporting.SAVED_MODEL)
     elif saved_model == "auto":
         exporting.write_small_saved_model(task, network, folder / exporting.SAVED_MODEL)

@@ -19,7 +19,9 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
 - `forward(network, training)`: a function, inputs -> outputs, of a network that somebody else
   holds, for few calls: it starts sooner than `predict`; in training mode its state moves along;
 - `no_gradients()`: a context for evaluation, which keeps no intermediate results on torch;
-- `gpu()`: the name of the GPU that computes, or None on a CPU; `VERSION`: the backend's.
+- `gpu()`: the name of the GPU that computes, or None on a CPU; `VERSION`: the backend's;
+- `ONNX_PACKAGES`: what Keras writes ONNX with there, none where this library leaves it out;
+  `prepare_onnx()`: what has to be known there first.
 
 Two facts that steer layers and callbacks without their importing a backend stand beside them:
 `TRANSPOSED_CONVOLUTION_BY_PHASES` and `sync(model)`.
@@ -61,6 +63,8 @@ average_logs = _backend.average_logs
 gpu = _backend.gpu
 VERSION: str = _backend.VERSION
 TRANSPOSED_CONVOLUTION_BY_PHASES = _backend.TRANSPOSED_CONVOLUTION_BY_PHASES
+ONNX_PACKAGES: tuple[str, ...] = _backend.ONNX_PACKAGES
+prepare_onnx = _backend.prepare_onnx
 
 
 def sync(model: keras.Model) -> None:

@@ -19,6 +19,7 @@ VERSION: str = jax.__version__
 _ON_CPU = jax.default_backend() == "cpu"
 # XLA on CPU computes a transposed convolution's weight gradient an order of magnitude too slowly.
 TRANSPOSED_CONVOLUTION_BY_PHASES = _ON_CPU
+ONNX_PACKAGES: tuple[str, ...] = ()
 no_gradients = contextlib.nullcontext
 
 
@@ -318,3 +319,7 @@ def check_compile(
     steps_per_execution: int,
 ) -> None:
     """JAX refuses nothing."""
+
+
+def prepare_onnx() -> None:
+    """Nothing to prepare here."""

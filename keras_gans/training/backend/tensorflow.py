@@ -19,6 +19,7 @@ from keras_gans.typing import Any, Tensor
 
 VERSION: str = tf.__version__
 TRANSPOSED_CONVOLUTION_BY_PHASES = False
+ONNX_PACKAGES: tuple[str, ...] = ("onnx", "tf2onnx")
 no_gradients = contextlib.nullcontext
 
 
@@ -144,3 +145,7 @@ def check_compile(
                 f"{name} does not work under {type(tf.distribute.get_strategy()).__name__} with "
                 "several replicas: leave it out, or train on one device."
             )
+
+
+def prepare_onnx() -> None:
+    """Nothing to prepare here."""

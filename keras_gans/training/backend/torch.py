@@ -23,6 +23,7 @@ _nesting = threading.local()
 
 VERSION: str = torch.__version__
 TRANSPOSED_CONVOLUTION_BY_PHASES = False
+ONNX_PACKAGES: tuple[str, ...] = ("onnx",)
 no_gradients = torch.no_grad
 
 
@@ -201,3 +202,12 @@ def check_compile(
             "jit_compile=True does not work on the torch backend (torch.compile refuses double "
             'backward): use jit_compile="auto", or TensorFlow/JAX.'
         )
+
+
+def prepare_onnx() -> None:
+    """Teach PyTorch's writer of ONNX `ravel`, by which Keras's `take` passes its indices."""
+
+    def ravel(graph, x):
+        return graph.op("Reshape", x, graph.op("Constant", value_t=torch.tensor([-1])))
+
+    torch.onnx.register_custom_op_symbolic("aten::ravel", ravel, 9)
