@@ -33,7 +33,7 @@ def start_from(model: AdversarialModel, source: Any) -> dict[str, tuple[int, int
     >>> recipe = keras_gans.recipes.load(entry.recipe)
     >>> model = keras_gans.recipes.build_model(recipe, channels=1)
     >>> keras_gans.zoo.start_from(model, entry)["generator"]
-    (14, 14)
+    (12, 12)
     """
     if isinstance(source, str):
         source = catalogue.load(source)
