@@ -31,6 +31,7 @@ def line_plot(
     form: str = "line",
     point_labels: dict[str, Sequence[str | None]] = None,
     size: tuple[int, int] = (960, 600),
+    bands: dict[str, Any] | None = None,
 ) -> None:
     """Draw curves on one pair of axes and write them as a PNG file, whole or not at all.
 
@@ -47,6 +48,8 @@ def line_plot(
         point_labels: dictionary, name of a curve -> texts (N,) beside its points; None or "" for a
             point without.
         size: (width, height) in pixels, 320 x 240 at least.
+        bands: dictionary, name of a curve -> (lowest, highest), values (N,) each, such as those of
+            several seeds, filled behind it.
 
     Raises:
         ValueError: no curve with a finite value, x and y of different lengths, another ending.
@@ -66,8 +69,11 @@ def line_plot(
     if len(size) != 2 or size[0] < 320 or size[1] < 240:
         raise ValueError(f"size is {size}; expected (width, height) of 320 x 240 pixels or more.")
     curves = {str(name): _points(name, curve, x_start) for name, curve in curves.items()}
+    edges = {n: np.asarray(bands[n], "float64") for n in curves if n in (bands or {})}
+    spans = [[x for x, _ in curves.values()], [y for _, y in curves.values()]]
+    spans[1] += [edge for both in edges.values() for edge in both]
     ranges = [
-        _range(name, [points[axis] for points in curves.values()], given, pad)
+        _range(name, spans[axis], given, pad)
         for name, axis, given, pad in (
             ("x_range", 0, x_range, 0 if form == "line" else 0.04),
             ("y_range", 1, y_range, 0.04),
@@ -75,6 +81,9 @@ def line_plot(
     ]
     figure = _Figure(size, ranges, list(curves))
     figure.axes(title, x_label, y_label)
+    for i, name in enumerate(curves):
+        if name in edges:
+            figure.band(i, curves[name][0], *edges[name])
     for i, (name, points) in enumerate(curves.items()):
         figure.curve(i, points, form, (point_labels or {}).get(name))
     figure.legend()
@@ -245,6 +254,24 @@ class _Figure:
         for at, label in zip(pixels, labels or (), strict=False):
             if at and label:
                 self.text(at[0] + 7, at[1] - 6, str(label), 13, "ls", _GREY, halo=2)
+
+    def band(self, i, x, low, high):
+        """What lies between two lines, in the curve's color made pale."""
+        from PIL import Image, ImageDraw
+
+        (x0, x1), (y0, y1) = self.ranges
+        shown = np.isfinite(x) & np.isfinite(low) & np.isfinite(high)
+        if shown.sum() < 2:
+            return
+        x, low, high = (
+            np.clip(v[shown], *r)
+            for v, r in zip((x, low, high), ((x0, x1), (y0, y1), (y0, y1)), strict=True)
+        )
+        outline = [*zip(x, low, strict=True), *zip(x[::-1], high[::-1], strict=True)]
+        mask = Image.new("L", self.image.size, 0)
+        places = [tuple(_OVERSAMPLING * c for c in self.place(*p)) for p in outline]
+        ImageDraw.Draw(mask).polygon(places, fill=46)
+        self.image.paste(Image.new("RGB", self.image.size, self.style(i)[0]), mask=mask)
 
     def dot(self, at, color, radius=3.6):
         box = [_OVERSAMPLING * (c + d) for d in (-radius, radius) for c in at]

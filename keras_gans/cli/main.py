@@ -8,7 +8,18 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from keras_gans import tasks
-from keras_gans.cli import convert, evaluate, gallery, nrds, pack, recipe, train, zoo, zoo_score
+from keras_gans.cli import (
+    convert,
+    evaluate,
+    gallery,
+    nrds,
+    pack,
+    recipe,
+    study,
+    train,
+    zoo,
+    zoo_score,
+)
 from keras_gans.errors import nearest, printable
 from keras_gans.runs import stopping
 from keras_gans.version import __version__
@@ -24,6 +35,7 @@ _ALL = (
     recipe.COMMAND,
     evaluate.COMMAND,
     nrds.COMMAND,
+    study.COMMAND,
     convert.COMMAND,
     gallery.COMMAND,
     pack.COMMAND,

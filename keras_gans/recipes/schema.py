@@ -118,29 +118,37 @@ def read(path: PathLike) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     Raises:
         RecipeError: not YAML, not a mapping of sections, or an unknown section.
     """
-    try:
-        node = yaml.compose(_text_of(path), _Loader)
-        _count(node, {})
-        recipe = None if node is None else _construct(node)
-        lines = dict(_lines(node))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not text in UTF-8"
-        raise RecipeError(f"{printable(path)}{where} is not YAML: {printable(problem)}.") from None
-    except RecursionError:
-        raise RecipeError(f"{printable(path)} is no recipe: it is nested too deeply.") from None
+    recipe, lines = read_yaml(path)
     try:
         return complete(recipe, printable(path)), lines
     except RecipeError as error:
         raise RecipeError(error.message, error.key, lines=lines) from None
 
 
+def read_yaml(path: PathLike) -> tuple[Any, dict[tuple[str, ...], int]]:
+    """What a YAML file holds, of bounded size, and the line of each of its keys.
+
+    Raises:
+        RecipeError: not YAML, or too much of it.
+    """
+    try:
+        node = yaml.compose(_text_of(path), _Loader)
+        _count(node, {})
+        return None if node is None else _construct(node), dict(_lines(node))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not text in UTF-8"
+        raise RecipeError(f"{printable(path)}{where} is not YAML: {printable(problem)}.") from None
+    except RecursionError:
+        raise RecipeError(f"{printable(path)} is nested too deeply.") from None
+
+
 def _text_of(path):
     with open(path, "rb") as f:
         data = f.read(BYTES + 1)
     if len(data) > BYTES:
-        raise RecipeError(f"{printable(path)} is no recipe: it has more than {BYTES:,} bytes.")
+        raise RecipeError(f"{printable(path)} has more than {BYTES:,} bytes.")
     return data.decode("utf-8-sig")
 
 

@@ -160,8 +160,21 @@ def fit(
     steps: int | None = None,
     save_every: int = 200,
     minutes: float | None = None,
+    watch: list[Any] | None = None,
+    run_file: timing.RunFile | None = None,
+    verbose: int | None = None,
 ) -> str | None:
     """Train, resuming what is backed up in the folder of the run.
+
+    Args:
+        model, recipe, data: see `keras_gans.recipes.build`.
+        out: the folder.
+        epochs, steps: see `length`.
+        save_every: train steps between backups.
+        minutes: pause after so long.
+        watch: callbacks that come first; by default `watching.callbacks_of`.
+        run_file: what counts the time; by default one of the folder.
+        verbose: as of Keras's `fit`; by default a bar on a terminal, else a line an epoch.
 
     Returns:
         None when training is done, "time" or "interrupted" when it was paused.
@@ -169,19 +182,20 @@ def fit(
     Raises:
         RuntimeError: a loss is not finite, or the samples collapsed; what to try is in the message.
     """
-    run_file = timing.RunFile(out, goes_on=has_backup(out))
+    run_file = run_file or timing.RunFile(out, goes_on=has_backup(out))
     backup = TimedBackup(out / "backup", save_every, run_file)
     pause = Pause(backup, None if minutes is None else 60 * minutes)
     callbacks = [
         # First, and by an exception: what went wrong must not be backed up.
-        *watching.callbacks_of(model, recipe, data, out),
+        *(watching.callbacks_of(model, recipe, data, out) if watch is None else watch),
         HistoryFile(out / "history.csv"),
         *([StepLimit(steps)] if steps else []),
         backup,
         pause,
         Bar(steps),
     ]
-    verbose = 1 if sys.stdout.isatty() else 2
+    if verbose is None:
+        verbose = 1 if sys.stdout.isatty() else 2
     run_file.begin()
     with stopping.handling(pause.request), contextlib.suppress(Paused):
         model.fit(data, epochs=epochs, callbacks=callbacks, verbose=verbose)

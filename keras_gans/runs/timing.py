@@ -95,6 +95,14 @@ class RunFile:
         """Start the clock of this slice."""
         self._began = time.monotonic()
 
+    def leave_out(self, seconds: float) -> None:
+        """Do not count a time in this slice, that of a measurement."""
+        self._began += seconds
+
+    def seconds(self) -> float:
+        """Seconds of training, those of earlier slices included."""
+        return (self.before.get("seconds") or 0.0) + time.monotonic() - self._began
+
     def write(self, model: Any) -> None:
         """Write the file, of a run that is not finished: see `finish`.
 
@@ -116,7 +124,7 @@ class RunFile:
             now = hardware(backend.gpu(), f"{name} {backend.VERSION}")
             used = used if now in used else [*used, now]
             if seconds is not None:
-                seconds = round(seconds + time.monotonic() - self._began, 3)
+                seconds = round(self.seconds(), 3)
                 speed = float(f"{steps * batch / seconds:.4g}") if batch else None
         content = {
             "seconds": seconds,

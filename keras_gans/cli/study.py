@@ -1,0 +1,114 @@
+"""`keras-gans study`: train the rows and seeds of a study's file, and report them."""
+
+import contextlib
+import pathlib
+import subprocess
+import sys
+import time
+
+from keras_gans.cli import startup
+from keras_gans.cli.flags import Command, Flag
+from keras_gans.typing import Any
+
+
+def _flags():
+    return [
+        Flag("out", "string", "folder of the study", shown="runs/FILE", value="DIR"),
+        Flag("data_dir", "string", "where the data lies", shown="the recipe's", value="DIR"),
+        Flag("rows", "string", "train these rows only, separated by ';'", value="NAMES"),
+        Flag("seeds", "string", "train these seeds only, such as 0,1", value="LIST"),
+        Flag("minutes", "float", "pause after so long; the same line goes on"),
+        Flag("workers", "integer", "processes that train at the same time", 1, value="N"),
+        Flag("report", "boolean", "write the report again from study.json, without training"),
+    ]
+
+
+def run(values: Any, positional: list[str], arguments: list[str]) -> int:
+    """Run the command."""
+    (file,) = positional
+    file = pathlib.Path(file)
+    out = pathlib.Path(values.out or pathlib.Path("runs") / file.stem)
+    for name, least in (("workers", 1), ("minutes", 0)):
+        if values[name].value is not None and values[name].value < least:
+            raise ValueError(f"--{name} is {values[name].value}; expected {least} or more.")
+    backend = startup.choose_backend(values.backend)
+    from keras_gans import studies
+    from keras_gans.runs import stopping
+    from keras_gans.studies import report, training
+
+    if values.report:
+        content = training.read_json(out / report.STUDY)
+        if content is None:
+            raise FileNotFoundError(f"There is no {out / report.STUDY}: train the study first.")
+        return _tell(report.write(content, out), out)
+    study = studies.load(file, values.data_dir)
+    seeds = None if values.seeds is None else _integers(values.seeds)
+    rows = None if values.rows is None else [r.strip() for r in values.rows.split(";")]
+    cells = study.only(rows, seeds)
+    training.check_settings(study, out)
+    print(f"{study.form.title}: {len(cells)} trainings in {out}, {backend} backend.", flush=True)
+    with stopping.handling(stopping.interrupt), _others(values.workers, arguments) as others:
+        done = training.run(study, out, cells, values.minutes, _say)
+        for process in others:
+            process.wait()
+    done = done or all(training.is_done(out, cell) for cell in cells)
+    _tell(report.write(report.collect(study, out), out), out)
+    if not done:
+        left = sum(not training.is_done(out, cell) for cell in cells)
+        print(f"{left} of {len(cells)} trainings are left: the same line goes on.")
+    return 0
+
+
+def _say(line):
+    print(line, flush=True)
+
+
+@contextlib.contextmanager
+def _others(workers, arguments):
+    """The other processes of `--workers`, each of which takes trainings that nobody is at."""
+    plain = [a for a in arguments if not a.startswith(("--workers", "-workers"))]
+    line = [sys.executable, "-m", "keras_gans.cli", *plain]
+    others = []
+    try:
+        for _ in range(workers - 1):
+            others.append(subprocess.Popen(line, stdout=subprocess.DEVNULL))
+            time.sleep(0.5)  # so that they do not begin with the same one
+        yield others
+    except BaseException:
+        for process in others:
+            process.terminate()
+        raise
+
+
+def _integers(text):
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--seeds is {text!r}; expected integers, such as 0,1,2.") from None
+
+
+def _tell(paths, out):
+    from keras_gans.studies import report
+
+    print("\n" + (out / report.TABLE).read_text(encoding="utf-8"))
+    print(f"Wrote {', '.join(p.name for p in paths)} to {out}.")
+    return 0
+
+
+COMMAND = Command(
+    "study",
+    "compare rows x seeds of one file, with spread",
+    "Train every row of a study with every seed, one after the other, measure them alike, and "
+    "write a table with mean, spread and paired differences, curves, a contact sheet and one page "
+    "(index.html). FILE is a YAML file as in studies/. A study that was stopped in any way, even "
+    "killed, goes on with the same line; rows and seeds may be added to a finished one. Several "
+    "processes may work on one study.",
+    _flags,
+    (
+        "keras-gans study studies/one_stage.yaml --data_dir=DIR",
+        "keras-gans study studies/one_stage.yaml --data_dir=DIR --minutes=60",
+        "keras-gans study studies/one_stage.yaml --report",
+    ),
+    run,
+    ("FILE",),
+)

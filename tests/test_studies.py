@@ -1,0 +1,259 @@
+"""Studies: rows x seeds of one file, what they are trained with, and what their report says."""
+
+import csv
+import json
+import math
+import pathlib
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from keras_gans import recipes, studies
+from keras_gans.cli import main
+from keras_gans.studies import report, training
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TINY = {
+    "title": "Momentum | digits",
+    "question": "Does momentum help?",
+    "recipe": "osgan_digits",
+    "changes": {"data.image_size": 8, "networks.width": 8, "model.latent_dim": 4},
+    "rows": {"without": {"optimizers.*.beta_1": 0.0}, "with": {}},
+    "seeds": [0, 1],
+    "budget": {"steps": 2},
+    "measure": {"metrics": ["diversity"], "every": 1, "samples": 20},
+    "baseline": "with",
+}
+
+
+def result(value, seed=0, state="done", points=(1, 2)):
+    scores = {"fd": value}
+    return {
+        "state": state,
+        "reason": "a loss is NaN" if state == "failed" else None,
+        "steps": 2,
+        "seconds": 61.0,
+        "hardware": ["CPU: 1 core"],
+        "scores": scores,
+        "names": {"fd": "fd_kgnet"},
+        "lower": {"fd": True},
+        "points": [
+            {"step": i, "images": 10 * i, "seconds": 1.0 * i, "scores": scores} for i in points
+        ],
+    }
+
+
+@pytest.fixture
+def content():
+    return {
+        "title": "A <study>",
+        "question": None,
+        "baseline": "b",
+        "rows": ["a", "b", "c"],
+        "seeds": [0, 1, 2],
+        "budget": {"steps": 2},
+        "measure": {"metrics": ["fd"], "samples": 20},
+        "results": {
+            "a": {"0": result(1.0), "1": result(2.0), "2": result(6.0)},
+            "b": {"0": result(2.0), "1": result(4.0), "2": result(7.0)},
+            "c": {"0": result(1.0), "1": result(5.0), "2": result(None, state="failed")},
+        },
+    }
+
+
+def test_mean_spread_and_paired_difference_by_hand():
+    assert studies.summarize([1.0, 2.0, 6.0, math.nan]) == (3.0, pytest.approx(7**0.5), 3)
+    assert studies.summarize([4.0]) == (4.0, None, 1) and studies.summarize([math.nan]) is None
+    # Of three differences 27 draws: the lowest and the highest mean are 1 of 27 each, more than
+    # 2.5%, so the interval spans them.
+    found = studies.paired_difference({0: 1.0, 1: 2.0, 2: 6.0}, {0: 2.0, 1: 4.0, 2: 7.0, 3: 0.0})
+    assert found == (pytest.approx(-4 / 3), -2.0, -1.0, 3) and found.told_apart
+    found = studies.paired_difference({0: 1.0, 1: 5.0, 2: math.nan}, {0: 2.0, 1: 4.0, 2: 7.0})
+    assert found == (0.0, -1.0, 1.0, 2) and not found.told_apart
+    assert studies.paired_difference({0: 1.0}, {0: 3.0}) == (-2.0, None, None, 1)
+    assert studies.paired_difference({0: 1.0}, {1: 3.0}) is None
+
+
+def test_the_bootstrap_of_many_seeds_is_near_the_normal_interval():
+    rng = np.random.default_rng(0)
+    values = rng.normal(1, 2, 400)
+    found = studies.paired_difference(dict(enumerate(values)), dict.fromkeys(range(400), 0.0))
+    half = 1.96 * values.std(ddof=1) / 20
+    assert found.low == pytest.approx(values.mean() - half, abs=0.03)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.03)
+
+
+def test_the_table_says_mean_spread_difference_and_what_failed(content, tmp_path):
+    written = report.write(content, tmp_path)
+    text = (tmp_path / "table.md").read_text()
+    lines = [
+        [c.strip() for c in x.strip("|").split("|")] for x in text.splitlines() if x[:1] == "|"
+    ]
+    assert lines[0] == ["row", "fd_kgnet ↓", "minus b", "steps", "training"]
+    assert lines[2] == ["a", "3 ± 2.6 (3)", "-1.33 [-2, -1]", "2", "1 min 1 s"]
+    assert lines[3][1:3] == ["4.333 ± 2.5 (3)", ""]
+    assert lines[4][1:3] == ["3 ± 2.8 (2)", "+0 [-1, +1], not told apart"]
+    assert "- c: 1 of 3 failed; seed 2: a loss is NaN" in text
+    with open(tmp_path / "table.csv", newline="") as f:
+        rows = list(csv.DictReader(f))
+    assert [r["row"] for r in rows] == ["a", "b", "c"] and rows[0]["score"] == "fd"
+    assert (float(rows[0]["mean"]), rows[0]["n"]) == (3.0, "3")
+    assert (float(rows[0]["difference_low"]), rows[1]["difference_low"]) == (-2.0, "")
+    page = (tmp_path / "index.html").read_text()
+    assert "A &lt;study&gt;" in page and "<script" not in page and 'src="fd.png"' in page
+    assert Image.open(tmp_path / "fd.png").size == (960, 600)
+    assert {p.name for p in written} == {p.name for p in tmp_path.iterdir()}
+
+
+def test_nrds_of_a_seed_is_the_mean_over_its_classifiers(content):
+    content["nrds"] = {"0": {"0": {"a": 0.2, "b": 0.8}, "1": {"a": 0.4, "b": 0.6}}}
+    values = report.values_of(content)["nrds"]
+    assert values == {"a": {0: pytest.approx(0.3)}, "b": {0: pytest.approx(0.7)}}
+
+
+def test_rows_grids_seeds_and_budgets():
+    study = studies.Study({**TINY, "grid": {"model.ema": [0.5, 0.9]}, "baseline": None})
+    assert list(study.rows) == [
+        "without, ema 0.5",
+        "without, ema 0.9",
+        "with, ema 0.5",
+        "with, ema 0.9",
+    ]
+    cell = study.cells[5]
+    assert (cell.row, cell.seed, cell.folder) == ("without, ema 0.9", 1, "without_ema_0.9/seed-1")
+    assert cell.recipe.seed == 1 and cell.recipe.model["ema"] == 0.9
+    assert {o["beta_1"] for o in cell.recipe.optimizers.values()} == {0.0}
+    # Images are those of D's updates as well; another row, another method.
+    rows = {"a": {}, "b": {"recipe": "gan_digits", "model.d_steps": 3}}
+    study = studies.Study({**TINY, "rows": rows, "budget": {"images": 1000}, "baseline": "a"})
+    sizes = {n: r.schedule["batch_size"] for n, r in study.rows.items()}
+    assert study.rows["a"].schedule["steps"] == math.ceil(1000 / sizes["a"])
+    assert study.rows["b"].schedule["steps"] == math.ceil(1000 / (3 * sizes["b"]))
+    assert study.rows["b"].model["method"] == "gan"
+    with pytest.raises(ValueError, match="no seed 7; it has 0, 1"):
+        study.only(seeds=[7])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"rows": {}}, "rows is {}"),
+        ({"seeds": [0, 0]}, "seeds: one stands there twice"),
+        ({"budget": {"steps": 1, "images": 9}}, "budget: give one of steps, images and seconds"),
+        ({"budget": {"steps": 1e30}}, "budget.steps is 1e+30"),
+        ({"baseline": "wiht"}, "baseline is 'wiht' (did you mean 'with'"),
+        ({"rows": {"a": {"networks.widht": 3}}, "baseline": "a"}, "Row 'a': Unknown key 'widht'"),
+        ({"metrics": ["fd"]}, "Unknown key 'metrics' in a study"),
+        ({"measure": {"metrics": ["fdd"]}}, "Unknown metric 'fdd'"),
+        ({"recipe": "osgan_digit"}, "There is no recipe 'osgan_digit'"),
+    ],
+)
+def test_a_wrong_study_is_one_line(change, says, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump({**TINY, **change}, sort_keys=False))
+    with pytest.raises((ValueError, FileNotFoundError)) as caught:
+        studies.load(path)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_study_from_the_command_line(tmp_path, capsys, monkeypatch):
+    """Trains, is killed between and within trainings, goes on to the same table; rows are added."""
+    path, out = tmp_path / "study.yaml", tmp_path / "out"
+    nrds = {**TINY["measure"], "nrds": {"samples": 16, "epochs": 2}}
+    path.write_text(yaml.safe_dump({**TINY, "measure": nrds}, sort_keys=False))
+
+    def run(*more):
+        with pytest.raises(SystemExit) as left:
+            main.main(["study", str(path), f"--out={out}", *more])
+        return left.value.code or 0, *capsys.readouterr()
+
+    # Killed in the second training, behind its first measurement.
+    measured, count = training.Curve.measure, []
+
+    def killed(self):
+        scores = measured(self)
+        count.append(scores)
+        if len(count) == 4:
+            raise KeyboardInterrupt
+        return scores
+
+    monkeypatch.setattr(training.Curve, "measure", killed)
+    assert run()[0] == 130
+    monkeypatch.undo()
+    status, said, _ = run()
+    assert status == 0 and "[2 of 4] with, seed 0" in said and "[1 of 4]" not in said
+    first = json.loads((out / "study.json").read_text())
+    assert first["results"]["without"]["0"]["steps"] == 2
+    points = first["results"]["with"]["0"]["points"]
+    assert [p["step"] for p in points] == [1, 2]
+    assert sum(first["nrds"]["0"]["0"].values()) == pytest.approx(1)
+    table = (out / "table.md").read_text()
+    assert "| without |" in table and "not told apart" in table
+    assert Image.open(out / "contact.png").size[0] >= 8 * 8
+
+    # The same without an interruption.
+    again = tmp_path / "again"
+    with pytest.raises(SystemExit):
+        main.main(["study", str(path), f"--out={again}", "--seeds=0", "--rows=with"])
+    fresh = json.loads((again / "study.json").read_text())["results"]["with"]["0"]
+    assert fresh["scores"] == pytest.approx(first["results"]["with"]["0"]["scores"], rel=1e-4)
+
+    # A seed is added, the report alone is written again, other settings are refused.
+    path.write_text(yaml.safe_dump({**TINY, "measure": nrds, "seeds": [0, 1, 2]}, sort_keys=False))
+    status, said, _ = run("--rows=with")
+    assert status == 0 and "[3 of 3] with, seed 2" in said
+    (out / "table.md").unlink()
+    assert run("--report")[0] == 0 and "| with | " in (out / "table.md").read_text()
+    path.write_text(
+        yaml.safe_dump({**TINY, "measure": nrds, "budget": {"steps": 3}}, sort_keys=False)
+    )
+    status, _, err = run()
+    assert status == 2 and "has another budget" in err and err.count("\n") == 1
+    other = {**TINY, "measure": nrds, "rows": {"with": {"networks.width": 16}, "b": {}}}
+    path.write_text(yaml.safe_dump(other, sort_keys=False))
+    status, _, err = run()
+    assert status == 2 and "networks.width = 8, and now it would be 16" in err
+
+
+def test_a_diverged_training_stays_in_the_table(tmp_path):
+    rows = {"fine": {}, "diverges": {"optimizers.*.learning_rate": 1e30}}
+    study = studies.Study({**TINY, "rows": rows, "seeds": [0], "baseline": "fine"})
+    assert training.run(study, tmp_path, tell=lambda line: None)
+    content = report.collect(study, tmp_path)
+    report.write(content, tmp_path)
+    found = content["results"]["diverges"]["0"]
+    assert found["state"] == "failed" and found["reason"]
+    assert "diverges: 1 of 1 failed; seed 0: " in (tmp_path / "table.md").read_text()
+
+
+def test_a_budget_in_seconds_leaves_measuring_out(tmp_path, monkeypatch):
+    """Training takes as long as told, however long its measurements take."""
+    clock = [0.0]
+    for module in (training, training.timing):
+        monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    measured = training.Measurement.of
+    stepped = training.SecondsLimit.on_train_batch_end
+
+    def slow(self, *args, **kwargs):
+        clock[0] += 1000
+        return measured(self, *args, **kwargs)
+
+    def step(self, *args, **kwargs):
+        clock[0] += 1
+        return stepped(self, *args, **kwargs)
+
+    monkeypatch.setattr(training.Measurement, "of", slow)
+    monkeypatch.setattr(training.SecondsLimit, "on_train_batch_end", step)
+    content = {**TINY, "rows": {"with": {}}, "seeds": [0], "budget": {"seconds": 3}}
+    study = studies.Study(content)
+    assert training.run(study, tmp_path, tell=lambda line: None)
+    found = report.collect(study, tmp_path)["results"]["with"]["0"]
+    assert (found["steps"], found["seconds"]) == (3, 3.0)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda p: p.stem)
+def test_the_studies_of_the_papers_are_valid(path):
+    study = studies.load(path)
+    assert study.form.question and all(isinstance(r, recipes.Recipe) for r in study.rows.values())
