@@ -290,4 +290,8 @@ class TranslationGrid(PictureGrid):
                 f"TranslationGrid draws model.panels(...), which {type(model).__name__} does not "
                 "have: use SampleGrid."
             )
+        if hasattr(model, "check_inputs"):  # now, not at the first epoch's end
+            images, *given = self.view.inputs
+            every = [0] if model.num_domains is not None else []
+            model.check_inputs(images, *(given or every))
         super().set_model(model)

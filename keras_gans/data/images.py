@@ -29,12 +29,18 @@ def from_uint8(images: Any) -> np.ndarray:
     Returns:
         float32 array; 0 becomes -1 and 255 becomes 1, exactly.
 
+    Raises:
+        ValueError: images of another dtype.
+
     Example:
 
     >>> keras_gans.data.from_uint8(np.array([0, 255], "uint8"))
     array([-1.,  1.], dtype=float32)
     """
-    return (np.asarray(images).astype("float32") - np.float32(127.5)) / np.float32(127.5)
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        raise ValueError(f"images are {images.dtype}; expected uint8, values of 0 .. 255.")
+    return (images.astype("float32") - np.float32(127.5)) / np.float32(127.5)
 
 
 def to_uint8(images: Tensor) -> np.ndarray:
@@ -75,7 +81,7 @@ def image_grid(images: Tensor, columns: int | None = None, pad: int = 2) -> np.n
         uint8 array (rows * (H + pad) + pad, columns * (W + pad) + pad, 3).
 
     Raises:
-        ValueError: images of another shape, none at all, or `columns` less than 1.
+        ValueError: images of another shape, dtype or range, none at all, or `columns` less than 1.
 
     Example:
 
@@ -89,6 +95,12 @@ def image_grid(images: Tensor, columns: int | None = None, pad: int = 2) -> np.n
             "is wanted."
         )
     if x.dtype != np.uint8:
+        # A decoupled model's sums may leave [-1, 1], and are cut off; 0 .. 255 would be white.
+        if x.dtype.kind in "bi" or np.nanmax(np.abs(x), initial=0) > 8:
+            raise ValueError(
+                f"images are {x.dtype} of {x.min():.4g} to {x.max():.4g}; expected uint8, or "
+                "floats in [-1, 1]."
+            )
         x = to_uint8(x)
     n, height, width, _ = x.shape
     columns = math.ceil(math.sqrt(n)) if columns is None else columns

@@ -210,4 +210,5 @@ def to_images(images: Tensor, where: str = "images") -> np.ndarray:
     images = to_host(images)
     # A range is always named: constant and dark images are no reason to guess.
     value_range = (0, 255) if images.dtype == np.uint8 else (-1, 1)
+    value_range = None if images.dtype.kind in "bi" else value_range  # refused: nothing says theirs
     return check_image_array(images, where, value_range)

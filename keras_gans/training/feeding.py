@@ -1,6 +1,7 @@
 """What stands between the data of a `fit` and its steps: the same checks, whatever brings them."""
 
 import collections
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -137,6 +138,23 @@ def check_batch_size(model: Any, size: int, devices: int) -> None:
             f"A batch of {size} cannot be shared among {devices} devices: use a batch size that is "
             f"a multiple of {least * devices}."
         )
+
+
+class Collated:
+    """The `collate_fn` of a torch DataLoader whose dictionaries Keras takes: tuples of one.
+
+    Args:
+        collate: the loader's own.
+    """
+
+    def __init__(self, collate: Callable[[Any], Any]):
+        self.collate = collate
+
+    def __call__(self, samples: Any) -> Any:
+        batch = self.collate(samples)
+        if not isinstance(batch, dict):
+            return batch
+        return ({key: x for key, x in batch.items() if hasattr(x, "shape")},)
 
 
 def chosen(model: Any, batch: Any) -> Any:

@@ -1,5 +1,6 @@
 """`fit` of an adversarial model: data checks, an order keyed by epoch, resuming at any step."""
 
+import copy
 import itertools
 import types
 
@@ -127,8 +128,9 @@ class FitMixin:
             x, y = self._array_data(x, y, batch_size, shuffle), None
             batch_size = None
         # Data with an order of its own must not have its batches shuffled by Keras as well.
-        shuffle = shuffle and epoch_key_of(x) is None and not hasattr(x, "element_spec")
-        x = _with_an_end(x, epochs - initial_epoch, steps_per_epoch)
+        others = epoch_key_of(x) is None and isinstance(x, keras.utils.PyDataset)
+        shuffle = shuffle and others
+        x = _for_keras(x, epochs - initial_epoch, steps_per_epoch)
         self._feed = feeding.Feed(self, epoch_key_of(x) is not None)
         x = self._check_data(x)
         if self.compiled:
@@ -274,19 +276,19 @@ class FitMixin:
         )
 
 
-def _with_an_end(x, epochs, steps_per_epoch):
-    """The data, which Keras can go through `epochs` times; a generator's batches as tuples."""
+def _for_keras(x, epochs, steps_per_epoch):
+    """The data in a form that Keras takes, which it can go through `epochs` times."""
     todo = "give steps_per_epoch, or a data set that begins anew in each epoch."
     if isinstance(x, types.GeneratorType):
         if epochs > 1 and steps_per_epoch is None:
             raise ValueError(f"A generator ends once, and {epochs} epochs are to come: {todo}")
         return (batch if isinstance(batch, tuple) else (batch,) for batch in x)
-    size = getattr(x, "cardinality", lambda: None)()
-    if isinstance(x, keras.utils.PyDataset):
-        size = x.num_batches
-        endless = size is None
-    else:
-        endless = size is not None and int(size) == -1  # tf.data.INFINITE_CARDINALITY
+    if hasattr(x, "collate_fn"):  # torch's DataLoader
+        x = copy.copy(x)
+        x.collate_fn = feeding.Collated(x.collate_fn)
+    endless = isinstance(x, keras.utils.PyDataset) and x.num_batches is None
+    if hasattr(x, "cardinality"):
+        endless = int(x.cardinality()) == -1  # tf.data.INFINITE_CARDINALITY
     if endless and steps_per_epoch is None:
         raise ValueError(f"The data repeat without an end, so an epoch has none: {todo}")
     return x
