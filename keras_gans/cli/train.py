@@ -92,6 +92,8 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
         with _held(out):
             # Once more: another process may have been at work until now.
             resumed = prepare(out, recipe, values.resume, values.overwrite)
+            if resumed and recipe.data.get("class_names") is None:
+                recipe = recipe.with_class_names(_own_names(out))
             return _train(recipe, out, values, backend, command, resumed)
     except KeyboardInterrupt:
         print(f"\nInterrupted. Continue with:\n  {command}", file=sys.stderr)
@@ -112,6 +114,13 @@ def _recipe_and_folder(values):
     if values.resume and values.recipe is None and own.is_file():
         return recipe_flags.make_recipe(values, own), out
     return recipe or recipe_flags.make_recipe(values), out
+
+
+def _own_names(out):
+    """The names of the classes in the order that the run in a folder trains with, or None."""
+    from keras_gans import recipes
+
+    return recipes.load(out / "recipe.yaml").data.get("class_names")
 
 
 @contextlib.contextmanager
@@ -138,6 +147,7 @@ def _train(recipe, out, values, backend, command, resumed):
         publishing.publish(open_run(out), recipe, out, values.publish, values.republish)
         return 0
     model, data = recipes.build(recipe)
+    recipe = recipe.with_class_names(getattr(data, "class_names", None))
     if values.publish:
         publishing.check_data(recipe)
     epochs, steps = running.length(recipe, data)
@@ -206,6 +216,8 @@ def prepare(out: pathlib.Path, recipe: Any, resume: bool, overwrite: bool) -> bo
     changed = _differences(own, recipe)
     if recipe_flags.same_data(own["data"]["name"], recipe["data"]["name"]):
         changed.pop("data.name", None)
+    if recipe.data.get("class_names") is None:
+        changed.pop("data.class_names", None)  # the run's own hold
     if changed:
         key, (old, new) = next(iter(changed.items()))
         others = f" (and {', '.join(list(changed)[1:])})" if len(changed) > 1 else ""

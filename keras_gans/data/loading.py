@@ -33,6 +33,7 @@ def load(
     image_key: str | None = None,
     value_range: tuple[float, float] | None = None,
     download: bool = False,
+    class_names: Sequence[str] | None = None,
 ) -> Any:
     """Images in [-1, 1], batch by batch, as a `tf.data.Dataset` for any Keras backend.
 
@@ -82,6 +83,8 @@ def load(
         value_range: (lowest, highest) of the values in an `.npz` or `.npy` file, where its dtype
             and values leave it open.
         download: bool, whether TensorFlow Datasets may download what `data_dir` does not hold.
+        class_names: the names of the classes in the order of their numbers, such as a run keeps
+            them in its recipe; by default the order of the data.
 
     Returns:
         `tf.data.Dataset` of float32 (B, H, W, C), or of (images, int32 (B,)) with labels. Its
@@ -111,6 +114,7 @@ def load(
         image_key=image_key,
         value_range=value_range,
         cache=cache,
+        class_names=class_names,
     )
     seed, names = check_seed(seed), check_augment(augment)
     name = str(name_or_path)
