@@ -1,11 +1,15 @@
 """Data as people have it, on the command line: names of classes, pairs of files, deep images."""
 
+import shutil
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from conftest import slow_module
 from PIL import Image
 
-from keras_gans import recipes
+from keras_gans import data, recipes
 from keras_gans.cli import main
 from keras_gans.data.loading import read
 from keras_gans.data.sources import Source, with_class_names
@@ -36,9 +40,9 @@ def write_classes(folder, shades, count=4):
     return folder
 
 
-def shades_of(data):
+def shades_of(source):
     """Dictionary, label -> the shades of its images."""
-    return {int(n): set(data.images[data.labels == n].ravel()) for n in set(data.labels)}
+    return {int(n): set(source.images[source.labels == n].ravel()) for n in set(source.labels)}
 
 
 def test_labels_number_the_names_that_a_recipe_keeps(tmp_path):
@@ -120,3 +124,135 @@ def test_labels_of_a_stream_number_the_names(tmp_path):
     source.stream = lambda: tf.data.Dataset.from_tensor_slices((images, labels))
     source = with_class_names(source, ["c", "b", "a"])
     assert [int(label) for _, label in source.stream()] == [2, 1, 0, -1, 1]
+
+
+# Pairs of files
+
+
+def write_pairs(folder, rows):
+    """Gray or color images of one shade each: path beneath the folder -> shade."""
+    for name, shade in rows.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((4, 4, *np.shape(shade)), shade, "uint8")).save(folder / name)
+    return folder
+
+
+def shades(images):
+    return images[:, 0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize("form", ["{split}{side}", "{split}/{side}"])
+def test_pairs_have_one_name_in_two_folders(tmp_path, caplog, form):
+    top = tmp_path / "set"
+    for split, first in (("train", 1), ("test", 100)):
+        a, b = (form.format(split=split, side=side) for side in "AB")
+        write_pairs(top, {f"{a}/{i}.png": first + i for i in (0, 1, 2, 10)})
+        # Endings may differ, and a target has colors.
+        write_pairs(top, {f"{b}/{i}.bmp": [first + i + 50] * 3 for i in (10, 2, 0)})
+    (top / form.format(split="train", side="B") / "1.png").write_bytes(b"no image")
+    write_pairs(top, {form.format(split="train", side="A") + "/deep/7.png": 7})
+    shutil.make_archive(str(top), "zip", top)
+    for name in (top, tmp_path / "set.zip"):
+        inputs, targets = data.load_pairs(str(name), "A", "B", dtype="uint8")
+        assert inputs.shape == targets.shape == (3, 4, 4, 3)
+        assert shades(inputs) == [1, 11, 3] and shades(targets) == [51, 61, 53]
+        assert "1 unreadable, left out" in caplog.text
+        assert "1 without a partner, left out: A/deep/7" in caplog.text
+        caplog.clear()
+    held_out, _ = data.load_pairs(str(top), "A", "B", split="test", dtype="uint8")
+    assert shades(held_out) == [100, 110, 102]
+    part, _ = data.load_pairs(str(top), "A", "B", split="test[:2]", image_size=2, dtype="uint8")
+    assert part.shape == (2, 2, 2, 3)
+    lines, _ = data.load_pairs(str(top), "outline", "B", split="test")
+    assert lines.shape == (3, 4, 4, 1)
+
+
+def test_pairs_are_halves_of_an_image(tmp_path):
+    for i in range(3):
+        image = np.zeros((4, 8), "uint8")
+        image[:, :4], image[:, 4:] = i, 100 + i
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    left, right = data.load_pairs(str(tmp_path), "left", "right", dtype="uint8")
+    assert shades(left) == [0, 1, 2] and shades(right) == [100, 101, 102]
+    assert left.shape == right.shape == (3, 4, 4, 1)
+    right, left = data.load_pairs(str(tmp_path), "right", "left", image_size=2, dtype="uint8")
+    assert shades(left) == [0, 1, 2] and right.shape == (3, 2, 2, 1)
+
+
+def test_label_maps_stay_whole_numbers(tmp_path):
+    labels = np.random.default_rng(0).integers(0, 4, (16, 16), dtype="uint8")
+    for side in "AB":
+        write_pairs(tmp_path, {f"{side}/0.png": 0})
+    Image.fromarray(labels).save(tmp_path / "A" / "0.png")
+    Image.fromarray(labels).save(tmp_path / "B" / "0.png")
+    maps, _ = data.load_pairs(
+        str(tmp_path), "A", "B", image_size=8, resize="nearest", dtype="uint8"
+    )
+    np.testing.assert_array_equal(maps[0, ..., 0], labels[1::2, 1::2])
+
+
+def test_pairs_that_are_none(tmp_path):
+    write_pairs(tmp_path, {"A/1.png": 1, "A/1.jpg": 1, "B/1.png": 1, "C/2.png": 1, "D/2.png": 2})
+    Image.new("L", (9, 5)).save(tmp_path / "C" / "3.png")
+    Image.new("L", (9, 5)).save(tmp_path / "D" / "3.png")
+    for source, target, split, message in (
+        ("A", "B", "train", "two images of the name 1 in A"),
+        ("B", "C", "train", "no file of 'B' has a partner of its name in 'C'; there are B/1, C/2"),
+        ("C", "D", "train", "C of 3 is 5x9, but the first is 4x4: pass image_size="),
+        ("C", "E", "train", "has no folder 'E' of images to pair .it has A, B, C, D"),
+        ("C", "D", "test", "has no split 'test' of 'C'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            data.load_pairs(str(tmp_path), source, target, split=split)
+
+
+def test_pix2pix_learns_from_two_folders(cli, tmp_path):
+    top, random = tmp_path / "set", np.random.default_rng(0)
+    for name in ("trainA", "trainB"):
+        (top / name).mkdir(parents=True)
+        for i in range(4):
+            image = Image.fromarray(random.integers(0, 256, (32, 32, 3), "uint8"))
+            image.save(top / name / f"{i}.png")
+    line = ["train", "--method=pix2pix", f"--dataset={top}", "--source=A", "--target=B"]
+    line += ["--image_size=32", "--width=4", "--batch_size=2", f"--out={tmp_path / 'run'}"]
+    status, _, err = cli(*line, "--steps=1")
+    assert status == 0, err
+    section = recipes.load(tmp_path / "run" / "recipe.yaml").data
+    assert (section["source"], section["target"]) == ("A", "B")
+    assert (tmp_path / "run" / "samples.png").is_file()
+
+
+# 16 bits a channel
+
+
+def png(pixels):
+    """A PNG file of 16 bits, written by hand: (H, W) gray, or (H, W, 2, 3 or 4)."""
+    height, width = pixels.shape[:2]
+    color = {1: 0, 2: 4, 3: 2, 4: 6}[pixels.shape[2] if pixels.ndim == 3 else 1]
+
+    def chunk(kind, content):
+        body = kind + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 16, color, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize("channels", [0, 2, 3, 4, "tif"])
+def test_16_bits_are_scaled_over_their_whole_range(tmp_path, channels):
+    path, shape = tmp_path / "a.png", (16, 16, *([channels] if channels in (2, 3, 4) else []))
+    pixels = np.random.default_rng(0).integers(0, 65536, shape, "uint16")
+    pixels[0, 0], pixels[0, 1] = 0, 65535
+    if channels in (2, 4):
+        pixels[..., -1] = 65535
+    if channels == "tif":
+        path = tmp_path / "a.tif"
+        Image.fromarray(pixels).save(path)
+    else:
+        path.write_bytes(png(pixels))
+    found = data.load_arrays(tmp_path, dtype="uint8")[0][0].astype("float64")
+    wanted = {2: pixels[..., :1], 4: pixels[..., :3]}.get(channels, pixels)
+    wanted = wanted.reshape(16, 16, -1) / 257
+    assert np.abs(found - wanted).max() < 1 and found.min() == 0 and found.max() == 255

@@ -36,6 +36,15 @@ _KEYS = {
             "which label, where the data has several",
             {"shown": "the only one"},
         ),
+        (
+            "source",
+            "string",
+            "data.source",
+            "of pairs, what the inputs are: outline, a class, an image of an example, a folder of "
+            "images (A for trainA), or left or right, half of an image",
+            {"shown": "none"},
+        ),
+        ("target", "string", "data.target", "the same of the targets", {"shown": "none"}),
         ("augment", "string", "data.augment", "flip, crop, or flip,crop", {"shown": "none"}),
     ),
     "Networks and method": (

@@ -49,10 +49,11 @@ def load(
             a folder of images (png, jpg, jfif, bmp, gif, webp, tiff, ppm), found in any depth; the
                 sub-folders are the classes, in the order of their names, or of numbers where all
                 names are whole ones; sub-folders train, test, val, ... are splits where all are, or
-                where they hold the same classes. Transparency is laid on white. A warning counts
-                and names the files that are left out: of other endings, unreadable, pipes, links
-                that lead back. With a `dataset.json`, as StyleGAN's dataset_tool writes it, the
-                labels are those in there, and sub-folders neither classes nor splits;
+                where they hold the same classes. Transparency is laid on white, 16 bits are scaled
+                to 8. A warning counts and names the files that are left out: of other endings,
+                unreadable, pipes, links that lead back. With a `dataset.json`, as StyleGAN's
+                dataset_tool writes it, the labels are those in there, and sub-folders neither
+                classes nor splits;
             a `.zip` of such a folder;
             an `.npz` with an array `images`, `x` or `x_train`/`x_test` (or a single array) and, for
                 labels, `labels`, `y` or `y_train`/`y_test`; or an `.npy`. uint8, or floats that

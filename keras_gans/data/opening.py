@@ -32,7 +32,7 @@ def opener(
     name = str(name_or_path)
     if name in registry.all("data set"):
         return registry.get("data set", name).value
-    path = pathlib.Path(_in_data_dir(name, data_dir)).expanduser()
+    path = path_of(name, data_dir)
     if path.suffix.lower() in (".npz", ".npy"):
         return functools.partial(array_file, path)
     if path.suffix.lower() == ".zip" or has_images(path):
@@ -66,6 +66,11 @@ def open_examples(
     if packed is not None:
         return PackedExamples(packed)
     return TfdsExamples(open_builder(name, data_dir, download))
+
+
+def path_of(name: str, data_dir: PathLike | None) -> pathlib.Path:
+    """The file or folder that a name stands for, should it be one; in `data_dir`, or here."""
+    return pathlib.Path(_in_data_dir(name, data_dir)).expanduser()
 
 
 def _in_data_dir(name, data_dir):
