@@ -1,5 +1,6 @@
 """Data as people have it, on the command line: names of classes, pairs of files, deep images."""
 
+import json
 import shutil
 import struct
 import zlib
@@ -64,9 +65,15 @@ def test_labels_number_the_names_that_a_recipe_keeps(tmp_path):
 
 def test_a_run_keeps_its_names_and_takes_them_for_numbers(cli, tmp_path):
     folder, out = write_classes(tmp_path / "set", {"cat": 0, "dog": 255}), tmp_path / "run"
+    (folder / "cat" / "broken.png").write_bytes(b"no image")
+    for name in ("read.me", "notes.txt", "more.txt"):
+        (folder / name).write_text("")
     train = ["train", *TINY, f"--dataset={folder}", "--num_classes=2", f"--out={out}"]
     status, _, err = cli(*train, "--steps=1")
     assert status == 0, err
+    left_out = json.loads((out / "run.json").read_text())["left_out"]
+    assert (left_out["other endings"], left_out["unreadable"], left_out["passed over"]) == (3, 1, 0)
+    assert ".txt (2), .me (1)" in left_out["in words"] and "broken.png" in left_out["in words"]
     assert recipes.load(out / "recipe.yaml").data["class_names"] == ["cat", "dog"]
     arrays = []
     for label in ("dog", 1, 0):

@@ -14,6 +14,8 @@ from keras_gans import tasks
 from keras_gans.callbacks import BackupAndRestore
 from keras_gans.callbacks.sample_grid import PeriodicCallback, numbers
 from keras_gans.cli import run_weights, stopping, timing, watching
+from keras_gans.data.finding import left_out_of
+from keras_gans.data.opening import path_of
 from keras_gans.files import replacing
 from keras_gans.typing import Any, PathLike
 
@@ -154,7 +156,9 @@ def fit(
     Raises:
         RuntimeError: a loss is not finite, or the samples collapsed; what to try is in the message.
     """
-    run_file = timing.RunFile(out, goes_on=(out / "backup" / "latest.weights.h5").is_file())
+    path = path_of(str(recipe["data"]["name"]), recipe["data"].get("data_dir"))
+    goes_on = (out / "backup" / "latest.weights.h5").is_file()
+    run_file = timing.RunFile(out, goes_on, left_out_of(path))
     backup = TimedBackup(out / "backup", save_every, run_file)
     pause = Pause(backup, None if minutes is None else 60 * minutes)
     callbacks = [
@@ -195,7 +199,7 @@ def write_results(model: Any, recipe: Any, out: pathlib.Path) -> dict[str, str]:
         "model.keras": "the model, with its optimizers: keras.saving.load_model",
         "weights/": f"its networks alone, in files below 16 MiB ({count})",
         "recipe.yaml": "the settings: keras-gans train --recipe",
-        "run.json": "time, speed, hardware and versions",
+        "run.json": "time, speed, hardware, versions, and what of the data was left out",
         "history.csv": "losses and scores of every epoch",
         "tensorboard/": "the same as curves, and samples",
         "backup/": "what --resume continues from; needed for nothing else",

@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from keras_gans.data.finding import LeftOut, search
+from keras_gans.data.finding import SHOWN, LeftOut, search
 from keras_gans.data.image_folders import folder_files
 from keras_gans.data.images import fit_image, read_image
 from keras_gans.data.sources import Options, split_slice
 from keras_gans.typing import Any
 
 SIDES = ("left", "right")
-SHOWN = 5  # names of files without a partner, in a warning
 
 
 def paired_files(
@@ -45,16 +44,12 @@ def paired_files(
         if not files:
             raise ValueError(_lacking(path, found, name, split))
     keys = sorted(set.intersection(*map(set, folders.values())))
-    alone = sorted({f"{n}/{k}" for n, files in folders.items() for k in set(files) - set(keys)})
+    both = set(keys)
+    left_out.alone = sorted(f"{n}/{k}" for n, files in folders.items() for k in set(files) - both)
     if not keys:
         raise ValueError(
             f"{path}: no file of {names[0]!r} has a partner of its name in {names[-1]!r}; there "
-            f"are {', '.join(alone[:SHOWN])}."
-        )
-    if alone:
-        more = f" and {len(alone) - SHOWN} more" if len(alone) > SHOWN else ""
-        left_out.notes.append(
-            f"{len(alone)} without a partner, left out: {', '.join(alone[:SHOWN])}{more}"
+            f"are {', '.join(left_out.alone[:SHOWN])}."
         )
     _, part = split_slice(options.split, {split: len(keys)}, path)
 
