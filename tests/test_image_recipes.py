@@ -150,9 +150,9 @@ def test_pairs_are_found_by_what_they_show(packed):
     "method, network, of_data, of_networks, message",
     [
         ("pix2pix", "pix2pix", {}, {}, "learns from pairs.*add source and target"),
-        ("pix2pix", "pix2pix", {"source": "outline"}, {}, "are pairs and have no target: add one"),
-        ("pix2pix", "pix2pix", {"target": "thin"}, {}, "are pairs and have no source: add one"),
-        ("pix2pix", "pix2pix", {**PAIRS, "name": "digits"}, {}, "made of.*and digits is none"),
+        ("pix2pix", "pix2pix", {"source": "outline"}, {}, "data.target is missing: add"),
+        ("pix2pix", "pix2pix", {"target": "thin"}, {}, "data.source is missing: add"),
+        ("pix2pix", "pix2pix", {**PAIRS, "name": "digits"}, {}, "made of.*and digits is neither"),
         ("coupled_gan", "encoder_decoder", PAIRS, {}, "coupled_gan learns from single images"),
         ("coupled_gan", "dcgan", {}, {}, "needs the networks encoder.*there is no encoder"),
         ("caae", "caae", {}, {"num_classes": 3}, "has 3 classes, and pictures/16 has 2"),

@@ -37,6 +37,15 @@ _KEYS = {
             "which label, where the data has several",
             {"shown": "the only one"},
         ),
+        (
+            "source",
+            "string",
+            "data.source",
+            "of pairs, what the inputs are: outline, a class, an image of an example, a folder of "
+            "images (A for trainA), or left or right, half of an image",
+            {"shown": "none"},
+        ),
+        ("target", "string", "data.target", "the same of the targets", {"shown": "none"}),
         ("augment", "string", "data.augment", "flip, crop, or flip,crop", {"shown": "none"}),
     ),
     "Networks and method": (
@@ -158,10 +167,13 @@ def make_recipe(values: Any, own: PathLike | None = None) -> Any:
     if values.dataset is not None and not same_data(values.dataset, recipe.data.get("name")):
         # Properties of the data that was.
         changes = {"model.num_classes": None, "data.labels": None, "card": {}}
+        changes["data.class_names"] = None
     if values.epochs is not None or values.steps is not None:
         changes |= {"schedule.epochs": None, "schedule.steps": None}
     if values.num_classes == 0:
-        changes["data.labels"] = None  # nobody would read them
+        changes |= {"data.labels": None, "data.class_names": None}  # nobody would read them
+    if values.labels is not None and values.labels != recipe.data.get("labels"):
+        changes["data.class_names"] = None
     for flag in flags():
         if values[flag.name].value is not None:
             _check_applies(flag, recipe)

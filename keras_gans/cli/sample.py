@@ -1,7 +1,10 @@
 """`keras-gans sample`: images from a zoo entry, a run, or a .keras file."""
 
+import pathlib
+
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.errors import nearest, printable, quote
 from keras_gans.typing import Any
 
 
@@ -11,7 +14,14 @@ def _flags():
         Flag("seed", "integer", "seed of the noise: the same images for the same seed", 0),
         Flag("out", "string", "the picture to write, a grid", "samples.png", value="FILE"),
         Flag("npy", "string", "write the images here too, as float32 in [-1, 1]", value="FILE"),
-        Flag("label", "integer", "class of the images, for conditional models", shown="in turn"),
+        Flag(
+            "label",
+            "string",
+            "class of the images, for conditional models: its number, or its name where the "
+            "recipe of the run or the card of the entry has names",
+            shown="in turn",
+            value="N|NAME",
+        ),
         Flag(
             "truncation",
             "float",
@@ -46,12 +56,14 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     from keras_gans.runs.opening import open_source
 
     model = open_source(source)
-    given = {"labels": values.label, "size": size}
+    label, name = class_number("label", values.label, class_names_of(source, model))
+    given = {"labels": label, "size": size}
     given |= {"truncation": values.truncation if values.truncation != 1 else None}
     given = {k: v for k, v in given.items() if v is not None}
     images = model.generate(values.num, seed=values.seed, **given)
     save_grid(images, values.out, columns=values.columns)
-    print(f"Wrote {values.out}: {len(images)} images of {source}.")
+    of_class = "" if name is None else f", of class {label}, {quote(name)}"
+    print(f"Wrote {values.out}: {len(images)} images of {source}{of_class}.")
     if values.npy:
         with replacing(values.npy, suffix=".npy") as temporary:
             np.save(temporary, images)
@@ -68,6 +80,40 @@ def parse_size(text: str | None) -> int | tuple[int, ...] | None:
         raise ValueError(f"--size is {text!r}; expected N or HEIGHTxWIDTH, such as 200x300.")
     numbers = [int(p) for p in parts]
     return numbers[0] if len(numbers) == 1 else tuple(numbers)
+
+
+def class_names_of(source: str, model: Any) -> list[str]:
+    """The names of the classes of what `open_source` gave; empty where nobody wrote them down."""
+    from keras_gans import recipes
+
+    file = pathlib.Path(source) / "recipe.yaml"
+    recipe = getattr(model, "recipe", None)
+    if recipe is None and file.is_file():
+        recipe = recipes.load(file)
+    return list(((recipe or {}).get("data") or {}).get("class_names") or [])
+
+
+def class_number(
+    flag: str, text: str | None, names: list[str], numbers: str = "a number"
+) -> tuple[int | None, str | None]:
+    """(number, name) of the class that a flag gives by either; None for what nobody knows.
+
+    Args:
+        flag, text: its name and its value.
+        names: those of the classes, in order.
+        numbers: how an error calls the numbers there are.
+
+    Raises:
+        ValueError: a name that is none of them.
+    """
+    if text is None:
+        return None, None
+    if text.isdecimal():  # names may be numbers, too: a number is a number
+        return int(text), names[int(text)] if int(text) < len(names) else None
+    if text in names:
+        return names.index(text), text
+    named = f", or one of {', '.join(map(printable, names))}" if names else ""
+    raise ValueError(f"--{flag} is {text!r}{nearest(text, names)}; expected {numbers}{named}.")
 
 
 COMMAND = Command(

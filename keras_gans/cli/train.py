@@ -71,6 +71,8 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
         with folder.held(out):
             # Once more: another process may have been at work until now.
             resumed = folder.prepare(out, recipe, values.resume, values.overwrite)
+            if resumed and recipe.data.get("class_names") is None:
+                recipe = recipe.with_class_names(_own_names(out))
             return _train(recipe, out, values, backend, command, resumed)
     except KeyboardInterrupt:
         print(f"\nInterrupted. Continue with:\n  {command}", file=sys.stderr)
@@ -93,6 +95,13 @@ def _recipe_and_folder(values):
     return recipe or recipe_flags.make_recipe(values), out
 
 
+def _own_names(out):
+    """The names of the classes in the order that the run in a folder trains with, or None."""
+    from keras_gans import recipes
+
+    return recipes.load(out / "recipe.yaml").data.get("class_names")
+
+
 def _train(recipe, out, values, backend, command, resumed):
     from keras_gans import recipes, tasks
     from keras_gans.runs import fitting
@@ -104,6 +113,7 @@ def _train(recipe, out, values, backend, command, resumed):
         publishing.publish(open_run(out), recipe, out, values.publish, values.republish)
         return 0
     model, data = recipes.build(recipe)
+    recipe = recipe.with_class_names(getattr(data, "class_names", None))
     if values.publish:
         publishing.check_data(recipe)
     epochs, steps = fitting.length(recipe, data)

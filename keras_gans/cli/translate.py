@@ -17,10 +17,11 @@ def _flags():
         Flag(
             "domain",
             "string",
-            "domain to translate to (or the label of a CAAE), counted from 0, or all of them; for "
+            "domain to translate to (or the label of a CAAE): its number from 0, its name where "
+            "the recipe of the run or the card of the entry has names, or all of them; for "
             "networks that have domains",
             shown=ALL,
-            value="N|all",
+            value="N|NAME|all",
         ),
         Flag(
             "outline",
@@ -63,8 +64,8 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     from keras_gans.files import replacing
 
     files, broken = find_images(paths), []
-    translator, examples = open_translator(source)
-    domain = parse_domain(values.domain, translator, source)
+    translator, examples, class_names = open_translator(source)
+    domain = parse_domain(values.domain, translator, source, class_names)
     if files:
         read, images, broken = read_images(files, translator, values.outline)
         names, inputs = unique_names(read), [images]
@@ -167,28 +168,34 @@ def read_images(
     return read, from_uint8(np.stack(images)), broken
 
 
-def open_translator(source: str) -> tuple[Any, Any]:
-    """What translates, of a zoo entry, a run or a .keras file; and its examples, or None."""
+def open_translator(source: str) -> tuple[Any, Any, list[str]]:
+    """What translates, of a zoo entry, a run or a .keras file; its examples, or None; its names."""
     from keras_gans import tasks
+    from keras_gans.cli.sample import class_names_of
     from keras_gans.runs.opening import open_source
 
     model = open_source(source, "translate")
-    task = tasks.of(model)
-    return task.wrap(task.network(model)), task.stored_examples(model)
+    task, names = tasks.of(model), class_names_of(source, model)
+    return task.wrap(task.network(model)), task.stored_examples(model), names
 
 
-def parse_domain(text: str | None, translator: Any, source: str) -> int | str | None:
+def parse_domain(
+    text: str | None, translator: Any, source: str, names: list[str]
+) -> int | str | None:
     """An integer, "all", or None for a network without domains."""
+    from keras_gans.cli.sample import class_number
+
     if translator.num_domains is None:
         if text is not None:
             raise ValueError(f"{source} has no domains: leave --domain out.")
         return None
     if text in (None, ALL):
         return ALL
-    last = translator.num_domains - 1
-    if not text.isdecimal() or int(text) > last:
-        raise ValueError(f"--domain is {text!r}; expected 0 to {last}, or all.")
-    return int(text)
+    wanted = f"0 to {translator.num_domains - 1}, or all"
+    number, _ = class_number("domain", text, names, wanted)
+    if number >= translator.num_domains:
+        raise ValueError(f"--domain is {text!r}; expected {wanted}.")
+    return number
 
 
 def write_pictures(

@@ -43,6 +43,7 @@ class LeftOut:
         self.endings: collections.Counter[str] = collections.Counter()
         self.special: list[str] = []
         self.broken: list[str] = []
+        self.alone: list[str] = []
         self.notes: list[str] = []
 
     def add_ending(self, name: str) -> None:
@@ -58,12 +59,34 @@ class LeftOut:
             parts.append(f"passed over: {_some(self.special)}")
         if self.broken:
             parts.append(f"{len(self.broken)} unreadable, left out: {_some(self.broken)}")
+        if self.alone:
+            parts.append(f"{len(self.alone)} without a partner, left out: {_some(self.alone)}")
         return "; ".join([*parts, *self.notes])
 
     def warn(self, path: PathLike) -> None:
-        """Log the line as a warning, once a process."""
-        if text := str(self):
+        """Log the line as a warning, once a process, and keep the counts for `left_out_of`."""
+        text = str(self)
+        _counts[str(path)] = {
+            "other endings": self.endings.total(),
+            "passed over": len(self.special),
+            "unreadable": len(self.broken),
+            "without a partner": len(self.alone),
+            "in words": text,
+        }
+        if text:
             _warn_once(f"{_shown(str(path))}: {text}.")
+
+
+_counts: dict[str, dict[str, int | str]] = {}
+
+
+def left_out_of(path: PathLike) -> dict[str, int | str] | None:
+    """How many files of a folder or archive were left out when it was read last, and the line.
+
+    None where nothing was, or where this process read no such data.
+    """
+    counts = _counts.get(str(path))
+    return counts if counts and counts["in words"] else None
 
 
 @functools.cache

@@ -20,7 +20,7 @@ def image_folder(path: pathlib.Path, options: Options) -> Source:
     known by their headers; one that turns out to be damaged behind its header raises.
     """
     left_out = LeftOut()
-    files, labels, class_names = _folder_files(path, options, left_out)
+    files, labels, class_names = folder_files(path, options, left_out)
     # Decoding releases Python's lock.
     pool = concurrent.futures.ThreadPoolExecutor(min(16, os.cpu_count() or 1))
     model, first = _first_readable(path, files)
@@ -97,7 +97,7 @@ def _first_readable(path, files):
     raise ValueError(f"{path}: none of {len(files)} images can be read; the last: {result}")
 
 
-def _folder_files(path, options, left_out):
+def folder_files(path, options, left_out):
     """Files of a split in sorted order, their labels and the names of the classes."""
     found = sorted(search(path, left_out), key=lambda item: item[0])
     if not found:
@@ -132,7 +132,7 @@ def _folder_files(path, options, left_out):
 
 
 def _listed_files(path, options, found, known):
-    """As `_folder_files`, where dataset.json holds the labels and folders are no classes."""
+    """As `folder_files`, where dataset.json holds the labels and folders are no classes."""
     _, part = split_slice(options.split, {"train": len(found)}, path)
     names, files = ["/".join(parts) for parts, _ in found][part], [file for _, file in found][part]
     if not options.labels or (options.labels == "auto" and not known):

@@ -141,6 +141,8 @@ def save_grid(images: Tensor, path: PathLike, columns: int | None = None, pad: i
 def read_image(path: Any) -> np.ndarray:
     """The image in a file as uint8 (H, W, 1 or 3): turned upright, transparency laid on white.
 
+    Of 16 bits a channel the whole range is scaled to 0 .. 255.
+
     Args:
         path: path of a file, or a `zipfile.Path`.
 
@@ -149,6 +151,8 @@ def read_image(path: Any) -> np.ndarray:
     """
     with opened_image(path) as image:
         image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I;16"):
+            image = _from_16_bits(image)
         if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
             image = image.convert("RGBA")
             white = Image.new("RGBA", image.size, "white")
@@ -161,6 +165,16 @@ def read_image(path: Any) -> np.ndarray:
             raise OSError(f"pixels of mode {image.mode}; expected 8 bits a channel")
         pixels = np.array(image)
     return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _from_16_bits(image):
+    """A gray image of 16 bits as one of 8; where a value stands for transparency, it is white."""
+    pixels = np.asarray(image)
+    eight = np.rint(pixels / 257).astype("uint8")
+    clear = image.info.pop("transparency", None)
+    if clear is not None:
+        eight[pixels == clear] = 255
+    return Image.fromarray(eight)
 
 
 @contextlib.contextmanager

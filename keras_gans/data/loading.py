@@ -33,6 +33,7 @@ def load(
     image_key: str | None = None,
     value_range: tuple[float, float] | None = None,
     download: bool = False,
+    class_names: Sequence[str] | None = None,
 ) -> Any:
     """Images in [-1, 1], batch by batch, as a `tf.data.Dataset` for any Keras backend.
 
@@ -48,10 +49,11 @@ def load(
             a folder of images (png, jpg, jfif, bmp, gif, webp, tiff, ppm), found in any depth; the
                 sub-folders are the classes, in the order of their names, or of numbers where all
                 names are whole ones; sub-folders train, test, val, ... are splits where all are, or
-                where they hold the same classes. Transparency is laid on white. A warning counts
-                and names the files that are left out: of other endings, unreadable, pipes, links
-                that lead back. With a `dataset.json`, as StyleGAN's dataset_tool writes it, the
-                labels are those in there, and sub-folders neither classes nor splits;
+                where they hold the same classes. Transparency is laid on white, 16 bits are scaled
+                to 8. A warning counts and names the files that are left out: of other endings,
+                unreadable, pipes, links that lead back. With a `dataset.json`, as StyleGAN's
+                dataset_tool writes it, the labels are those in there, and sub-folders neither
+                classes nor splits;
             a `.zip` of such a folder;
             an `.npz` with an array `images`, `x` or `x_train`/`x_test` (or a single array) and, for
                 labels, `labels`, `y` or `y_train`/`y_test`; or an `.npy`. uint8, or floats that
@@ -82,6 +84,8 @@ def load(
         value_range: (lowest, highest) of the values in an `.npz` or `.npy` file, where its dtype
             and values leave it open.
         download: bool, whether TensorFlow Datasets may download what `data_dir` does not hold.
+        class_names: the names of the classes in the order of their numbers, such as a run keeps
+            them in its recipe; by default the order of the data.
 
     Returns:
         `tf.data.Dataset` of float32 (B, H, W, C), or of (images, int32 (B,)) with labels. Its
@@ -111,6 +115,7 @@ def load(
         image_key=image_key,
         value_range=value_range,
         cache=cache,
+        class_names=class_names,
     )
     seed, names = check_seed(seed), check_augment(augment)
     name = str(name_or_path)

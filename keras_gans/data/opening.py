@@ -9,7 +9,7 @@ from keras_gans.data.array_files import array_file
 from keras_gans.data.finding import IMAGE_SUFFIXES, has_images, without_images
 from keras_gans.data.image_folders import image_folder
 from keras_gans.data.packing import PackedExamples, packed_file
-from keras_gans.data.sources import Options, Source
+from keras_gans.data.sources import Options, Source, with_class_names
 from keras_gans.data.tfds import TfdsExamples, open_builder, open_tfds
 from keras_gans.typing import PathLike
 
@@ -32,7 +32,7 @@ def opener(
     name = str(name_or_path)
     if name in registry.all("data set"):
         return registry.get("data set", name).value
-    path = pathlib.Path(_in_data_dir(name, data_dir)).expanduser()
+    path = path_of(name, data_dir)
     if path.suffix.lower() in (".npz", ".npy"):
         return functools.partial(array_file, path)
     if path.suffix.lower() == ".zip" or has_images(path):
@@ -54,7 +54,8 @@ def opener(
 def open_source(name: str, data_dir: PathLike | None, download: bool, options: Options) -> Source:
     """The `Source` of a name, a file or a folder; arguments as in `load`, and `Options`."""
     found = opener(name, data_dir)
-    return found(options) if found else open_tfds(name, data_dir, download, options)
+    source = found(options) if found else open_tfds(name, data_dir, download, options)
+    return with_class_names(source, options.class_names)
 
 
 def open_examples(
@@ -65,6 +66,11 @@ def open_examples(
     if packed is not None:
         return PackedExamples(packed)
     return TfdsExamples(open_builder(name, data_dir, download))
+
+
+def path_of(name: str, data_dir: PathLike | None) -> pathlib.Path:
+    """The file or folder that a name stands for, should it be one; in `data_dir`, or here."""
+    return pathlib.Path(_in_data_dir(name, data_dir)).expanduser()
 
 
 def _in_data_dir(name, data_dir):

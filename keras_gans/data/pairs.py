@@ -6,8 +6,9 @@ from keras_gans.data.arrays import ArrayDataset
 from keras_gans.data.augment import augment_arrays, draw
 from keras_gans.data.checks import check_choice, check_image_array
 from keras_gans.data.images import as_dtype, fit_image, from_uint8
-from keras_gans.data.opening import open_examples, opener
+from keras_gans.data.opening import open_examples, opener, path_of
 from keras_gans.data.packing import packed_file
+from keras_gans.data.pair_files import paired_files
 from keras_gans.data.sources import Options
 from keras_gans.errors import nearest
 from keras_gans.typing import Any, PathLike
@@ -27,16 +28,22 @@ def load_pairs(
     channels: int | None = None,
     dtype: str = "float32",
     download: bool = False,
+    resize: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of images as NumPy arrays, without TensorFlow but for its data sets.
 
     Args:
-        name: of a data set of TensorFlow Datasets, such as `"emoji_styles/128"`; or `"digits"`, an
-            array file or a folder of images, whose single images are the targets of outlines.
+        name: of a data set of TensorFlow Datasets, such as `"emoji_styles/128"`; a folder (or its
+            `.zip`) with pairs of image files; or `"digits"`, an array file or a folder of images,
+            whose single images are the targets of outlines.
         source, target: what the inputs and the targets are, each
             an image of an example (`"input_image"`, `"real_image"`; `"image"` where it has one);
             or a class of a label (`"noto"`, `"twemoji"`: two of emoji_styles' styles), the two
             paired by `key`; where one is given so, the other must be;
+            or a folder of files, the two paired by the names of the files, whatever their endings:
+            `"A"` is `trainA`, `train/A` or `A` itself for the split "train"; what has no partner
+            is left out, and named in a warning;
+            or `"left"` and `"right"`, the halves of each image file;
             for `source` also `"outline"`, the `outlines` of the targets.
         image_size, channels: see `keras_gans.data.load`; of both.
         split: `"train"`, `"test"`, or a part such as `"train[:80%]"`.
@@ -44,6 +51,7 @@ def load_pairs(
         key: the text that says which images of two classes belong together.
         dtype: `"float32"` in [-1, 1], or `"uint8"`, a quarter of the memory.
         download: bool, whether TensorFlow Datasets may download it.
+        resize: see `keras_gans.data.load`; `"nearest"` where label maps have to stay whole numbers.
 
     Returns:
         `(inputs, targets)`: arrays (N, H, W, C), in the order of the data set's targets. Outlines
@@ -66,7 +74,7 @@ def load_pairs(
     (127, 64, 64, 3)
     """
     check_choice("dtype", dtype, ("float32", "uint8"))
-    options = Options(size=image_size, channels=channels, split=split, cache=True)
+    options = Options(size=image_size, channels=channels, split=split, resize=resize, cache=True)
     if target == OUTLINE or source == target:
         raise ValueError(
             f"source is {source!r} and target {target!r}: they must be two different ones, and an "
@@ -82,11 +90,13 @@ def load_pairs(
             found = _of_classes(name, data, split, names, key, options)
     elif names == [IMAGE]:
         found = {IMAGE: single(options).images}
+    elif (path := path_of(name, data_dir)).is_dir() or path.suffix.lower() == ".zip":
+        found = paired_files(path, names, options)
     else:
         raise ValueError(
-            f"Pairs of source {source!r} and target {target!r} are made of a data set of "
-            f"TensorFlow Datasets, such as emoji_styles/128, and {name} is none: its single images "
-            f"are paired by source={OUTLINE!r}, target={IMAGE!r}."
+            f"Pairs of source {source!r} and target {target!r} are made of a folder, or of a data "
+            f"set of TensorFlow Datasets, such as emoji_styles/128, and {name} is neither: its "
+            f"single images are paired by source={OUTLINE!r}, target={IMAGE!r}."
         )
     targets = found[target]
     inputs = outlines(targets) if source == OUTLINE else found[source]
@@ -171,7 +181,7 @@ class PairDataset(ArrayDataset):
 
 
 def _fit(image, options):
-    return fit_image(image, options.size, channels=options.channels)
+    return fit_image(image, options.size, options.resize or "bilinear", options.channels)
 
 
 def _of_examples(data, split, names, options):

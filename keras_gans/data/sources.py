@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -26,7 +26,8 @@ class Source:
         read: function from an int64 array of indices to that many uint8 images.
         stream: function without arguments -> `tf.data.Dataset` of single examples, see
             `keras_gans.data.tfds`.
-        labels: int32 array (n,), or None. With `stream` the labels are in the stream.
+        labels: int32 array (n,), float32 (n, K) of several labels an image, or None. With `stream`
+            the labels are in the stream.
         class_names: list of strings, or None.
     """
 
@@ -56,8 +57,12 @@ class Options:
     image_key: str | None = None
     value_range: tuple[float, float] | None = None
     cache: bool | None = None
+    class_names: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
+        names = self.class_names
+        if names is not None and (isinstance(names, str) or len(set(names)) < len(names)):
+            raise ValueError(f"class_names is {names!r}; expected different names, in a list.")
         self.size = check_size(self.size)
         check_choice("channels", self.channels, (None, 1, 3))
         check_choice("resize", self.resize, (None, *RESIZE))
@@ -70,6 +75,44 @@ class Options:
     def fits(self, n: int, shape: tuple[int, ...]) -> bool:
         """Whether `n` uint8 images of `shape` are to be kept in memory."""
         return n * int(np.prod(shape)) <= CACHE_BYTES if self.cache is None else self.cache
+
+
+def with_class_names(source: Source, names: Sequence[str] | None) -> Source:
+    """The source with labels that number these names; None leaves it as it is.
+
+    Raises:
+        ValueError: classes, or labels, that the names do not know.
+    """
+    if names is None or (source.labels is None and source.stream is None):
+        return source
+    own, names = source.class_names, list(names)
+    if own is None:
+        vectors = source.labels.ndim == 2
+        count = source.labels.shape[1] if vectors else int(source.labels.max()) + 1
+        if count > len(names) or vectors and count < len(names):
+            raise ValueError(f"{source.name} has {count} classes, and class_names {len(names)}.")
+    elif unknown := [name for name in own if name not in names]:
+        raise ValueError(
+            f"{source.name} has the class {unknown[0]!r}, which class_names does not have: it is "
+            f"of other data; leave class_names out, or make it of {', '.join(own)}."
+        )
+    elif own != names[: len(own)]:
+        numbers = np.array([*map(names.index, own), -1], "int32")  # -1 stands for no label
+        if source.labels is not None:
+            source.labels = numbers[source.labels]
+        else:
+            source.stream = _renumbered(source.stream, numbers)
+    source.class_names = names
+    return source
+
+
+def _renumbered(stream, numbers):
+    def renumbered():
+        import tensorflow as tf
+
+        return stream().map(lambda image, label: (image, tf.gather(numbers, label % len(numbers))))
+
+    return renumbered
 
 
 def split_slice(split: str, n_of: Mapping[str, int], where: object) -> tuple[str, slice]:

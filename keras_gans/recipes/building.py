@@ -71,9 +71,6 @@ def _check_data(recipe):
             "recipe's data section, such as source: outline, target: noto (see "
             "keras_gans.data.load_pairs)."
         )
-    halves = [key for key in ("source", "target") if recipe.data.get(key) is None]
-    if len(halves) == 1:
-        raise RecipeError(f"The recipe's data are pairs and have no {halves[0]}: add one.")
     if recipe.has_pairs and recipe.learns_from not in ("pairs", None):
         raise RecipeError(
             f"The recipe's data are pairs (source, target), and {recipe.method.name} learns from "

@@ -4,7 +4,7 @@ import copy
 import functools
 import pathlib
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
 
@@ -24,6 +24,7 @@ HEADER = """\
 #   keras-gans train --recipe THIS_FILE --out FOLDER
 # and with a card --publish ZOO_FOLDER
 """
+_NAMES = 2000  # of classes, in a recipe at most
 
 
 class Recipe(Mapping[str, Mapping[str, Any]]):
@@ -102,6 +103,18 @@ class Recipe(Mapping[str, Mapping[str, Any]]):
             else:
                 target[last] = _plain(value)
         return Recipe(sections)
+
+    def with_class_names(self, names: Sequence[str] | None) -> "Recipe":
+        """The recipe with the names of its classes in the order of their numbers.
+
+        As it is where it has them, where its data has labels of no other names or too many for a
+        recipe, and where no labels are read.
+        """
+        few = names and len(names) <= _NAMES and sum(map(len, names)) <= schema.BYTES // 4
+        declared = self.data.get("name") in registry.all("data set")
+        if not few or declared or self.labels is False or self.data.get("class_names"):
+            return self
+        return self.changed({"data.class_names": list(names)})
 
     def require(self, *keys: str) -> None:
         """Raise `RecipeError` where a value that a run cannot do without is missing."""

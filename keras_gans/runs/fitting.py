@@ -13,6 +13,8 @@ import numpy as np
 from keras_gans import tasks
 from keras_gans.callbacks import BackupAndRestore
 from keras_gans.callbacks.sample_grid import PeriodicCallback, numbers
+from keras_gans.data.finding import left_out_of
+from keras_gans.data.opening import path_of
 from keras_gans.files import replacing
 from keras_gans.runs import stopping, timing, watching, weights
 from keras_gans.typing import Any, PathLike
@@ -141,6 +143,12 @@ def has_backup(out: pathlib.Path) -> bool:
     return (out / "backup" / "latest.weights.h5").is_file()
 
 
+def run_file_of(recipe: Any, out: pathlib.Path) -> timing.RunFile:
+    """What counts the time of a run, and says which files of its data were left out."""
+    path = path_of(str(recipe["data"]["name"]), recipe["data"].get("data_dir"))
+    return timing.RunFile(out, has_backup(out), left_out_of(path))
+
+
 def start(model: Any, source: str) -> None:
     """Start from the weights of an entry, a run or a file, and say which of them fit."""
     from keras_gans.runs.opening import open_source
@@ -182,7 +190,7 @@ def fit(
     Raises:
         RuntimeError: a loss is not finite, or the samples collapsed; what to try is in the message.
     """
-    run_file = run_file or timing.RunFile(out, goes_on=has_backup(out))
+    run_file = run_file or run_file_of(recipe, out)
     backup = TimedBackup(out / "backup", save_every, run_file)
     pause = Pause(backup, None if minutes is None else 60 * minutes)
     callbacks = [
@@ -224,7 +232,7 @@ def write_results(model: Any, recipe: Any, out: pathlib.Path) -> dict[str, str]:
         "model.keras": "the model, with its optimizers: keras.saving.load_model",
         "weights/": f"its networks alone, in files below 16 MiB ({count})",
         "recipe.yaml": "the settings: keras-gans train --recipe",
-        "run.json": "time, speed, hardware and versions",
+        "run.json": "time, speed, hardware, versions, and what of the data was left out",
         "history.csv": "losses and scores of every epoch",
         "tensorboard/": "the same as curves, and samples",
         "backup/": "what --resume continues from; needed for nothing else",

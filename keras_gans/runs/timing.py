@@ -25,6 +25,7 @@ class RunForm(Form):
     hardware: list[str] = []
     backend: str | None = None
     versions: dict[str, str] = {}
+    left_out: dict[str, Annotated[int, whole()] | str] | None = None
     finished: dict[str, Annotated[int, whole()] | None] | None = None
 
 
@@ -84,11 +85,13 @@ class RunFile:
     Args:
         out: folder of the run.
         goes_on: bool, whether there is a backup that this slice continues from.
+        left_out: what of the data was left out, as `keras_gans.data.finding.left_out_of` says it.
     """
 
-    def __init__(self, out: PathLike, goes_on: bool):
+    def __init__(self, out: PathLike, goes_on: bool, left_out: dict[str, Any] | None = None):
         self.path: pathlib.Path = pathlib.Path(out) / NAME
         self.before: dict[str, Any] = read(out) if goes_on else {"seconds": 0.0, "steps": 0}
+        self.left_out: dict[str, Any] | None = left_out
         self._began = None
 
     def begin(self) -> None:
@@ -137,6 +140,7 @@ class RunFile:
                 "keras": keras.__version__,
                 "keras_gans": __version__,
             },
+            "left_out": self.left_out,
             "finished": None,
         }
         _write(self.path, content)

@@ -153,7 +153,7 @@ def train(study: Study, cell: Cell, out: pathlib.Path, minutes: float | None = N
     )
     measurement = compared.measurement(measure.metrics, cache_dir=out / "statistics")
     measurement.prepare()
-    run_file = timing.RunFile(path, goes_on=fitting.has_backup(path))
+    run_file = fitting.run_file_of(cell.recipe, path)
     curve = Curve(path / CURVE, compared.source, measurement, measure.every, run_file)
     watch = [TerminateOnCollapse(raise_error=True, min_diversity=None), curve]
     watch += [SecondsLimit(budget.seconds, run_file)] if budget.seconds is not None else []

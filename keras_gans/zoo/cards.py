@@ -23,7 +23,7 @@ def render(card: dict[str, Any]) -> str:
         f"![Samples of {name}](samples.png)" if "samples.png" in card["files"] else "",
         _columns(card["architecture"]),
         f"```python\n{usage(card)}\n```",
-        "## Data\n\n" + _data(card["data"]),
+        "## Data\n\n" + _data(card["data"], (card["recipe"].get("data") or {}).get("class_names")),
         "## Architecture\n\n" + _architecture(card),
         "## Training\n\n" + _training(card),
         "## Scores\n\n" + _scores(card.get("scores")),
@@ -46,13 +46,15 @@ def _columns(architecture):
     return f"From the left: {', '.join(columns)}." if columns else ""
 
 
-def _data(data):
+def _data(data, class_names):
     lines = [f"- Data: {data['name']}" + (f", {data['url']}" if data.get("url") else "")]
     lines.append(f"- Licence: {data['licence']}")
     if data.get("attribution"):
         lines.append(f"- Attribution: {data['attribution']}")
     if data.get("images"):
         lines.append(f"- Images: {data['images']:,}")
+    if isinstance(class_names, list):
+        lines.append(f"- Classes: {', '.join(f'{i} {n}' for i, n in enumerate(class_names))}")
     return "\n".join(lines)
 
 
