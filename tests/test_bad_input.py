@@ -41,6 +41,21 @@ def test_arguments_of_a_model(arguments, words):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"optimizer": "adam"}, r'optimizers=\{"discriminator": ..., "generator": ...\}'),
+        ({"loss": "mse"}, 'objective="hinge"'),
+        ({"metrics": ["fd"]}, "callbacks.Evaluate"),
+    ],
+)
+def test_the_words_of_compile_of_other_models(given, words):
+    model = models.GAN(*nets())
+    with pytest.raises(ValueError, match=words) as error:
+        model.compile(**given)
+    assert "\n" not in str(error.value)
+
+
 def test_networks_that_do_not_fit_each_other():
     g, d = nets()
     for pair, words in (

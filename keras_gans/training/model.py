@@ -14,12 +14,25 @@ from keras_gans.training.gradients import value_and_grad
 from keras_gans.training.optimizer import make_players_optimizer, serialize_optimizer
 from keras_gans.training.random import StepRandom
 from keras_gans.training.saving import SavingMixin
+from keras_gans.training.signatures import make_explicit
 from keras_gans.typing import Any, Config, Self, Tensor
 
 # One entry per replica thread: the random numbers of the step that is being run or traced.
 _current = threading.local()
 
 _SHORT = {"generator": "g", "discriminator": "d"}
+_INSTEAD = {
+    "optimizer": (
+        'write compile(optimizers={%s}), one for each player, or compile(optimizers="adam") for all'
+    ),
+    "loss": (
+        "leave it out; the losses belong to the method, and are chosen where the model is made, "
+        'such as GAN(generator, discriminator, objective="hinge")'
+    ),
+    "metrics": (
+        'leave it out, and write fit(..., callbacks=[keras_gans.callbacks.Evaluate(data, ["fd"])])'
+    ),
+}
 
 
 def _adapt(step):
@@ -94,6 +107,7 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
         super().__init_subclass__(**kwargs)
         if "train_step" in cls.__dict__:
             cls.train_step = _adapt(cls.__dict__["train_step"])
+        make_explicit(cls)
 
     # What a method defines
 
@@ -110,6 +124,10 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
     def default_d_steps(objective: Any) -> int:
         """Updates of D in a step, where nobody says how many."""
         return 1
+
+    def default_optimizers(self) -> Any:
+        """The optimizers of a `compile` without any, as its argument; None for Adam(2e-4, 0.5)."""
+        return None
 
     # What a method uses
 
@@ -241,22 +259,34 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
         run_eagerly: bool = False,
         jit_compile: bool | str = "auto",
         steps_per_execution: int = 1,
+        *,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
     ) -> None:
         """Give every player its optimizer.
 
         Args:
             optimizers: dictionary, player name -> `keras.optimizers.Optimizer`, name or config
                 (schedules, `clipnorm`, `gradient_accumulation_steps` are the optimizer's own); one
-                name or config for all players; or None for Adam(2e-4, beta_1=0.5).
+                name or config for all players; or None for `default_optimizers()`, which are
+                Adam(2e-4, beta_1=0.5) unless the method says otherwise.
             run_eagerly: bool, for debugging.
             jit_compile: bool or "auto" (XLA where it helps; refused on torch).
             steps_per_execution: integer, train steps per call of the compiled function.
+            optimizer, loss, metrics: refused; there is an optimizer for each player, the losses are
+                the method's, and `keras_gans.callbacks.Evaluate` measures.
 
         Raises:
             ValueError: a player without an optimizer, an unknown player, float16, or a combination
                 that the backend cannot run.
         """
         names = list(self.players)
+        for name, value in (("optimizer", optimizer), ("loss", loss), ("metrics", metrics)):
+            if value is not None:
+                instead = _INSTEAD[name].replace("%s", ", ".join(f'"{n}": ...' for n in names))
+                raise ValueError(f"compile({name}=...) is of other models: {instead}.")
+        optimizers = self.default_optimizers() if optimizers is None else optimizers
         composite = make_players_optimizer(optimizers, names)
         backend.check_compile(composite.players, jit_compile, steps_per_execution)
         self._check_players()
