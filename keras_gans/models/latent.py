@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_gans import layers, losses
 from keras_gans.losses import Objective
+from keras_gans.models.endings import check_endings
 from keras_gans.models.sampling import Sampling, check_batch_size, finite
 from keras_gans.training import AdversarialModel, backend
 from keras_gans.training.noise import class_labels
@@ -85,6 +86,7 @@ class LatentModel(Sampling, AdversarialModel):
             None if ema is None else self.track_average(generator, ema, ema_start)
         )
         self._check_classes()
+        check_endings([generator], [discriminator], self.objective)
         self.built = True
 
     @property

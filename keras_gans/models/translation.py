@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans.errors import nearest
+from keras_gans.models.endings import check_endings
 from keras_gans.models.latent import warn_of_coupling
 from keras_gans.models.translating import Translating
 from keras_gans.networks.copying import under_name
@@ -66,6 +67,8 @@ class TranslationModel(Translating, AdversarialModel):
         self.ema_translator: keras.Model | None = (
             None if ema is None else self.track_average(translator, ema)
         )
+        makers = [translator, self.reconstructor]
+        check_endings(makers, [d for d in (discriminator, discriminator_2) if d is not None], None)
         self.built = True
 
     @property
