@@ -139,9 +139,12 @@ def fit(
     run_file = timing.RunFile(out, goes_on=(out / "backup" / "latest.weights.h5").is_file())
     backup = TimedBackup(out / "backup", save_every, run_file)
     pause = Pause(backup, None if minutes is None else 60 * minutes)
+    guard, *pictures = watching.callbacks_of(model, recipe, data, out)
+    print(guard.watches, flush=True)
     callbacks = [
         # First, and by an exception: what went wrong must not be backed up.
-        *watching.callbacks_of(model, recipe, data, out),
+        guard,
+        *pictures,
         HistoryFile(out / "history.csv"),
         *([StepLimit(steps)] if steps else []),
         backup,
