@@ -29,6 +29,9 @@ class LatentModel(Sampling, AdversarialModel):
             labels of the real batch.
         ema: None, or the decay of an averaged generator, `ema_generator`, used for sampling.
         ema_start: integer, the first step, counted from 1, that averages; a plain copy before.
+        ema_warmup: bool, whether the decay of step n + 1 is min(ema, (1 + n) / (10 + n)), so that
+            early samples are no noise; with `ema_start` it never is. Recipes and saved models that
+            do not say it have none.
         penalty: `keras_gans.losses.Penalty` added to the discriminator's loss, or None; `compile`
             warns where batch norm in D spoils it.
         clip: positive float, D's weights are clipped to [-clip, clip] after its updates, or None.
@@ -51,6 +54,7 @@ class LatentModel(Sampling, AdversarialModel):
         num_classes: int | None = None,
         ema: float | None = None,
         ema_start: int = 0,
+        ema_warmup: bool = True,
         penalty: losses.Penalty | None = None,
         clip: float | None = None,
         augment: str | layers.DiffAugment | None = None,
@@ -81,9 +85,10 @@ class LatentModel(Sampling, AdversarialModel):
         }
         self.ema = ema
         self.ema_start = ema_start
+        self.ema_warmup: bool = bool(ema_warmup)
         self.latent_dim: int = _latent_dim(generator, latent_dim)
         self.ema_generator: keras.Model | None = (
-            None if ema is None else self.track_average(generator, ema, ema_start)
+            None if ema is None else self.track_average(generator, ema, ema_start, ema_warmup)
         )
         self._check_classes()
         check_endings([generator], [discriminator], self.objective)
@@ -264,6 +269,7 @@ class LatentModel(Sampling, AdversarialModel):
             "num_classes": self.num_classes,
             "ema": self.ema,
             "ema_start": self.ema_start,
+            "ema_warmup": self.ema_warmup,
             "penalty": None if self.penalty is None else serialize(self.penalty),
             "clip": self.clip,
             "augment": None if self.augment is None else serialize(self.augment),

@@ -207,7 +207,9 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
             for i in range(pieces)
         ]
 
-    def track_average(self, network: keras.Model, decay: float, start: int = 0) -> keras.Model:
+    def track_average(
+        self, network: keras.Model, decay: float, start: int = 0, warmup: bool = False
+    ) -> keras.Model:
         """An EMA copy of `network`, updated after every step.
 
         Args:
@@ -215,6 +217,8 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
             decay: float in [0, 1).
             start: integer, the first step, counted from 1, that averages; before, the average is a
                 plain copy.
+            warmup: bool, whether the decay grows, see `keras_gans.training.ema.warm_decay`; with a
+                `start` above 0 it does not, as the plain copies come before.
 
         Returns:
             The copy: a network of its own, saved with the model.
@@ -222,7 +226,8 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
         if not 0 <= decay < 1:
             raise ValueError(f"ema is {decay}; expected a decay in [0, 1), such as 0.999.")
         average = ema.average_copy(network)
-        self._averages.append((average, network, float(decay), int(start)))
+        warm = bool(warmup) and int(start) <= 0
+        self._averages.append((average, network, float(decay), int(start), warm))
         return average
 
     def average_of(self, network: keras.Model) -> keras.Model | None:
@@ -248,8 +253,9 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
             step(self, data)
         finally:
             _current.random = None
-        for average, network, decay, start in self._averages:
+        for average, network, decay, start, warm in self._averages:
             now = ops.where(ops.cast(iterations, "int32") + 1 < start, 0.0, decay)
+            now = ema.warm_decay(decay, iterations) if warm else now
             ema.update_average(average, network, now)
         self.optimizer.finish_step()
 
@@ -344,6 +350,8 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
             else value
             for key, value in config.items()
         }
+        if "ema_warmup" in cls.__signature__.parameters:
+            config.setdefault("ema_warmup", False)  # written before there was one
         return cls(**config)
 
     def _seed_states(self):
