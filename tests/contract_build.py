@@ -66,6 +66,7 @@ def arguments(cls):
         inherited = bool(found)
         for p in list(own.values())[1:]:
             named = p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+            named = named and p.name not in ("name", "dtype", "trainable")  # of Keras
             if named and not (inherited and p.default is p.empty):
                 found.setdefault(p.name, p.default)
     return found

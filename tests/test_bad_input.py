@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import images
 
-from keras_gans import data, models, networks
+from keras_gans import data, losses, models, networks
 
 X = images(12)
 Y = np.arange(12) % 3
@@ -39,6 +39,55 @@ def test_arguments_of_a_model(arguments, words):
     with pytest.raises(ValueError, match=words) as error:
         gan(**arguments)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"optimizer": "adam"}, r'optimizers=\{"discriminator": ..., "generator": ...\}'),
+        ({"loss": "mse"}, 'objective="hinge"'),
+        ({"metrics": ["fd"]}, "callbacks.Evaluate"),
+    ],
+)
+def test_the_words_of_compile_of_other_models(given, words):
+    model = models.GAN(*nets())
+    with pytest.raises(ValueError, match=words) as error:
+        model.compile(**given)
+    assert "\n" not in str(error.value)
+
+
+def ending(network, last):
+    """A network, and one more step behind its output."""
+    return keras.Model(network.inputs, last(network.outputs[0]))
+
+
+@pytest.mark.parametrize(
+    "last", [keras.layers.Activation("sigmoid"), keras.ops.sigmoid], ids=["layer", "function"]
+)
+def test_a_sigmoid_at_the_end_is_refused(last):
+    g, d = nets()
+    with pytest.raises(ValueError, match=r"images here are in \[-1, 1\]: end it with .tanh."):
+        models.GAN(ending(g, last), d)
+    flat = keras.layers.Reshape((1,))
+    with pytest.raises(ValueError, match="take its raw scores: leave its last activation out"):
+        models.OSGAN(g, ending(ending(d, last), flat))
+    nested = keras.Sequential([d.inputs[0], ending(d, last)])
+    with pytest.raises(ValueError, match="raw scores"):
+        models.GAN(g, nested)
+    g, d = networks.pix2pix(image_size=32, channels=1, width=4, d_layers=2)
+    with pytest.raises(ValueError, match="ends with a sigmoid"):
+        models.Pix2Pix(ending(g, last), d)
+    t, r, d1, d2 = (*networks.asymmetric(16, num_domains=3, width=2, d_width=2, blocks=1), None)[:4]
+    with pytest.raises(ValueError, match="ends with a sigmoid"):
+        models.AsymmetricGAN(ending(t, last), r, d1, d2)
+
+
+def test_an_objective_of_probabilities_may_have_a_sigmoid():
+    class OfProbabilities(losses.NonSaturating):
+        takes_logits = False
+
+    g, d = nets()
+    models.GAN(g, ending(d, keras.ops.sigmoid), objective=OfProbabilities())
 
 
 def test_networks_that_do_not_fit_each_other():

@@ -532,7 +532,7 @@ def test_an_untrained_generator_is_no_alarm_but_against_real_images():
     assert "step 12 (epoch 2)" in stop.reason and "real ones" in stop.reason
 
 
-def test_one_picture_for_each_class_is_a_collapse():
+def test_one_picture_for_each_class_is_a_collapse(caplog):
     """Its samples differ as much as real images do, but not within a class."""
 
     class OnePerClass(Toy):
@@ -557,13 +557,21 @@ def test_one_picture_for_each_class_is_a_collapse():
         if labels[i] == labels[j]
     ]
     assert f"real ones were {np.mean(within):.2g}, 2 checks" in stop.reason
+    assert f"samples of one class beside 8 real ones, {np.mean(within):.2g} apart." in stop.watches
+    # Too young to be stopped: it says so at the end.
+    young = TerminateOnCollapse(real_labels=labels, warmup=100, **given)
+    fit(model, x, y, [young], epochs=4)
+    assert young.reason is None
+    (said,) = [r.getMessage() for r in caplog.records if "at the end of this run" in r.getMessage()]
+    assert f"where real ones were {np.mean(within):.2g}" in said and "\n" not in said
     # Samples as varied within a class as real images are none.
+    caplog.clear()
     model = Toy()
     model.num_classes = 2
     model.compile(ToyOptimizer(0.0), loss="mse")
     stop = TerminateOnCollapse(real_labels=labels, **given)
     fit(model, x, y, [stop], epochs=4)
-    assert stop.reason is None
+    assert stop.reason is None and not caplog.records
 
 
 @pytest.mark.parametrize(

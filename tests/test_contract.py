@@ -6,6 +6,7 @@ is said of a method in particular, equations and papers' details, stands in file
 
 import functools
 import importlib.util
+import inspect
 import json
 import os
 import pathlib
@@ -154,6 +155,23 @@ def test_the_configuration_keeps_every_argument(method):
     assert same == [] and "seed" in taken
     again = cls.from_config({**other.get_config(), **networks})
     assert settings(again) == settings(other)
+
+
+def test_the_signature_names_every_argument_and_no_other(method):
+    model = make(method)
+    cls, config = type(model), model.get_config()
+    shown = inspect.signature(cls).parameters
+    assert list(inspect.signature(cls.__init__).parameters) == ["self", *shown]
+    assert not any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in shown.values())
+    assert {*config, "name", "dtype", "trainable"} <= set(shown)
+    assert not set(shown) & set(getattr(cls, "settled", ()))
+    networks = {n: getattr(model, n, None) for n in config}
+    networks = {n: x for n, x in networks.items() if isinstance(x, keras.Model)}
+    defaults = {n: p.default for n, p in shown.items() if p.default is not p.empty}
+    again = cls.from_config({**defaults, **config, **networks})  # all that is shown is taken
+    assert settings(again) == settings(model)
+    with pytest.raises(ValueError, match="nonesuch"):
+        cls.from_config({**config, **networks, "nonesuch": 1})
 
 
 def eagerly(model):

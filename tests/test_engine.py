@@ -7,7 +7,7 @@ from conftest import images, relative, slow_on, to_numpy
 from keras import ops
 
 import keras_gans
-from keras_gans import layers, models, networks
+from keras_gans import layers, models, networks, recipes
 from keras_gans.training import AdamL2, AdversarialModel, input_gradient, vjp
 from keras_gans.training.ema import average_copy, update_average
 
@@ -136,6 +136,32 @@ def test_ema_start_is_a_plain_copy():
     triples = zip(model.ema_generator.variables, model.generator.variables, before, strict=True)
     for a, b, start in triples:
         np.testing.assert_allclose(to_numpy(a), 0.9 * start + 0.1 * to_numpy(b), atol=1e-6)
+
+
+@pytest.mark.parametrize("warmup, decays", [(True, (1 / 10, 2 / 11, 0.2)), (False, (0.2,) * 3)])
+def test_the_decay_of_an_average_grows(warmup, decays):
+    model = small(ema=0.2, ema_warmup=warmup)
+    model.compile("sgd")
+    expected = [to_numpy(v) for v in model.generator.variables]
+    for decay in decays:
+        model.fit(images(4), batch_size=4, verbose=0)  # one step
+        now = [to_numpy(v) for v in model.generator.variables]
+        expected = [decay * e + (1 - decay) * n for e, n in zip(expected, now, strict=True)]
+        for a, e in zip(model.ema_generator.variables, expected, strict=True):
+            np.testing.assert_allclose(to_numpy(a), e, atol=1e-6)
+
+
+def test_what_does_not_say_it_has_no_warm_up():
+    model = small(ema=0.9)
+    assert models.GAN.from_config(model.get_config()).ema_warmup
+    config = model.get_config()
+    del config["ema_warmup"]  # a file of before
+    assert not models.GAN.from_config(config).ema_warmup
+    recipe = recipes.load("osgan_digits")
+    assert recipes.build_model(recipe, channels=1).ema_warmup
+    said = {k: v for k, v in recipe["model"].items() if k != "ema_warmup"}
+    of_before = recipes.Recipe({**recipe, "model": said})  # an entry's, or a run's
+    assert not recipes.build_model(of_before, channels=1).ema_warmup
 
 
 def test_weights_are_clipped_after_each_update():

@@ -82,7 +82,8 @@ class TerminateOnCollapse(PeriodicCallback):
       whose samples differ little, is then no alarm, but neither is one that never learns to vary.
       With `real` images both are seen; a check counts from step `warmup` of the run on, or from
       when the samples have once been half as varied as the reference. NaN in the samples stops at
-      once. A generator that has lost some modes and kept others is no collapse here: watch recall
+      once. A run that ends while they are too little varied says so in one warning, whatever the
+      step. A generator that has lost some modes and kept others is no collapse here: watch recall
       or coverage for that.
     - *D has won*, looked for every `freq` where the logs have `d_loss`, `real_score` and
       `fake_score`: |d_loss| below `min_d_loss` while the mean scores of real and fake images are
@@ -157,6 +158,7 @@ class TerminateOnCollapse(PeriodicCallback):
             raise ValueError("real_labels are the labels of real images: pass real=, too.")
         self._real_diversity = None if real is None else mean_pairwise_distance(real, real_labels)
         self._within = "of one class " if real_labels is not None else ""
+        self._real_count = 0 if real is None else len(real)
         self._reset()
 
     def _reset(self):
@@ -166,6 +168,17 @@ class TerminateOnCollapse(PeriodicCallback):
         self._collapsed = 0
         self._won = 0
         self._varied = False
+        self._bad = False
+
+    @property
+    def watches(self) -> str:
+        """One line: what the samples are compared with."""
+        if self.min_diversity is None:
+            return "Watched for a collapse: the losses."
+        real = self._real_diversity
+        to = f"{self._real_count} real ones, {real:.2g} apart" if real else "earlier ones"
+        when = f", from step {self.warmup:,} on" if self.warmup else ""
+        return f"Watched for a collapse: the variety of samples {self._within}beside {to}{when}."
 
     def set_model(self, model: keras.Model) -> None:
         if self.min_diversity is not None:
@@ -185,6 +198,12 @@ class TerminateOnCollapse(PeriodicCallback):
         self._check_finite(logs)
         if self.freq == "epoch" and self.reason is None:
             self._check(logs)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self._bad and self.reason is None:
+            logging.warning(
+                "%s at the end of this run: it is too short, or has collapsed.", self._found()
+            )
 
     def _check_finite(self, logs):
         for name, value in numbers(logs).items():
@@ -219,19 +238,24 @@ class TerminateOnCollapse(PeriodicCallback):
         self.diversity: float = mean_pairwise_distance(images, labels)
         if self._real_diversity is None:
             self._reference = max(self._reference, self.diversity)
-        bad = self.diversity <= self.min_diversity * self._reference
+        self._bad = bad = self.diversity <= self.min_diversity * self._reference
         # An untrained generator of convolutions reaches a sixth, a trained one two thirds and more.
         self._varied = self._varied or self.diversity >= 0.5 * self._reference
         counts = self._varied or self.step >= self.warmup
         self._collapsed = self._collapsed + 1 if bad and counts else 0
         if self._collapsed >= self.patience:
             self._stop(
-                f"the generator has collapsed: its samples {self._within}are "
-                f"{self.diversity:.2g} apart, where "
-                f"{'real' if self._real_diversity else 'its earlier'} ones were "
-                f"{self._reference:.2g}, {self._collapsed} checks in a row",
+                f"the generator has collapsed: its {self._found()}, {self._collapsed} checks in a "
+                "row",
                 COLLAPSE_HINT,
             )
+
+    def _found(self):
+        of = "real" if self._real_diversity else "its earlier"
+        return (
+            f"samples {self._within}are {self.diversity:.2g} apart, where {of} ones were "
+            f"{self._reference:.2g}"
+        )
 
     def _stop(self, what, hint):
         if self.reason is not None:

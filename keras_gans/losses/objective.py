@@ -43,6 +43,8 @@ class Objective:
         symmetric: the generator's term is exactly minus the discriminator's fake term.
         splits: the losses are sums of a term of the real and a term of the fake scores.
         needs_real: the generator's loss depends on the real scores.
+        takes_logits: scores are raw; models refuse a discriminator that ends with a sigmoid. An
+            objective of your own on probabilities says False.
         discriminator: `AdversarialLoss` of the discriminator.
         generator: `AdversarialLoss` of the generator.
     """
@@ -51,6 +53,7 @@ class Objective:
     symmetric: bool = False
     splits: bool = True
     needs_real: bool = False
+    takes_logits: bool = True
 
     def __init__(self, reduction: str | None = "sum_over_batch_size"):
         self.reduction = reduction

@@ -13,6 +13,7 @@ from keras import ops
 from keras_gans import losses
 from keras_gans.losses import Objective
 from keras_gans.models import sampling
+from keras_gans.models.endings import check_endings
 from keras_gans.models.latent import couples_instances
 from keras_gans.models.osgan import choose_seam
 from keras_gans.models.translating import Translating
@@ -61,6 +62,9 @@ class EncoderDecoderModel(Translating, AdversarialModel):
         for name, network in networks.items():
             setattr(self, name, network)
         self.objective: losses.Objective = losses.get(objective)
+        judges = [networks[name] for name in self.discriminators]
+        makers = [x for n, x in networks.items() if n in ("translator", "decoder", "generator")]
+        check_endings(makers, judges, self.objective)
         self.objective_variables: list[keras.Variable] = list(self.objective.variables)
         for name, weight in (
             ("reconstruction_weight", reconstruction_weight),

@@ -23,8 +23,8 @@ class GAN(LatentModel):
     Goodfellow et al., NeurIPS 2014, Algorithm 1, with any objective of `keras_gans.losses`.
 
     Args:
-        generator, discriminator, objective, latent_dim, num_classes, ema, ema_start, penalty,
-            clip, augment, g_orthogonal, d_orthogonal, seed: see
+        generator, discriminator, objective, latent_dim, num_classes, ema, ema_start,
+            ema_warmup, penalty, clip, augment, g_orthogonal, d_orthogonal, seed: see
             `keras_gans.models.latent.LatentModel`.
         d_steps: integer, updates of D per update of G. The batch is cut into that many parts: a
             batch of `d_steps * b` images trains D with `b` at a time, and G with `b`.

@@ -8,6 +8,7 @@ from keras import ops
 from keras_gans import layers, losses
 from keras_gans.data.checks import check_shape
 from keras_gans.losses import Objective
+from keras_gans.models.endings import check_endings
 from keras_gans.models.sampling import Sampling, check_batch_size, finite
 from keras_gans.training import AdversarialModel, backend
 from keras_gans.training.noise import class_labels
@@ -29,6 +30,9 @@ class LatentModel(Sampling, AdversarialModel):
             labels of the real batch.
         ema: None, or the decay of an averaged generator, `ema_generator`, used for sampling.
         ema_start: integer, the first step, counted from 1, that averages; a plain copy before.
+        ema_warmup: bool, whether the decay of step n + 1 is min(ema, (1 + n) / (10 + n)), so that
+            early samples are no noise; with `ema_start` it never is. Recipes and saved models that
+            do not say it have none.
         penalty: `keras_gans.losses.Penalty` added to the discriminator's loss, or None; `compile`
             warns where batch norm in D spoils it.
         clip: positive float, D's weights are clipped to [-clip, clip] after its updates, or None.
@@ -51,6 +55,7 @@ class LatentModel(Sampling, AdversarialModel):
         num_classes: int | None = None,
         ema: float | None = None,
         ema_start: int = 0,
+        ema_warmup: bool = True,
         penalty: losses.Penalty | None = None,
         clip: float | None = None,
         augment: str | layers.DiffAugment | None = None,
@@ -81,11 +86,13 @@ class LatentModel(Sampling, AdversarialModel):
         }
         self.ema = ema
         self.ema_start = ema_start
+        self.ema_warmup: bool = bool(ema_warmup)
         self.latent_dim: int = _latent_dim(generator, latent_dim)
         self.ema_generator: keras.Model | None = (
-            None if ema is None else self.track_average(generator, ema, ema_start)
+            None if ema is None else self.track_average(generator, ema, ema_start, ema_warmup)
         )
         self._check_classes()
+        check_endings([generator], [discriminator], self.objective)
         self.built = True
 
     @property
@@ -240,6 +247,7 @@ class LatentModel(Sampling, AdversarialModel):
             "num_classes": self.num_classes,
             "ema": self.ema,
             "ema_start": self.ema_start,
+            "ema_warmup": self.ema_warmup,
             "penalty": None if self.penalty is None else serialize(self.penalty),
             "clip": self.clip,
             "augment": None if self.augment is None else serialize(self.augment),

@@ -117,8 +117,6 @@ class LGAGAN(GAN):
         pair = build(image_size, seed=seed, **shape)
         return cls(*pair, seed=seed, **{**row, **kwargs})
 
-    def compile(self, optimizers: Any = None, **kwargs: Any) -> None:
-        """As `AdversarialModel.compile`; by default Adam(2e-4) with betas 0 and 0.9 for both."""
-        if optimizers is None:
-            optimizers = {name: keras.optimizers.Adam(2e-4, 0.0, 0.9) for name in self.players}
-        super().compile(optimizers, **kwargs)
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam(2e-4) with betas 0 and 0.9 for both players."""
+        return {name: keras.optimizers.Adam(2e-4, 0.0, 0.9) for name in self.players}

@@ -29,8 +29,8 @@ class OSGAN(LatentModel):
     at the same weights and noise.
 
     Args:
-        generator, discriminator, objective, latent_dim, num_classes, ema, ema_start, penalty,
-            clip, augment, g_orthogonal, d_orthogonal, seed: see
+        generator, discriminator, objective, latent_dim, num_classes, ema, ema_start,
+            ema_warmup, penalty, clip, augment, g_orthogonal, d_orthogonal, seed: see
             `keras_gans.models.latent.LatentModel`. A penalty costs a forward and backward pass of D
             of its own.
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans.errors import nearest
+from keras_gans.models.endings import check_endings
 from keras_gans.models.latent import warn_of_coupling
 from keras_gans.models.translating import Translating
 from keras_gans.networks.copying import under_name
@@ -28,6 +29,7 @@ class TranslationModel(Translating, AdversarialModel):
         term_weights: dictionary, term of the loss -> its weight; the others keep their defaults.
         ema: None, or the decay of an averaged translator, `ema_translator`, that translates.
         seed: integer, the run's seed.
+        ema_warmup: bool, as of `LatentModel`.
 
     Attributes:
         defaults: dictionary of the default weights.
@@ -46,6 +48,7 @@ class TranslationModel(Translating, AdversarialModel):
         term_weights: dict[str, float] | None,
         ema: float | None,
         seed: int,
+        ema_warmup: bool = True,
         **kwargs: Any,
     ):
         super().__init__(seed=seed, **kwargs)
@@ -63,9 +66,12 @@ class TranslationModel(Translating, AdversarialModel):
                 raise ValueError(f"The weight of {name} is {weight}; expected 0 or more.")
         self.term_weights: dict[str, float] = {**self.defaults, **(term_weights or {})}
         self.ema = ema
+        self.ema_warmup: bool = bool(ema_warmup)
         self.ema_translator: keras.Model | None = (
-            None if ema is None else self.track_average(translator, ema)
+            None if ema is None else self.track_average(translator, ema, warmup=ema_warmup)
         )
+        makers = [translator, self.reconstructor]
+        check_endings(makers, [d for d in (discriminator, discriminator_2) if d is not None], None)
         self.built = True
 
     @property
@@ -186,6 +192,7 @@ class TranslationModel(Translating, AdversarialModel):
             **networks,
             "term_weights": self.term_weights,
             "ema": self.ema,
+            "ema_warmup": self.ema_warmup,
         }
 
     def _networks(self):

@@ -16,6 +16,7 @@ import pydantic
 from pydantic import Field, JsonValue
 
 from keras_gans.data.augment import AUGMENTATIONS
+from keras_gans.training.signatures import parameters
 from keras_gans.validation import CLASSES, LONG, SIDE, Form, number, whole
 
 # What numpy's and the backends' generators take.
@@ -147,20 +148,6 @@ def _plain(kind, most):
     if origin in (dict, collections.abc.Mapping):
         return dict[str, _written(inner[1], most)]
     return Literal[*inner] if origin is Literal else None
-
-
-def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The arguments of a function or class by name, those of its base classes included."""
-    found, classes = {}, function.__mro__ if inspect.isclass(function) else [None]
-    for cls in classes:
-        signature = inspect.signature(cls.__init__ if cls else function)
-        own = list(signature.parameters.values())[1 if cls else 0 :]
-        for p in own:
-            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
-                found.setdefault(p.name, p)
-        if not any(p.kind == p.VAR_KEYWORD for p in own):
-            break
-    return found
 
 
 @functools.lru_cache(512)

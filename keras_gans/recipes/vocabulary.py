@@ -16,6 +16,7 @@ from keras_gans.errors import nearest, printable, quote
 from keras_gans.models.encoder_decoder import decoupled_networks
 from keras_gans.recipes import fields
 from keras_gans.recipes.schema import RecipeError
+from keras_gans.training.signatures import parameters
 from keras_gans.typing import Any, Config
 from keras_gans.validation import Text
 
@@ -30,7 +31,7 @@ def needed(cls: type) -> list[str]:
 
 def arguments(function: Callable[..., Any]) -> list[str]:
     """Names of a function's or class's arguments, those of its base classes included."""
-    return list(fields.parameters(function))
+    return list(parameters(function))
 
 
 def optimizers() -> dict[str, Any]:

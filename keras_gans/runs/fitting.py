@@ -193,9 +193,12 @@ def fit(
     run_file = run_file or run_file_of(recipe, out)
     backup = TimedBackup(out / "backup", save_every, run_file)
     pause = Pause(backup, None if minutes is None else 60 * minutes)
+    if watch is None:
+        watch = watching.callbacks_of(model, recipe, data, out)
+        print(watch[0].watches, flush=True)
     callbacks = [
         # First, and by an exception: what went wrong must not be backed up.
-        *(watching.callbacks_of(model, recipe, data, out) if watch is None else watch),
+        *watch,
         HistoryFile(out / "history.csv"),
         *([StepLimit(steps)] if steps else []),
         backup,

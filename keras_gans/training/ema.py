@@ -18,6 +18,21 @@ def average_copy(network: keras.Model) -> keras.Model:
     return copy
 
 
+def warm_decay(decay: float, steps: Tensor) -> Tensor:
+    """min(decay, (1 + steps) / (10 + steps)): an average that soon forgets how it was drawn.
+
+    The warm-up of TensorFlow's `tf.train.ExponentialMovingAverage(num_updates=steps)`. With a
+    decay of 0.999 alone, a third of the initial weights is still there after 1,000 steps.
+
+    Args:
+        decay: float in [0, 1).
+        steps: integer tensor, the steps that were made before this one, counted as the optimizers
+            count them.
+    """
+    steps = ops.cast(steps, "float32")
+    return ops.minimum(decay, (1.0 + steps) / (10.0 + steps))
+
+
 def update_average(average: keras.Model, network: keras.Model, decay: Tensor) -> None:
     """average <- decay * average + (1 - decay) * network, for every variable, buffers too.
 

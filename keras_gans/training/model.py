@@ -14,12 +14,25 @@ from keras_gans.training.gradients import value_and_grad
 from keras_gans.training.optimizer import make_players_optimizer, serialize_optimizer
 from keras_gans.training.random import StepRandom
 from keras_gans.training.saving import SavingMixin
+from keras_gans.training.signatures import make_explicit
 from keras_gans.typing import Any, Config, Self, Tensor
 
 # One entry per replica thread: the random numbers of the step that is being run or traced.
 _current = threading.local()
 
 _SHORT = {"generator": "g", "discriminator": "d"}
+_INSTEAD = {
+    "optimizer": (
+        'write compile(optimizers={%s}), one for each player, or compile(optimizers="adam") for all'
+    ),
+    "loss": (
+        "leave it out; the losses belong to the method, and are chosen where the model is made, "
+        'such as GAN(generator, discriminator, objective="hinge")'
+    ),
+    "metrics": (
+        'leave it out, and write fit(..., callbacks=[keras_gans.callbacks.Evaluate(data, ["fd"])])'
+    ),
+}
 
 
 def _adapt(step):
@@ -94,6 +107,7 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
         super().__init_subclass__(**kwargs)
         if "train_step" in cls.__dict__:
             cls.train_step = _adapt(cls.__dict__["train_step"])
+        make_explicit(cls)
 
     # What a method defines
 
@@ -110,6 +124,10 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
     def default_d_steps(objective: Any) -> int:
         """Updates of D in a step, where nobody says how many."""
         return 1
+
+    def default_optimizers(self) -> Any:
+        """The optimizers of a `compile` without any, as its argument; None for Adam(2e-4, 0.5)."""
+        return None
 
     # What a method uses
 
@@ -189,7 +207,9 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
             for i in range(pieces)
         ]
 
-    def track_average(self, network: keras.Model, decay: float, start: int = 0) -> keras.Model:
+    def track_average(
+        self, network: keras.Model, decay: float, start: int = 0, warmup: bool = False
+    ) -> keras.Model:
         """An EMA copy of `network`, updated after every step.
 
         Args:
@@ -197,6 +217,8 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
             decay: float in [0, 1).
             start: integer, the first step, counted from 1, that averages; before, the average is a
                 plain copy.
+            warmup: bool, whether the decay grows, see `keras_gans.training.ema.warm_decay`; with a
+                `start` above 0 it does not, as the plain copies come before.
 
         Returns:
             The copy: a network of its own, saved with the model.
@@ -204,7 +226,8 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
         if not 0 <= decay < 1:
             raise ValueError(f"ema is {decay}; expected a decay in [0, 1), such as 0.999.")
         average = ema.average_copy(network)
-        self._averages.append((average, network, float(decay), int(start)))
+        warm = bool(warmup) and int(start) <= 0
+        self._averages.append((average, network, float(decay), int(start), warm))
         return average
 
     def average_of(self, network: keras.Model) -> keras.Model | None:
@@ -230,8 +253,9 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
             step(self, data)
         finally:
             _current.random = None
-        for average, network, decay, start in self._averages:
+        for average, network, decay, start, warm in self._averages:
             now = ops.where(ops.cast(iterations, "int32") + 1 < start, 0.0, decay)
+            now = ema.warm_decay(decay, iterations) if warm else now
             ema.update_average(average, network, now)
         self.optimizer.finish_step()
 
@@ -241,22 +265,34 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
         run_eagerly: bool = False,
         jit_compile: bool | str = "auto",
         steps_per_execution: int = 1,
+        *,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
     ) -> None:
         """Give every player its optimizer.
 
         Args:
             optimizers: dictionary, player name -> `keras.optimizers.Optimizer`, name or config
                 (schedules, `clipnorm`, `gradient_accumulation_steps` are the optimizer's own); one
-                name or config for all players; or None for Adam(2e-4, beta_1=0.5).
+                name or config for all players; or None for `default_optimizers()`, which are
+                Adam(2e-4, beta_1=0.5) unless the method says otherwise.
             run_eagerly: bool, for debugging.
             jit_compile: bool or "auto" (XLA where it helps; refused on torch).
             steps_per_execution: integer, train steps per call of the compiled function.
+            optimizer, loss, metrics: refused; there is an optimizer for each player, the losses are
+                the method's, and `keras_gans.callbacks.Evaluate` measures.
 
         Raises:
             ValueError: a player without an optimizer, an unknown player, float16, or a combination
                 that the backend cannot run.
         """
         names = list(self.players)
+        for name, value in (("optimizer", optimizer), ("loss", loss), ("metrics", metrics)):
+            if value is not None:
+                instead = _INSTEAD[name].replace("%s", ", ".join(f'"{n}": ...' for n in names))
+                raise ValueError(f"compile({name}=...) is of other models: {instead}.")
+        optimizers = self.default_optimizers() if optimizers is None else optimizers
         composite = make_players_optimizer(optimizers, names)
         backend.check_compile(composite.players, jit_compile, steps_per_execution)
         self._check_players()
@@ -314,6 +350,8 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
             else value
             for key, value in config.items()
         }
+        if "ema_warmup" in cls.__signature__.parameters:
+            config.setdefault("ema_warmup", False)  # written before there was one
         return cls(**config)
 
     def _seed_states(self):
