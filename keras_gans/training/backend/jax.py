@@ -16,6 +16,7 @@ VERSION: str = jax.__version__
 _ON_CPU = jax.default_backend() == "cpu"
 # XLA on CPU computes a transposed convolution's weight gradient an order of magnitude too slowly.
 TRANSPOSED_CONVOLUTION_BY_PHASES = _ON_CPU
+convolution, transposed_convolution, batch_norm = keras.ops.conv, keras.ops.conv_transpose, None
 no_gradients = contextlib.nullcontext
 
 
