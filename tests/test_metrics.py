@@ -441,6 +441,22 @@ def test_kernel_distance_agrees_with_torch_fidelity(fidelity):
 
 
 @once
+@pytest.mark.parametrize("degree, coef, gamma", [(3, 1.0, None), (2, 0.5, 0.3), (4, 0.0, 0.1)])
+def test_kernel_distance_is_its_definition(degree, coef, gamma):
+    real, fake = features(130, 5), features(70, 5, seed=1, shift=0.2)
+    x, y = real.astype("float64"), fake.astype("float64")
+    scale = 1 / 5 if gamma is None else gamma
+    xx, yy, xy = ((scale * a @ b.T + coef) ** degree for a, b in ((x, x), (y, y), (x, y)))
+    expected = (xx.sum() - xx.trace()) / (130 * 129) + (yy.sum() - yy.trace()) / (70 * 69)
+    expected -= 2 * xy.mean()
+    whole = (np.arange(130)[::-1], np.arange(70))
+    found, _ = metrics.kernel_distance(
+        real, fake, degree=degree, coef=coef, gamma=gamma, indices=[whole]
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@once
 def test_inception_score_agrees_with_torch_fidelity(fidelity):
     logits = 4 * features(507, 11, seed=2)
     expected = fidelity.isc(logits, splits=10)

@@ -1,8 +1,9 @@
 """Layers of GAN networks."""
 
 from keras_gans.layers.attention import SelfAttention
+from keras_gans.layers.batch_normalization import BatchNormalization
 from keras_gans.layers.conditional_norm import BatchNorm, ConditionalBatchNorm
-from keras_gans.layers.convolution import Conv2DTranspose, conv2d_transpose
+from keras_gans.layers.convolution import Conv2D, Conv2DTranspose, conv2d_transpose
 from keras_gans.layers.diff_augment import DiffAugment
 from keras_gans.layers.initializers import SeededNormal, SeededOrthogonal, SeededUniform
 from keras_gans.layers.inr import INRHead
@@ -25,7 +26,9 @@ from keras_gans.layers.vector_channels import VectorChannels
 
 __all__ = [
     "BatchNorm",
+    "BatchNormalization",
     "ConditionalBatchNorm",
+    "Conv2D",
     "Conv2DTranspose",
     "conv2d_transpose",
     "DiffAugment",

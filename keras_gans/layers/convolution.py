@@ -1,4 +1,4 @@
-"""Transposed convolution, computed the way that is fast on the backend at hand."""
+"""Convolutions, computed the way that is fast on the backend at hand."""
 
 import keras
 from keras import ops
@@ -30,7 +30,7 @@ def conv2d_transpose(
         and (tuple(kernel.shape[:2]), tuple(strides), padding) == ((4, 4), (2, 2), "same")
     ):
         return _conv2d_transpose_with_gradient(inputs, kernel)
-    return ops.conv_transpose(inputs, kernel, strides, padding, **kwargs)
+    return backend.transposed_convolution(inputs, kernel, strides, padding, **kwargs)
 
 
 def _conv2d_transpose_with_gradient(inputs, kernel):
@@ -87,6 +87,28 @@ def conv2d_transpose_by_phases(inputs: Tensor, kernel: Tensor) -> Tensor:
         for a in range(2)
     ]
     return ops.reshape(ops.stack(rows, axis=2), (-1, 2 * height, 2 * width, outputs))
+
+
+@keras.saving.register_keras_serializable(package="keras_gans")
+class Conv2D(keras.layers.Conv2D):
+    """`keras.layers.Conv2D`, the same values and weights, faster where it can be.
+
+    Example:
+
+    >>> layer = keras_gans.layers.Conv2D(8, 4, 2, padding="same")
+    >>> layer(keras.ops.ones((1, 8, 8, 3))).shape
+    (1, 4, 4, 8)
+    """
+
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
+        return backend.convolution(
+            inputs,
+            kernel,
+            self.strides,
+            self.padding,
+            self.data_format,
+            self.dilation_rate,
+        )
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_gans.layers.initializers import SeededUniform
 from keras_gans.layers.spectral import SpectralDense
+from keras_gans.training import backend
 from keras_gans.typing import Any, Config, Shape, Tensor
 
 # Bytes of one intermediate result of a chunk of rows in `render`; a handful live at once.
@@ -137,7 +138,7 @@ class INRHead(keras.layers.Layer):
             )
         channels = features.shape[-1]
         kernel = ops.reshape(kernels[0][:-4], (3, 3, channels, self.hidden))
-        x = ops.conv(features, kernel, 1, "same", data_format="channels_last")
+        x = backend.convolution(features, kernel, 1, "same", data_format="channels_last")
         reference = size if cell == "true" else (self.image_size,) * 2
         cell = [2 * n / m for n, m in zip(map(int, features.shape[1:3]), reference, strict=True)]
         of_y, of_x, *of_cell = ops.unstack(ops.cast(kernels[0][-4:], "float32"), 4)

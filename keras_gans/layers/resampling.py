@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_gans.layers.convolution import conv2d_transpose, finish
 from keras_gans.layers.spectral import SpectralConv2D
+from keras_gans.training import backend
 from keras_gans.typing import Any, Config, Shape, Tensor
 
 # What resampling makes of the 3 taps along an axis: 4 taps of stride 2. Nearest upsampling copies
@@ -38,7 +39,7 @@ class _Resampled:
         padding = "same"
         if any(n is None or n % 2 for n in inputs.shape[1:3]):  # the odd row is dropped
             inputs, padding = ops.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0))), "valid"
-        return ops.conv(inputs, kernel, 2, padding, data_format="channels_last")
+        return backend.convolution(inputs, kernel, 2, padding, data_format="channels_last")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         def resampled(n):

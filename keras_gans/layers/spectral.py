@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_gans.layers.convolution import Conv2DTranspose, finish
+from keras_gans.layers.convolution import Conv2D, Conv2DTranspose, finish
 from keras_gans.layers.initializers import SeededNormal
 from keras_gans.typing import Any, Config, Shape, Tensor
 
@@ -78,7 +78,7 @@ def _normalize(x, epsilon):
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
-class SpectralConv2D(SpectralNormalized, keras.layers.Conv2D):
+class SpectralConv2D(SpectralNormalized, Conv2D):
     """`keras.layers.Conv2D` under spectral normalization (see `SpectralNormalized`).
 
     Args:

@@ -92,19 +92,19 @@ class _KernelSums:
     x.y = (x - c).(y - c) + x.c + y.c - c.c: only the first term is a matrix product, in the
     precision of the features and free of what they have in common; the rest, the kernel and the
     sums are float64. The product's rounding errors are independent, and vanish in so many pairs.
+    What gamma and coef make of the rest is known for each image: half of coef goes to either.
     """
 
     def __init__(self, real: Tensor, fake: Tensor, degree: int, gamma: float, coef: float):
-        self.degree, self.gamma, self.coef = degree, gamma, coef
+        self.degree, self.gamma = degree, gamma
         kind = np.result_type(real, fake)
         self.sides = tuple(x.astype(kind, copy=False) for x in (real, fake))
         self.center = _mean(real).astype(kind)
         half = np.dot(self.center.astype("float64"), self.center) / 2
-        self.shifts = [
-            np.concatenate([x[i : i + _ROWS].astype("float64") @ self.center for i in _starts(x)])
-            - half
-            for x in self.sides
-        ]
+        self.shifts = []
+        for x in self.sides:
+            along = [x[i : i + _ROWS].astype("float64") @ self.center for i in _starts(x)]
+            self.shifts.append((np.concatenate(along) - half) * gamma + coef / 2)
         self.buffers = {}
 
     def buffer(self, name: str, shape: Shape) -> np.ndarray:
@@ -117,8 +117,10 @@ class _KernelSums:
         subset = []
         for side, index in enumerate((i, j)):
             rows = self.buffer(side, (len(index), len(self.center)))
-            np.take(self.sides[side], index, axis=0, out=rows, mode="clip")
-            rows -= self.center
+            for start in _starts(index):
+                block = rows[start : start + _ROWS]
+                np.take(self.sides[side], index[start : start + _ROWS], 0, block, mode="clip")
+                block -= self.center
             subset.append((rows, self.shifts[side][index]))
         x, y = subset
         return self.total(x, x), self.total(y, y), self.total(x, y)
@@ -127,17 +129,24 @@ class _KernelSums:
         (a_rows, a_shifts), (b_rows, b_shifts) = a, b
         products = self.buffer("products", (len(a_rows), len(b_rows)))
         np.matmul(a_rows, b_rows.T, out=products)  # half the work where a is b
-        total = 0.0
+        total, space = 0.0, np.empty((2, _ROWS * len(b_rows)))
         for start in _starts(products):  # few enough rows for the cache
-            rows = slice(start, start + _ROWS)
-            k = products[rows] + b_shifts
-            k += a_shifts[rows, None]
+            rows, columns = slice(start, start + _ROWS), slice(start if a is b else 0, None)
+            product = products[rows, columns]
+            k, powers = space[:, : product.size].reshape(2, *product.shape)
+            k[...] = product
             k *= self.gamma
-            k += self.coef
-            if a is b:
-                total -= (k[:, rows].diagonal() ** self.degree).sum()
-            powers = k * k if self.degree == 3 else k ** (self.degree - 1)
-            total += np.vdot(powers, k)
+            k += b_shifts[columns]
+            k += a_shifts[rows, None]
+            if self.degree == 3:
+                np.multiply(k, k, out=powers)
+            else:
+                np.power(k, self.degree - 1, out=powers)
+            part = np.vdot(powers, k)
+            if a is b:  # what is behind the block of the diagonal stands for what is below it too
+                block = powers[:, :_ROWS] * k[:, :_ROWS]
+                part += part - block.sum() - block.trace()
+            total += part
         return total
 
 

@@ -9,6 +9,7 @@ from keras import layers
 from keras_gans import registry
 from keras_gans.errors import nearest
 from keras_gans.layers import (
+    Conv2D,
     Conv2DTranspose,
     InstanceNorm,
     OneHot,
@@ -232,7 +233,7 @@ class _Builder:
         options = {"use_bias": bias, "kernel_initializer": self.uniform(limit)}
         if bias:
             options["bias_initializer"] = self.uniform(limit)
-        layer = Conv2DTranspose if transposed else layers.Conv2D
+        layer = Conv2DTranspose if transposed else Conv2D
         return layer(filters, (height, width), strides, padding=padding, **options, **kwargs)(x)
 
     def stage(self, x, filters, size, strides=1, transposed=False, name=None):
@@ -321,7 +322,7 @@ def resnet_generator(
     weights = _normals(seed)
 
     def conv(x, filters, size, strides=1):
-        return layers.Conv2D(filters, size, strides, kernel_initializer=next(weights))(x)
+        return Conv2D(filters, size, strides, kernel_initializer=next(weights))(x)
 
     def norm(x, activation=True):
         x = InstanceNorm(parameters=False)(x)
@@ -339,7 +340,7 @@ def resnet_generator(
         x = layers.Add()([x, y])
     for factor in (2, 1):
         # The transpose of the convolution above: the row and column of the padding are cut off.
-        x = layers.Conv2DTranspose(factor * width, 3, 2, kernel_initializer=next(weights))(x)
+        x = Conv2DTranspose(factor * width, 3, 2, kernel_initializer=next(weights))(x)
         x = norm(layers.Cropping2D(((1, 0), (1, 0)))(x))
     x = conv(ReflectionPadding2D(3)(x), channels, 7)
     return keras.Model(inputs, layers.Activation("tanh", dtype="float32")(x), name=name)
@@ -368,10 +369,10 @@ def patchgan_70(
     for i, strides in enumerate((2, 2, 2, 1)):
         x = layers.ZeroPadding2D(1)(x)
         options = {"use_bias": i == 0, "kernel_initializer": next(weights)}
-        x = layers.Conv2D(width * 2**i, 4, strides, **options)(x)
+        x = Conv2D(width * 2**i, 4, strides, **options)(x)
         x = layers.LeakyReLU(0.2)(x if i == 0 else InstanceNorm(parameters=False)(x))
     x = layers.ZeroPadding2D(1)(x)
-    scores = layers.Conv2D(1, 4, kernel_initializer=next(weights), dtype="float32")(x)
+    scores = Conv2D(1, 4, kernel_initializer=next(weights), dtype="float32")(x)
     return keras.Model(inputs, scores, name=name)
 
 

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_gans import registry
-from keras_gans.layers import OneHot
+from keras_gans.layers import BatchNormalization, OneHot
 from keras_gans.networks.dcgan import check_norms, check_power_of_two, norm_layers
 from keras_gans.networks.encoder_decoder import LAST, LayerMaker
 
@@ -121,7 +121,7 @@ def _code_discriminator(make, latent_dim, norm):
     for n in (64, 32, 16):
         x = make.dense(x, n, use_bias=norm != "batch")
         if norm == "batch":
-            x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+            x = BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
         x = layers.ReLU()(x)
     scores = make.dense(x, 1, LAST, dtype="float32")
     return keras.Model(codes, scores, name="code_discriminator")

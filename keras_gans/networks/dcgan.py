@@ -10,6 +10,8 @@ from keras import layers
 
 from keras_gans import registry
 from keras_gans.layers import (
+    BatchNormalization,
+    Conv2D,
     Conv2DTranspose,
     INRHead,
     SeededNormal,
@@ -22,7 +24,7 @@ from keras_gans.networks.blocks import HEADS, check_choice, check_head, count_sc
 
 _NORMS = {
     # epsilon and momentum as in the published (torch) networks, not Keras's 1e-3 and 0.99
-    "batch": lambda: [layers.BatchNormalization(momentum=0.9, epsilon=1e-5)],
+    "batch": lambda: [BatchNormalization(momentum=0.9, epsilon=1e-5)],
     "group": lambda: [layers.GroupNormalization(groups=8, epsilon=1e-5)],
     "instance": lambda: [layers.GroupNormalization(groups=-1, epsilon=1e-5)],
     "layer": lambda: [layers.GroupNormalization(groups=1, epsilon=1e-5)],
@@ -177,7 +179,7 @@ def _generator(image_size, channels, width, norm, latent_dim, num_classes, weigh
 def _discriminator(image_size, stride, channels, width, norm, num_classes, d_head, weights):
     spectral = norm == "spectral"
     dense = SpectralDense if spectral else layers.Dense
-    conv = SpectralConv2D if spectral else layers.Conv2D
+    conv = SpectralConv2D if spectral else Conv2D
     bias = norm in ("none", "spectral")
     stages = int(math.log2(image_size // stride)) - 2
 

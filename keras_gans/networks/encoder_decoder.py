@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from keras_gans import registry
-from keras_gans.layers import Conv2DTranspose, SeededNormal, SpectralConv2D, SpectralDense
+from keras_gans.layers import Conv2D, Conv2DTranspose, SeededNormal, SpectralConv2D, SpectralDense
 from keras_gans.networks.dcgan import check_norms, check_power_of_two, norm_layers
 from keras_gans.typing import Any, Shape, Tensor
 
@@ -117,7 +117,7 @@ class LayerMaker:
         self, x: Tensor, filters: int, norm: str, transposed: bool = False, strides: int = 2
     ) -> Tensor:
         """Convolution, norm, ReLU; no bias beside a norm that takes the mean off."""
-        cls = Conv2DTranspose if transposed else layers.Conv2D
+        cls = Conv2DTranspose if transposed else Conv2D
         if norm == "spectral":
             cls = SpectralConv2D
         options = {"use_bias": norm in ("none", "spectral"), "padding": "same"}

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_gans import registry
-from keras_gans.layers import Conv2DTranspose, SeededNormal, SpectralConv2D
+from keras_gans.layers import Conv2D, Conv2DTranspose, SeededNormal, SpectralConv2D
 from keras_gans.networks.dcgan import check_norms, check_power_of_two, norm_layers
 
 
@@ -98,10 +98,10 @@ def unet(
         return x
 
     inputs = keras.Input((image_size, image_size, in_channels), name="inputs")
-    skips = [convolve(layers.Conv2D, inputs, filters[0], "none")]
+    skips = [convolve(Conv2D, inputs, filters[0], "none")]
     for i, n in enumerate(filters[1:], 1):
         x = layers.LeakyReLU(0.2)(skips[-1])
-        skips.append(convolve(layers.Conv2D, x, n, "none" if i == levels - 1 else norm))
+        skips.append(convolve(Conv2D, x, n, "none" if i == levels - 1 else norm))
     x = skips.pop()
     for i, n in enumerate(reversed(filters[:-1])):
         x = convolve(Conv2DTranspose, layers.ReLU()(x), n, norm)
@@ -144,7 +144,7 @@ def patch_discriminator(
             f"d_layers is {d_layers} for images of {image_size} pixels; expected 1 or more, and "
             "4 pixels or more behind them."
         )
-    cls = SpectralConv2D if norm == "spectral" else layers.Conv2D
+    cls = SpectralConv2D if norm == "spectral" else Conv2D
     weights = _Weights((seed, 2))
 
     def convolve(x, n, strides, bias):

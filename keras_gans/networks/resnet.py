@@ -10,6 +10,7 @@ from keras_gans import registry
 from keras_gans.errors import nearest
 from keras_gans.layers import (
     BatchNorm,
+    Conv2D,
     GlobalSumPooling2D,
     ResampledConv2D,
     ResampledSpectralConv2D,
@@ -184,7 +185,7 @@ class _Layers(ResidualBlocks):
         if resample is not None:
             conv = ResampledSpectralConv2D if spectral else ResampledConv2D
             return conv(filters, resample, **kwargs)(x)
-        conv = SpectralConv2D if spectral else layers.Conv2D
+        conv = SpectralConv2D if spectral else Conv2D
         return conv(filters, size, padding="same", **kwargs)(x)
 
     def first_conv(self, x, filters, name, resample=None):

@@ -19,6 +19,9 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
 - `forward(network, training)`: a function, inputs -> outputs, of a network that somebody else
   holds, for few calls: it starts sooner than `predict`; in training mode its state moves along;
 - `no_gradients()`: a context for evaluation, which keeps no intermediate results on torch;
+- `convolution` and `transposed_convolution`: those of `keras.ops`, faster where that is possible;
+- `batch_norm(inputs, scale, offset, epsilon)`: (outputs, mean, variance) by a fused kernel, or None
+  where Keras's own is good enough;
 - `gpu()`: the name of the GPU that computes, or None on a CPU; `VERSION`: the backend's;
 - `ONNX_PACKAGES`: what Keras writes ONNX with there, none where this library leaves it out;
   `prepare_onnx()`: what has to be known there first.
@@ -61,6 +64,9 @@ forward = _backend.forward
 no_gradients = _backend.no_gradients
 average_logs = _backend.average_logs
 gpu = _backend.gpu
+convolution = _backend.convolution
+transposed_convolution = _backend.transposed_convolution
+batch_norm = _backend.batch_norm
 VERSION: str = _backend.VERSION
 TRANSPOSED_CONVOLUTION_BY_PHASES = _backend.TRANSPOSED_CONVOLUTION_BY_PHASES
 ONNX_PACKAGES: tuple[str, ...] = _backend.ONNX_PACKAGES

@@ -17,6 +17,11 @@ from keras_gans.training.backend.in_place import (  # noqa: F401
     predict,
     synced,
 )
+from keras_gans.training.backend.torch_kernels import (  # noqa: F401
+    batch_norm,
+    convolution,
+    transposed_convolution,
+)
 from keras_gans.typing import Any, Tensor
 
 _nesting = threading.local()
