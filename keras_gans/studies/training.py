@@ -43,8 +43,11 @@ class Curve(PeriodicCallback):
         run_file: timing.RunFile,
     ):
         super().__init__()
-        self.path, self.source, self.measurement = path, source, measurement
-        self.every, self.run_file = every, run_file
+        self.path: pathlib.Path = path
+        self.source: Source = source
+        self.measurement: Measurement = measurement
+        self.every: int | None = every
+        self.run_file: timing.RunFile = run_file
         self.points: list[dict[str, Any]] = read_json(path) or []
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -77,7 +80,8 @@ class SecondsLimit(PeriodicCallback):
 
     def __init__(self, seconds: float, run_file: timing.RunFile):
         super().__init__()
-        self.seconds, self.run_file = seconds, run_file
+        self.seconds: float = seconds
+        self.run_file: timing.RunFile = run_file
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_train_batch_end(batch, logs)

@@ -28,12 +28,13 @@ class Feed:
     """
 
     def __init__(self, model: Any, own: bool):
-        self.model, self.own = model, own
+        self.model: Any = model
+        self.own: bool = own
         # Of each image of a batch (a pair has two), what was seen of its range, while not enough.
         self.spans: dict[int, list[tuple[float, float, int]]] = collections.defaultdict(list)
         self.parts, self.shares = backend.devices(model)
-        self.first = True
-        self.told = False
+        self.first: bool = True
+        self.told: bool = False
         self.whole = False  # whether batches go to the compiled loop of several steps unseen
         self.logs: Any = {}  # of the last step, for one that is left out
         # Where batches are looked at before the step draws them: whether each is to be trained on.

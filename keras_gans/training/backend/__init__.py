@@ -30,7 +30,11 @@ Two facts that steer layers and callbacks without their importing a backend stan
 `TRANSPOSED_CONVOLUTION_BY_PHASES` and `sync(model)`.
 """
 
+from collections.abc import Callable
+
 import keras
+
+from keras_gans.typing import Any
 
 _NAME = keras.backend.backend()
 if _NAME == "tensorflow":
@@ -45,32 +49,32 @@ else:
         "set KERAS_BACKEND to one of them before the first import."
     )
 
-vjp = _backend.vjp
-run_step = _backend.run_step
-guarded_step = _backend.guarded_step
+vjp: Callable[..., Any] = _backend.vjp
+run_step: Callable[..., Any] = _backend.run_step
+guarded_step: Callable[..., Any] = _backend.guarded_step
 KeepsState = _backend.KeepsState
-synced = _backend.synced
-predict = _backend.predict
-padded = _backend.padded
-replica = _backend.replica
-devices = _backend.devices
-of_replicas = _backend.of_replicas
-fed = _backend.fed
-average_gradients = _backend.average_gradients
-broadcast = _backend.broadcast
-check_compile = _backend.check_compile
-replica_mean = _backend.replica_mean
-forward = _backend.forward
-no_gradients = _backend.no_gradients
-average_logs = _backend.average_logs
-gpu = _backend.gpu
-convolution = _backend.convolution
-transposed_convolution = _backend.transposed_convolution
-batch_norm = _backend.batch_norm
+synced: Callable[..., Any] = _backend.synced
+predict: Callable[..., Any] = _backend.predict
+padded: Callable[..., Any] = _backend.padded
+replica: Callable[..., Any] = _backend.replica
+devices: Callable[..., Any] = _backend.devices
+of_replicas: Callable[..., Any] = _backend.of_replicas
+fed: Callable[..., Any] = _backend.fed
+average_gradients: Callable[..., Any] = _backend.average_gradients
+broadcast: Callable[..., Any] = _backend.broadcast
+check_compile: Callable[..., Any] = _backend.check_compile
+replica_mean: Callable[..., Any] = _backend.replica_mean
+forward: Callable[..., Any] = _backend.forward
+no_gradients: Callable[..., Any] = _backend.no_gradients
+average_logs: Callable[..., Any] = _backend.average_logs
+gpu: Callable[..., Any] = _backend.gpu
+convolution: Callable[..., Any] = _backend.convolution
+transposed_convolution: Callable[..., Any] = _backend.transposed_convolution
+batch_norm: Callable[..., Any] | None = _backend.batch_norm
 VERSION: str = _backend.VERSION
-TRANSPOSED_CONVOLUTION_BY_PHASES = _backend.TRANSPOSED_CONVOLUTION_BY_PHASES
+TRANSPOSED_CONVOLUTION_BY_PHASES: bool = _backend.TRANSPOSED_CONVOLUTION_BY_PHASES
 ONNX_PACKAGES: tuple[str, ...] = _backend.ONNX_PACKAGES
-prepare_onnx = _backend.prepare_onnx
+prepare_onnx: Callable[..., Any] = _backend.prepare_onnx
 
 
 def sync(model: keras.Model) -> None:

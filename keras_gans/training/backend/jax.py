@@ -20,7 +20,9 @@ _ON_CPU = jax.default_backend() == "cpu"
 # XLA on CPU computes a transposed convolution's weight gradient an order of magnitude too slowly.
 TRANSPOSED_CONVOLUTION_BY_PHASES = _ON_CPU
 ONNX_PACKAGES: tuple[str, ...] = ()
-convolution, transposed_convolution, batch_norm = keras.ops.conv, keras.ops.conv_transpose, None
+convolution: Any = keras.ops.conv
+transposed_convolution: Any = keras.ops.conv_transpose
+batch_norm: Any = None
 no_gradients = contextlib.nullcontext
 
 

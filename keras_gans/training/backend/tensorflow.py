@@ -20,7 +20,9 @@ from keras_gans.typing import Any, Tensor
 VERSION: str = tf.__version__
 TRANSPOSED_CONVOLUTION_BY_PHASES = False
 ONNX_PACKAGES: tuple[str, ...] = ("onnx", "tf2onnx")
-convolution, transposed_convolution, batch_norm = keras.ops.conv, keras.ops.conv_transpose, None
+convolution: Any = keras.ops.conv
+transposed_convolution: Any = keras.ops.conv_transpose
+batch_norm: Any = None
 no_gradients = contextlib.nullcontext
 
 
