@@ -32,6 +32,8 @@ RUNS = {
     "average": lambda n: models.OSGAN(*n, objective="relativistic_average"),
     "penalty": lambda n: models.GAN(*n, objective="wasserstein", penalty=losses.R1(1.0)),
     "decoupled": decoupled,
+    # Two devices get 3 images more, which their two updates of D cannot share.
+    "rest": lambda n: models.GAN(*n, objective="hinge", d_steps=2),
 }
 
 
@@ -48,16 +50,19 @@ def train(name, data):
     }
 
 
-def images():
-    return np.random.default_rng(0).uniform(-1, 1, (32, 16, 16, 1)).astype("float32")
+def images(count):
+    return np.random.default_rng(0).uniform(-1, 1, (count, 16, 16, 1)).astype("float32")
 
 
-def data():
+def data(name, devices):
+    rest = name == "rest"
+    x = images(35 if rest and devices == 2 else 32)
     if keras.backend.backend() != "tensorflow":
-        return keras_gans.data.ArrayDataset(images(), batch_size=BATCH)
+        form = {"shuffle": not rest, "drop_remainder": not rest}
+        return keras_gans.data.ArrayDataset(x, batch_size=BATCH, **form)
     import tensorflow as tf
 
-    return tf.data.Dataset.from_tensor_slices(images()).batch(BATCH, drop_remainder=True)
+    return tf.data.Dataset.from_tensor_slices(x).batch(BATCH, drop_remainder=not rest)
 
 
 def torch_process(rank, port, folder):
@@ -67,7 +72,7 @@ def torch_process(rank, port, folder):
         "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
     )
     for name in RUNS:
-        found = train(name, data())
+        found = train(name, data(name, 2))
         np.savez(folder / f"{name}_rank{rank}.npz", **found)
     torch.distributed.destroy_process_group()
 
@@ -82,18 +87,18 @@ def main(folder):
             cpu, [tf.config.LogicalDeviceConfiguration()] * 2
         )
     for name in RUNS:
-        np.savez(folder / f"{name}_single.npz", **train(name, data()))
+        np.savez(folder / f"{name}_single.npz", **train(name, data(name, 1)))
     if backend == "tensorflow":
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
         assert strategy.num_replicas_in_sync == 2
         for name in RUNS:
             with strategy.scope():
-                found = train(name, data())
+                found = train(name, data(name, 2))
             np.savez(folder / f"{name}_two.npz", **found)
     elif backend == "jax":
         keras.distribution.set_distribution(keras.distribution.DataParallel())
         for name in RUNS:
-            np.savez(folder / f"{name}_two.npz", **train(name, data()))
+            np.savez(folder / f"{name}_two.npz", **train(name, data(name, 2)))
     else:
         import torch
 
