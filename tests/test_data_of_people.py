@@ -263,3 +263,21 @@ def test_16_bits_are_scaled_over_their_whole_range(tmp_path, channels):
     wanted = {2: pixels[..., :1], 4: pixels[..., :3]}.get(channels, pixels)
     wanted = wanted.reshape(16, 16, -1) / 257
     assert np.abs(found - wanted).max() < 1 and found.min() == 0 and found.max() == 255
+
+
+# Several labels an image
+
+
+@pytest.mark.parametrize("preset", ["osgan_digits", "caae_digits", "asymmetric_gan_digits"])
+def test_several_labels_an_image_are_refused_in_one_line(tmp_path, preset):
+    rng, labels = np.random.default_rng(0), []
+    for i in range(4):
+        Image.fromarray(rng.integers(0, 256, (32, 32), "uint8")).save(tmp_path / f"{i}.png")
+        labels.append([f"{i}.png", [i % 2, 1, 0]])
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
+    recipe = recipes.load(preset).changed({"data.name": str(tmp_path), "schedule.batch_size": 4})
+    with pytest.raises(ValueError, match=r"has 3 labels for each image, and .* learns from one"):
+        recipes.build(recipe)
+    if preset == "osgan_digits":
+        plain = recipe.changed({"model.num_classes": None})
+        assert recipes.build(plain)[0].num_classes is None

@@ -45,12 +45,18 @@ def build(recipe: RecipeLike) -> tuple[keras.Model, Any]:
             f"The recipe has {recipe.num_classes} classes, and {recipe.data['name']} has "
             f"{len(classes)}: give that number, or none for a model without labels."
         )
+    labels = getattr(dataset, "labels", None)
+    if labels is not None and labels.ndim == 2:
+        raise RecipeError(
+            f"{recipe.data['name']} has {labels.shape[1]} labels for each image, and "
+            f"{recipe.method.name} learns from one: give each image the number of its class, or "
+            "leave the labels out (--num_classes=0)."
+        )
     model = build_model(recipe, channels=channels_of(dataset))
     # Networks that come from a file know the number themselves.
     known = [getattr(model, key, None) for key in ("num_domains", "num_classes")]
     known = next((n for n in known if n is not None), None)
-    labels = getattr(dataset, "labels", None)
-    if known is not None and labels is not None and labels.ndim == 1 and labels.max() >= known:
+    if known is not None and labels is not None and labels.max() >= known:
         raise RecipeError(
             f"{recipe.data['name']} has labels up to {labels.max()}, and the networks know "
             f"{known} of them, 0 to {known - 1}: give them that many classes or domains."
