@@ -151,17 +151,11 @@ def test_the_decay_of_an_average_grows(warmup, decays):
             np.testing.assert_allclose(to_numpy(a), e, atol=1e-6)
 
 
-def test_what_does_not_say_it_has_no_warm_up():
-    model = small(ema=0.9)
-    assert models.GAN.from_config(model.get_config()).ema_warmup
-    config = model.get_config()
-    del config["ema_warmup"]  # a file of before
-    assert not models.GAN.from_config(config).ema_warmup
+def test_recipes_of_the_library_have_a_warm_up_and_papers_have_none():
+    assert not small(ema=0.9).ema_warmup
+    assert models.GAN.from_config(small(ema=0.9, ema_warmup=True).get_config()).ema_warmup
     recipe = recipes.load("osgan_digits")
     assert recipes.build_model(recipe, channels=1).ema_warmup
-    said = {k: v for k, v in recipe["model"].items() if k != "ema_warmup"}
-    of_before = recipes.Recipe({**recipe, "model": said})  # an entry's, or a run's
-    assert not recipes.build_model(of_before, channels=1).ema_warmup
 
 
 def test_weights_are_clipped_after_each_update():

@@ -48,7 +48,7 @@ class TranslationModel(Translating, AdversarialModel):
         term_weights: dict[str, float] | None,
         ema: float | None,
         seed: int,
-        ema_warmup: bool = True,
+        ema_warmup: bool = False,
         **kwargs: Any,
     ):
         super().__init__(seed=seed, **kwargs)

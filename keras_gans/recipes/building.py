@@ -129,8 +129,6 @@ def build_model(recipe: RecipeLike, channels: int | None = None) -> keras.Model:
     keras.utils.set_random_seed(recipe.seed)
     networks = _networks(recipe, recipe.networks, channels)
     options = {k: v for k, v in recipe.model.items() if v is not None and k != "method"}
-    if "ema" in options:
-        options.setdefault("ema_warmup", False)  # as entries and runs of before mean it
     options |= vocabulary.losses_of(recipe)
     options["name"] = recipe.method.name
     model = vocabulary.model_of(recipe.method, networks, recipe.seed, options)

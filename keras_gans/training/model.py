@@ -350,8 +350,6 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
             else value
             for key, value in config.items()
         }
-        if "ema_warmup" in cls.__signature__.parameters:
-            config.setdefault("ema_warmup", False)  # written before there was one
         return cls(**config)
 
     def _seed_states(self):
