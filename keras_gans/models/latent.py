@@ -31,7 +31,7 @@ class LatentModel(Sampling, AdversarialModel):
         ema: None, or the decay of an averaged generator, `ema_generator`, used for sampling.
         ema_start: integer, the first step, counted from 1, that averages; a plain copy before.
         ema_warmup: bool, whether the decay of step n + 1 is min(ema, (1 + n) / (10 + n)), so that
-            early samples are no noise; with `ema_start` it never is. The papers' averages have none;
+            early samples are no noise; with `ema_start` it never is. Papers have none;
             the recipes of this library turn it on.
         penalty: `keras_gans.losses.Penalty` added to the discriminator's loss, or None; `compile`
             warns where batch norm in D spoils it.
