@@ -1,8 +1,11 @@
 """Data as people have it, on the command line: names of classes, pairs of files, deep images."""
 
 import json
+import pathlib
 import shutil
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -16,6 +19,7 @@ from keras_gans.data.loading import read
 from keras_gans.data.sources import Source, with_class_names
 
 pytestmark = slow_module("tensorflow", "jax")
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 TINY = ["--image_size=8", "--width=8", "--latent_dim=4", "--batch_size=4", "--num_samples=0"]
 
 
@@ -281,3 +285,35 @@ def test_several_labels_an_image_are_refused_in_one_line(tmp_path, preset):
     if preset == "osgan_digits":
         plain = recipe.changed({"model.num_classes": None})
         assert recipes.build(plain)[0].num_classes is None
+
+
+# Command lines that do what a person expects
+
+
+def test_a_run_goes_on_by_its_folder(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_classes(tmp_path / "photos", {"a": 0, "b": 255})
+    status, _, err = cli("train", *TINY, "--dataset=photos", "--steps=1", "--out=~/run")
+    assert status == 0 and (tmp_path / "run" / "recipe.yaml").is_file(), err
+    assert not (tmp_path / "~").exists()
+    status, said, err = cli("train", "--out=run", "--steps=2", "--resume")
+    assert status == 0 and "Resuming osgan on photos" in said, err
+    status, _, err = cli("train", "--dataset=./photos", "--out=run", "--steps=3", "--resume")
+    assert status == 0, err
+    status, said, _ = cli("train", "--out=run", "--steps=1", "--resume")
+    assert (status, said) == (0, "There is nothing to do in run: 3 of 1 steps are done.\n")
+    status, _, err = cli("train", "--out=run", "--width=16", "--resume")
+    assert status == 2 and "networks.width = 8, and now it would be 16" in err
+
+
+def test_flags_are_checked_before_a_backend_is_imported():
+    code = (
+        "import sys, keras_gans_cli\n"
+        "for wrong in ('--epochs=x', '--epocs=3', '--backend=tf'):\n"
+        "    try: keras_gans_cli.main(['train', wrong])\n"
+        "    except SystemExit as left: assert left.code == 2\n"
+        "assert not {'keras', 'torch', 'jax', 'tensorflow'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr.count("keras-gans: error: ") == 3, done.stderr
