@@ -231,3 +231,15 @@ def test_images_stay_as_they_lie_in_memory():
     gradients = torch.autograd.grad(x.sum(), [v.value for v in variables])
     for v, gradient in zip(variables, gradients, strict=True):
         assert gradient.is_contiguous(), v.path
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="about XLA")
+def test_quick_compilation_and_an_xla_without_it_make_the_same_images(monkeypatch):
+    from keras_gans.training.backend import jax as backend
+
+    g, _ = networks.dcgan(8, 1, 4)
+    z = normal(2, 64)
+    expected = to_numpy(g(ops.convert_to_tensor(z)))
+    np.testing.assert_allclose(backend.forward(g)(z), expected, atol=1e-6)
+    monkeypatch.setattr(backend, "_QUICK", {"xla_no_such_option": 0})
+    np.testing.assert_allclose(backend.forward(g)(z), expected, atol=1e-6)
