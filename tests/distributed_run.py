@@ -21,17 +21,9 @@ from keras_gans import losses, models, networks  # noqa: E402
 BATCH = 8
 
 
-def decoupled(*_):
-    built = networks.encoder_decoder(16, 1, 4, norm="none", g_norm="layer", d_norm="layer")
-    return models.DecoupledGAN(*built, one_stage=True)
-
-
 RUNS = {
-    "two_stage": lambda n: models.GAN(*n, objective="hinge", d_steps=2, ema=0.9),
-    "one_stage": lambda n: models.OSGAN(*n, objective="non_saturating", ema=0.9),
-    "average": lambda n: models.OSGAN(*n, objective="relativistic_average"),
+    "average": lambda n: models.OSGAN(*n, objective="relativistic_average", ema=0.9),
     "penalty": lambda n: models.GAN(*n, objective="wasserstein", penalty=losses.R1(1.0)),
-    "decoupled": decoupled,
     # Two devices get 3 images more, which their two updates of D cannot share.
     "rest": lambda n: models.GAN(*n, objective="hinge", d_steps=2),
 }

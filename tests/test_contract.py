@@ -266,7 +266,16 @@ card:
 """
 
 
+# Whose commands say little more than those of the others: in the slow set.
+ALIKE = ("acgan", "biggan", "coupled_gan", "decoupled_caae", "decoupled_pix2pix", "gan", "imacgan")
+ALIKE += ("multi_hinge_gan", "omni_gan")
+
+
 @slow_on("tensorflow", "jax")
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n in ALIKE)) for n in registry.names("method")],
+)
 def test_from_the_command_line_it_trains_makes_images_and_is_published(
     method, tmp_path, monkeypatch, capsys
 ):

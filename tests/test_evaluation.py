@@ -7,7 +7,7 @@ import logging
 import keras
 import numpy as np
 import pytest
-from conftest import slow_on, to_numpy
+from conftest import slow_module, slow_on, to_numpy
 from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
 
@@ -17,6 +17,8 @@ from keras_gans.cli import evaluate as command
 from keras_gans.cli import main
 from keras_gans.metrics import FeatureNetwork, KernelDistance, reference
 from keras_gans.metrics.measuring import Measurement, spread_labels
+
+pytestmark = slow_module("jax")
 
 SIZE, LATENT, FEATURES, CLASSES = 4, 3, 5, 4
 SAMPLES = 40
@@ -512,6 +514,7 @@ def test_the_command_measures_a_run_on_its_own_data(tmp_path, capsys, run_folder
     np.testing.assert_allclose(measured["scores"]["fd"]["value"], expected, rtol=1e-4)
 
 
+@slow_on("tensorflow", "jax")
 def test_the_command_draws_the_truncations_of_an_entry(tmp_path, capsys):
     status, text, _ = cli(
         capsys,

@@ -10,11 +10,13 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import images, relative, slow_on, to_numpy
+from conftest import images, relative, slow_module, slow_on, to_numpy
 from PIL import Image
 
 import keras_gans
 from keras_gans import registry
+
+pytestmark = slow_module("jax")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OWN_METHOD = ROOT / "examples" / "write_your_own_method.py"

@@ -166,9 +166,8 @@ def test_a_training_starts_from_the_layers_of_another(size, classes):
         return model
 
     source, model = made(0, 3), made(1, classes, size)
-    source.train_step(
-        (np.repeat(X, 3, -1), Y)
-    )  # the average is another than the generator from here on
+    # Now the average is another than the generator.
+    source.fit(np.repeat(X, 3, -1), Y, batch_size=12, verbose=0)
     before = [to_numpy(v).copy() for v in model.generator.weights]
     taken = zoo.start_from(model, source)
     of = {v.path: to_numpy(v) for v in source.generator.weights}

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from conftest import slow_module
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_validation import BASE, CARD
@@ -11,6 +12,7 @@ from keras_gans import recipes
 from keras_gans.runs import timing
 from keras_gans.zoo import store
 
+pytestmark = slow_module("tensorflow", "jax")
 # The same examples in every run: a test that fails now and then helps nobody.
 fixed = settings(
     max_examples=80,

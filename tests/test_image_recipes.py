@@ -310,7 +310,7 @@ def test_a_packed_data_set_is_the_data_set(tfds_dir, tmp_path, capsys):
 # Runs
 
 
-@slow_on("jax")
+@slow_on("tensorflow", "jax")
 @pytest.mark.parametrize("method", ["decoupled_pix2pix", "asymmetric_gan"])
 def test_a_run_is_resumed_and_drawn(packed, tmp_path, capsys, method):
     network, of_data, of_networks, of_model = METHODS[method]

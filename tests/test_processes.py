@@ -12,6 +12,7 @@ import threading
 
 import keras
 import pytest
+from conftest import slow_module
 
 import keras_gans
 from keras_gans import files, models, networks, zoo
@@ -19,6 +20,7 @@ from keras_gans.cli import main
 from keras_gans.runs import fitting, stopping
 from keras_gans.zoo import catalogue, download, store
 
+pytestmark = slow_module("tensorflow", "jax")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CARD = {"summary": "Noise.", "data": {"name": "none", "licence": "none"}}
 TINY = ["train", "--image_size=8", "--width=8", "--latent_dim=4", "--batch_size=512", "--steps=5"]

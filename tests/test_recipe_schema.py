@@ -5,10 +5,13 @@ import pathlib
 import re
 
 import pytest
+from conftest import slow_module
 
 from keras_gans import recipes
 from keras_gans.cli.main import main
 from keras_gans.recipes import schema
+
+pytestmark = slow_module("tensorflow", "jax")
 
 ROOT = pathlib.Path(__file__).parent.parent
 FILES = [*schema.PRESETS.glob("*.yaml"), *ROOT.glob("zoo/*/recipe.yaml")]

@@ -7,7 +7,7 @@ import math
 import keras
 import numpy as np
 import pytest
-from conftest import DATA, slow_on
+from conftest import DATA, slow_module, slow_on
 
 import keras_gans
 from keras_gans import recipes, registry, zoo
@@ -20,6 +20,8 @@ from keras_gans.metrics.sources import task_of
 from keras_gans.runs import fitting, timing
 from keras_gans.runs.folder import WRITES
 from keras_gans.zoo import comparison, scoring, store
+
+pytestmark = slow_module("jax")
 
 LATENTS = {
     "data": {"name": "digits", "image_size": 8},
@@ -432,6 +434,7 @@ def cli(capsys, monkeypatch):
     return run
 
 
+@slow_on("tensorflow", "jax")
 def test_evaluate_score_and_card_say_the_same(capsys, tmp_path):
     line = ["evaluate", "osgan_digits", "--baselines", f"--out={tmp_path}"]
     line += ["--metrics=fd,novelty,diversity,accuracy"]

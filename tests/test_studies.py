@@ -8,12 +8,14 @@ import pathlib
 import numpy as np
 import pytest
 import yaml
+from conftest import slow_module
 from PIL import Image
 
 from keras_gans import recipes, studies
 from keras_gans.cli import main
 from keras_gans.studies import report, training
 
+pytestmark = slow_module("tensorflow", "jax")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TINY = {
     "title": "Momentum | digits",

@@ -10,7 +10,9 @@ import textwrap
 
 import keras
 import pytest
+from conftest import slow_module
 
+pytestmark = slow_module("tensorflow", "jax")
 BACKEND = keras.backend.backend()
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM = """
