@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 import pathlib
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from keras_gans import recipes, studies
 from keras_gans.cli import main
+from keras_gans.cli import study as study_command
 from keras_gans.studies import report, training
 
 pytestmark = slow_module("tensorflow", "jax")
@@ -217,6 +219,18 @@ def test_a_study_from_the_command_line(tmp_path, capsys, monkeypatch):
     path.write_text(yaml.safe_dump(other, sort_keys=False))
     status, _, err = run()
     assert status == 2 and "networks.width = 8, and now it would be 16" in err
+
+
+def test_workers_share_the_cores(monkeypatch):
+    monkeypatch.setattr(study_command, "_THREADS", ("OMP_OURS", "OMP_TOLD"))
+    monkeypatch.setattr(study_command.os, "sched_getaffinity", lambda _: range(8), raising=False)
+    monkeypatch.setenv("OMP_TOLD", "5")
+    monkeypatch.setenv("OMP_OURS", "")  # so that it is taken back afterwards
+    del os.environ["OMP_OURS"]
+    study_command._share_cores(1)
+    assert "OMP_OURS" not in os.environ
+    study_command._share_cores(3)
+    assert (os.environ["OMP_OURS"], os.environ["OMP_TOLD"]) == ("2", "5")
 
 
 def test_a_diverged_training_stays_in_the_table(tmp_path):
