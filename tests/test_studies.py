@@ -184,7 +184,8 @@ def test_a_study_from_the_command_line(tmp_path, capsys, monkeypatch):
         return scores
 
     monkeypatch.setattr(training.Curve, "measure", killed)
-    assert run()[0] == 130
+    status, _, err = run()
+    assert status == 130 and f"Continue with:\n  keras-gans study {path}" in err
     monkeypatch.undo()
     status, said, _ = run()
     assert status == 0 and "[2 of 4] with, seed 0" in said and "[1 of 4]" not in said
@@ -236,7 +237,7 @@ def test_workers_share_the_cores(monkeypatch):
 def test_a_diverged_training_stays_in_the_table(tmp_path):
     rows = {"fine": {}, "diverges": {"optimizers.*.learning_rate": 1e30}}
     study = studies.Study({**TINY, "rows": rows, "seeds": [0], "baseline": "fine"})
-    assert training.run(study, tmp_path, tell=lambda line: None)
+    assert training.run(study, tmp_path, tell=lambda line: None) is None
     content = report.collect(study, tmp_path)
     report.write(content, tmp_path)
     found = content["results"]["diverges"]["0"]
@@ -264,7 +265,7 @@ def test_a_budget_in_seconds_leaves_measuring_out(tmp_path, monkeypatch):
     monkeypatch.setattr(training.SecondsLimit, "on_train_batch_end", step)
     content = {**TINY, "rows": {"with": {}}, "seeds": [0], "budget": {"seconds": 3}}
     study = studies.Study(content)
-    assert training.run(study, tmp_path, tell=lambda line: None)
+    assert training.run(study, tmp_path, tell=lambda line: None) is None
     found = report.collect(study, tmp_path)["results"]["with"]["0"]
     assert (found["steps"], found["seconds"]) == (3, 3.0)
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 import time
@@ -50,15 +51,22 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     rows = None if values.rows is None else [r.strip() for r in values.rows.split(";")]
     cells = study.only(rows, seeds)
     training.check_settings(study, out)
-    print(f"{study.form.title}: {len(cells)} trainings in {out}, {backend} backend.", flush=True)
-    with stopping.handling(stopping.interrupt), _others(values.workers, arguments) as others:
-        done = training.run(study, out, cells, values.minutes, _say)
-        for process in others:
-            process.wait()
-    done = done or all(training.is_done(out, cell) for cell in cells)
-    _tell(report.write(report.collect(study, out), out), out)
-    if not done:
-        left = sum(not training.is_done(out, cell) for cell in cells)
+    _say(f"{study.form.title}: {len(cells)} trainings in {out}, {backend} backend.")
+    try:
+        with stopping.handling(stopping.interrupt), _others(values.workers, arguments) as others:
+            if training.run(study, out, cells, values.minutes, _say) == "interrupted":
+                raise KeyboardInterrupt
+            for process in others:
+                process.wait()
+    except KeyboardInterrupt:
+        line = shlex.join(["keras-gans", *arguments])
+        print(f"\nPaused, nothing is lost. Continue with:\n  {line}", file=sys.stderr)
+        return 130
+    content = report.collect(study, out)
+    if content["results"]:
+        _tell(report.write(content, out), out)
+    left = sum(not training.is_done(out, cell) for cell in cells)
+    if left:
         print(f"{left} of {len(cells)} trainings are left: the same line goes on.")
     return 0
 
@@ -93,6 +101,8 @@ def _others(workers, arguments):
     except BaseException:
         for process in others:
             process.terminate()
+        for process in others:
+            process.wait()  # until it has backed up
         raise
 
 

@@ -95,7 +95,7 @@ def run(
     cells: list[Cell] | None = None,
     minutes: float | None = None,
     tell: Callable[[str], None] = print,
-) -> bool:
+) -> str | None:
     """Train what is not trained yet; another process on the same study takes other cells.
 
     Args:
@@ -106,8 +106,8 @@ def run(
         tell: function of a line, what is going on.
 
     Returns:
-        Whether all cells are done; False where time was up, a signal came, or another process is
-        at work on the rest.
+        None when all cells are done; else why not: "time", "interrupted" by a signal, or "others",
+        processes that are at work on the rest.
 
     Raises:
         ValueError: the folder holds a study with another budget or protocol, or a row of the same
@@ -124,7 +124,7 @@ def run(
             continue
         left = None if deadline is None else (deadline - time.monotonic()) / 60
         if left is not None and left <= 0:
-            return False
+            return "time"
         done = sum(is_done(out, c) for c in cells)
         rest = _rest(time.monotonic() - began, trained, len(cells) - done)
         tell(f"[{done + 1} of {len(cells)}] {cell.row}, seed {cell.seed}{rest}")
@@ -132,18 +132,19 @@ def run(
             with locked(out / cell.folder / "run", f"training {cell.row}, seed {cell.seed}"):
                 if is_done(out, cell):
                     continue
-                if not train(study, cell, out, left):
-                    return False
+                paused = train(study, cell, out, left)
+            if paused:
+                return paused
         except BlockingIOError as error:
             tell(f"  {error}")
             continue
         trained += 1
         tell(f"  {_told(read_json(out / cell.folder / RESULT))}")
-    return all(is_done(out, c) for c in cells)
+    return None if all(is_done(out, c) for c in cells) else "others"
 
 
-def train(study: Study, cell: Cell, out: pathlib.Path, minutes: float | None = None) -> bool:
-    """Train one cell to its end; returns False where it was paused."""
+def train(study: Study, cell: Cell, out: pathlib.Path, minutes: float | None = None) -> str | None:
+    """Train one cell to its end; returns None, or why it was paused: "time" or "interrupted"."""
     path, measure, budget = out / cell.folder, study.form.measure, study.form.budget
     folder.prepare(path, cell.recipe, resume=True, overwrite=False)
     path.mkdir(parents=True, exist_ok=True)
@@ -167,8 +168,9 @@ def train(study: Study, cell: Cell, out: pathlib.Path, minutes: float | None = N
     try:
         options = {"watch": watch, "run_file": run_file, "minutes": minutes}
         options |= {} if sys.stdout.isatty() else {"verbose": 0}
-        if fitting.fit(model, cell.recipe, data, path, epochs, limit, **options):
-            return False
+        paused = fitting.fit(model, cell.recipe, data, path, epochs, limit, **options)
+        if paused:
+            return paused
         scores = curve.measure()
         fitting.write_results(model, cell.recipe, path)
         if not all(v is not None and math.isfinite(v) for v in scores.values()):
@@ -190,7 +192,7 @@ def train(study: Study, cell: Cell, out: pathlib.Path, minutes: float | None = N
     }
     timing.finish(path, cell.recipe)
     write_json(path / RESULT, result)
-    return True
+    return None
 
 
 def _lower(measurement, alias):
