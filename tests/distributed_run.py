@@ -16,14 +16,13 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 import keras_gans  # noqa: E402
-from keras_gans import losses, models, networks  # noqa: E402
+from keras_gans import models, networks  # noqa: E402
 
 BATCH = 8
 
 
 RUNS = {
     "average": lambda n: models.OSGAN(*n, objective="relativistic_average", ema=0.9),
-    "penalty": lambda n: models.GAN(*n, objective="wasserstein", penalty=losses.R1(1.0)),
     # Two devices get 3 images more, which their two updates of D cannot share.
     "rest": lambda n: models.GAN(*n, objective="hinge", d_steps=2),
 }

@@ -7,14 +7,14 @@ import pathlib
 import keras
 import numpy as np
 import pytest
-from conftest import slow_module, to_numpy
+from conftest import to_numpy
 from PIL import Image
 
 import keras_gans
 from keras_gans import models
 
 pytestmark = [
-    *slow_module("jax", "tensorflow"),
+    pytest.mark.slow,
     pytest.mark.skipif(
         importlib.util.find_spec("tensorflow") is None, reason="the examples read with tf.data"
     ),

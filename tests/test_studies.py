@@ -55,7 +55,7 @@ def content():
         "title": "A <study>",
         "question": None,
         "baseline": "b",
-        "rows": ["a", "b", "c"],
+        "rows": ["a", "b", "c", "d"],
         "seeds": [0, 1, 2],
         "budget": {"steps": 2},
         "measure": {"metrics": ["fd"], "samples": 20},
@@ -99,10 +99,11 @@ def test_the_table_says_mean_spread_difference_and_what_failed(content, tmp_path
     assert lines[2] == ["a", "3 ± 2.6 (3)", "-1.33 [-2, -1]", "2", "1 min 1 s"]
     assert lines[3][1:3] == ["4.333 ± 2.5 (3)", ""]
     assert lines[4][1:3] == ["3 ± 2.8 (2)", "+0 [-1, +1], not told apart"]
+    assert lines[5] == ["d", "", "", "", "not trained yet"]
     assert "- c: 1 of 3 failed; seed 2: a loss is NaN" in text
     with open(tmp_path / "table.csv", newline="") as f:
         rows = list(csv.DictReader(f))
-    assert [r["row"] for r in rows] == ["a", "b", "c"] and rows[0]["score"] == "fd"
+    assert [r["row"] for r in rows] == ["a", "b", "c", "d"] and rows[0]["score"] == "fd"
     assert (float(rows[0]["mean"]), rows[0]["n"]) == (3.0, "3")
     assert (float(rows[0]["difference_low"]), rows[1]["difference_low"]) == (-2.0, "")
     page = (tmp_path / "index.html").read_text()

@@ -180,7 +180,7 @@ def cells_of(content: Mapping[str, Any], table: list[dict[str, Any]]) -> list[li
         own = {entry["score"]: entry for entry in table if entry["row"] == row}
         line = [row]
         for score in scores:
-            line.append(_figures(own[score]["summary"]))
+            line.append(_figures(own[score]["summary"]) if row in content["results"] else "")
             line += [_compared(own[score]["difference"])] if baseline is not None else []
         results = content["results"].get(row, {}).values()
         steps, seconds = ([r[key] for r in results] for key in ("steps", "seconds"))
