@@ -24,6 +24,7 @@ from keras_gans.version import __version__
 STUDY, TABLE, CONTACT, PAGE = "study.json", "table.md", "contact.png", "index.html"
 _BYTES = 2**32  # of a training's images, unpacked
 _COLUMNS = 8  # of a row and seed on the contact sheet
+_PIXELS = 96  # of a side there, about
 
 
 def collect(study: Study, out: pathlib.Path) -> dict[str, Any]:
@@ -281,7 +282,9 @@ def _contact(content, out):
                 rows.append(images)
     if not rows:
         return []
-    save_grid(np.concatenate(rows), out / CONTACT, columns=shape[0])
+    larger = max(1, _PIXELS // shape[1])  # small images in whole pixels
+    images = np.concatenate(rows).repeat(larger, axis=1).repeat(larger, axis=2)
+    save_grid(images, out / CONTACT, columns=shape[0])
     return [out / CONTACT]
 
 
