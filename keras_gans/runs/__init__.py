@@ -1,0 +1,1 @@
+"""Runs: folders in which a recipe is trained, paused, resumed, and opened again."""
