@@ -1,6 +1,7 @@
 """Imports run one way: no package uses one that stands above it, and no circle of files."""
 
 import ast
+import configparser
 import graphlib
 import os
 import pathlib
@@ -165,3 +166,12 @@ def test_any_other_program_gets_all_modules(tmp_path):
     text = "import os, keras_gans_cli; print(os.environ.get('KERAS_GANS_COMMAND_LINE'))"
     done = python("-c", text, KERAS_BACKEND="none")
     assert done.stdout.strip() == "None", done.stderr
+
+
+def test_every_package_is_installed():
+    """What a wheel has is listed by hand, and a clone works without the list."""
+    config = configparser.ConfigParser()
+    config.read(PACKAGE.parent / "setup.cfg")
+    listed = set(config["options"]["packages"].split())
+    found = {".".join(p.parent.relative_to(PACKAGE.parent).parts) for p in PACKAGE.rglob("*.py")}
+    assert found <= listed, found - listed
