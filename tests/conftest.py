@@ -51,6 +51,21 @@ def _few_objects_to_collect():
     gc.freeze()
 
 
+@pytest.fixture
+def cli(capsys):
+    """Run a command line in this process: (exit status, stdout, stderr)."""
+
+    from keras_gans.cli import main
+
+    def run(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main.main([str(a) for a in arguments])
+        return left.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
 # Minutes of compilation or of process starts there: in the slow set (see BUILD.md).
 def slow_on(*backends):
     return pytest.mark.slow if keras.backend.backend() in backends else lambda test: test

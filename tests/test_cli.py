@@ -40,19 +40,6 @@ TINY = [
 
 
 @pytest.fixture
-def cli(capsys):
-    """Run a command line in this process: (exit status, stdout, stderr)."""
-
-    def run(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main.main([str(a) for a in arguments])
-        return left.value.code or 0, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
 def fails(cli):
     """Run a command line that is refused; returns what it said, which has to be one line."""
 

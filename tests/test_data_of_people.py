@@ -14,26 +14,12 @@ from conftest import slow_module
 from PIL import Image
 
 from keras_gans import data, recipes
-from keras_gans.cli import main
 from keras_gans.data.loading import read
 from keras_gans.data.sources import Source, with_class_names
 
 pytestmark = slow_module("tensorflow", "jax")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TINY = ["--image_size=8", "--width=8", "--latent_dim=4", "--batch_size=4", "--num_samples=0"]
-
-
-@pytest.fixture
-def cli(capsys):
-    """Run a command line in this process: (exit status, stdout, stderr)."""
-
-    def run(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main.main([str(a) for a in arguments])
-        return left.value.code or 0, *capsys.readouterr()
-
-    return run
 
 
 def write_classes(folder, shades, count=4):

@@ -1,9 +1,8 @@
 """Encoder-decoders with an adversarial loss, coupled (ED+GAN) and decoupled (ED//GAN).
 
 Zhang, Song, Qi: Decoupled Learning for Conditional Adversarial Networks, WACV 2018. Both forms run
-an encoder-decoder (ED) forward, take the gradient of the L1 loss and that of the adversarial loss
-where they arise, at images, and pull them back. Coupled, the two gradients are weighed, added and
-pulled through ED. Decoupled, each has a way of its own.
+an encoder-decoder (ED) forward and take the gradients of the L1 and the adversarial loss at images.
+Coupled, the two are weighed, added and pulled through ED. Decoupled, each has a way of its own.
 """
 
 import keras

@@ -11,8 +11,7 @@ from keras_gans.training import backend
 from keras_gans.training.noise import check_integers, check_truncation, class_labels, latents
 from keras_gans.typing import Any
 
-# So few images at once are made without `predict`, whose compilation takes longer.
-_FEW = 8
+_FEW = 8  # images made at once without `predict`, whose compilation takes longer
 # Bytes of the feature maps, and of the images, that are rendered at once.
 _PART_BYTES = 64 * 2**20
 
