@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from conftest import slow_module, to_numpy
-from test_cli import cli, fails  # noqa: F401  (fixtures)
 
 import keras_gans
 from keras_gans import models, networks, zoo
@@ -85,7 +84,7 @@ def test_saved_model_of_a_conditional_generator(shop):
     np.testing.assert_allclose(served.serve([z, y]).numpy(), entry.images_of(z, y), atol=1e-5)
 
 
-def test_commands(cli, fails, shop, tmp_path):  # noqa: F811
+def test_commands(cli, fails, shop, tmp_path):
     array, grid = tmp_path / "a.npy", tmp_path / "a.png"
     arguments = ["--num=2", "--label=1", "--truncation=0.5", f"--npy={array}", f"--out={grid}"]
     assert cli("sample", shop / "inr", *arguments, "--size=24x40")[0] == 0
@@ -108,7 +107,7 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.delenv("KERAS_GANS_ZOO_URL", raising=False)
 
 
-def test_architectures_are_listed_and_say_what_to_do(elsewhere, cli, fails, shop):  # noqa: F811
+def test_architectures_are_listed_and_say_what_to_do(elsewhere, cli, fails, shop):
     names = [f"{m}_imagenet_{n}" for m in ("biggan", "omni_gan", "omni_inr") for n in (128, 256)]
     assert zoo.list() == names and zoo.list(trained_only=True) == []
     assert zoo.list(path=shop) == ["inr"]
