@@ -66,6 +66,18 @@ def cli(capsys):
     return run
 
 
+@pytest.fixture
+def fails(cli):
+    """Run a command line that is refused; returns what it said, which has to be one line."""
+
+    def run(*arguments):
+        status, _, err = cli(*arguments)
+        assert status == 2 and err.startswith("keras-gans: error: ") and err.count("\n") == 1
+        return err
+
+    return run
+
+
 # Minutes of compilation or of process starts there: in the slow set (see BUILD.md).
 def slow_on(*backends):
     return pytest.mark.slow if keras.backend.backend() in backends else lambda test: test

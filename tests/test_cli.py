@@ -39,18 +39,6 @@ TINY = [
 ]
 
 
-@pytest.fixture
-def fails(cli):
-    """Run a command line that is refused; returns what it said, which has to be one line."""
-
-    def run(*arguments):
-        status, _, err = cli(*arguments)
-        assert status == 2 and err.startswith("keras-gans: error: ") and err.count("\n") == 1
-        return err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """The folder of a run; not to be changed."""

@@ -189,9 +189,10 @@ def _successor(name, folders):
         for other in store.names_in(folder):
             try:
                 entry = store.EntryFolder(pathlib.Path(folder) / other)
+                replaces = entry.card.get("replaces") or ()
             except (ValueError, OSError):
                 continue  # a damaged one is told when it is asked for itself
-            if name in (entry.card.get("replaces") or ()):
+            if name in replaces:
                 warnings.warn(
                     f"The zoo entry {name!r} was retired; this is its successor, {other!r}. Load "
                     "that: the old name goes with the next version.",

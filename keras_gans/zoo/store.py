@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import os
@@ -130,10 +131,11 @@ class EntryFolder:
 
     Attributes:
         name: name of the entry.
-        card: its metadata.
+        card_digest: the SHA-256 of its card.
+        card: its metadata, checked when it is first asked for.
 
     Raises:
-        ValueError: the card is damaged, or not a card.
+        ValueError: the card is damaged; with `card`, `read` and `verify`, it is not a card.
     """
 
     def __init__(self, path: PathLike, name: str | None = None):
@@ -142,15 +144,19 @@ class EntryFolder:
         data = _read(self.path / CARD, self.path)
         wanted = _read(self.path / CARD_SUM, self.path).decode("ascii", "replace").split()
         wanted = wanted[0] if wanted else ""
-        check_digest(digest(data), wanted, f"{CARD} of zoo entry {self.name!r} ({self.path})")
+        check_digest(digest(data), wanted, self._what(CARD))
         self.card_digest: str = wanted
-        self.card: dict[str, Any] = parse_card(
-            data, self.name, f"{CARD} of zoo entry {self.name!r} ({self.path})"
-        )
-        for name, facts in self.card["files"].items():
+        self._card_bytes: bytes = data
+
+    @functools.cached_property
+    def card(self) -> dict[str, Any]:
+        """The entry's metadata, read from the bytes that the checksum was compared with."""
+        card = parse_card(self._card_bytes, self.name, self._what(CARD))
+        for name, facts in card["files"].items():
             # What is missing is told on use.
             if (self.path / name).is_file():
                 check_size((self.path / name).stat().st_size, facts["bytes"], self._what(name))
+        return card
 
     def read(self, name: str) -> bytes:
         """The bytes of one of the entry's files."""
