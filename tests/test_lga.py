@@ -3,7 +3,6 @@
 import io
 import pathlib
 import re
-import shutil
 
 import keras
 import numpy as np
@@ -339,47 +338,3 @@ def test_the_code_of_the_page(monkeypatch, tmp_path, capsys):
     for name in ("literal", "magnitude", "margin"):
         (row,) = re.findall(rf"^\| {name} \| (.*) \|$", page, re.MULTILINE)
         np.testing.assert_allclose([float(x) for x in row.split("|")], push(amplification=name))
-
-
-@pytest.mark.slow
-def test_the_comparison_goes_on_where_it_was_killed(tfds_dir, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
-    import lga_comparison
-
-    def run(steps):
-        lga_comparison.main(
-            f"--data_dir={tfds_dir} --rows=hinge_4x4,lga_4x4 --seeds=2 --steps={steps} --every=1 "
-            f"--samples=40 --real=500 --width=2 --batch_size=2 --out={tmp_path}".split()
-        )
-        return {
-            path.parent.relative_to(tmp_path): [p["fd_kgnet"] for p in lga_comparison.read(path)]
-            for path in sorted(tmp_path.glob("*/seed_*/curve.json"))
-        }
-
-    whole, again = run(2), run(2)
-    assert len(whole) == 4 and whole == again
-    assert len({tuple(curve) for curve in whole.values()}) == 4
-    # A run killed behind its first backup: the next one ends as the whole did.
-    folder = tmp_path / "lga_4x4" / "seed_1"
-    shutil.rmtree(folder)
-    measure = lga_comparison.Curve.measure
-
-    def killed(self, done, logs):
-        if done == 2:
-            raise KeyboardInterrupt
-        measure(self, done, logs)
-
-    monkeypatch.setattr(lga_comparison.Curve, "measure", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run(2)
-    monkeypatch.setattr(lga_comparison.Curve, "measure", measure)
-    resumed = run(2)
-    for name, curve in whole.items():
-        np.testing.assert_allclose(resumed[name], curve, rtol=1e-3)
-    table = (tmp_path / "table.md").read_text().splitlines()
-    assert [line.split(" | ")[:3] for line in table[2:]] == [
-        ["| hinge_4x4", "2", "2"],
-        ["| lga_4x4", "2", "2"],
-    ]
-    assert Image.open(tmp_path / "fd.png").size == (960, 600)
-    assert (folder / "amplification.png").exists()

@@ -1,7 +1,6 @@
 """The examples of Omni-GAN: each trains two steps and leaves what it says."""
 
 import importlib.util
-import json
 import pathlib
 
 import keras
@@ -107,20 +106,3 @@ def test_two_domains(two_steps, tfds_dir, tmp_path):
     assert images.shape == (3594, 32, 32, 1) and np.bincount(classes % 2).tolist() == [1797] * 2
     assert set(classes) == set(range(20))
     np.testing.assert_array_equal(model.objective.attributes, module.ATTRIBUTES)
-
-
-@pytest.mark.slow
-def test_comparison(tfds_dir, tmp_path):
-    arguments = [f"--data_dir={tfds_dir}", f"--out={tmp_path}", "--width=1", "--steps=2"]
-    arguments += ["--every=1", "--samples=60", "--real=100", "--rows=omni_wd,biggan"]
-    module = example("omni_comparison")
-    curves = module.main(arguments)
-    for row in ("omni_wd", "biggan"):
-        assert [p["step"] for p in curves[row]] == [0, 1, 2]
-        assert curves[row] == json.loads((tmp_path / row / "curve.json").read_text())
-        assert all(p["fd_kgnet"] > 0 and 0 <= p["accuracy"] <= 1 for p in curves[row])
-        assert (tmp_path / row / "samples.png").is_file()
-    table = (tmp_path / "table.md").read_text()
-    assert "| omni_wd | 2 |" in table and "| biggan | 2 |" in table
-    assert (tmp_path / "fd.png").is_file() and (tmp_path / "accuracy.png").is_file()
-    assert module.main(arguments) == curves  # done: nothing is trained again

@@ -15,7 +15,7 @@ from PIL import Image
 from keras_gans import recipes, studies
 from keras_gans.cli import main
 from keras_gans.cli import study as study_command
-from keras_gans.studies import report, training
+from keras_gans.studies import form, report, training
 
 pytestmark = slow_module("tensorflow", "jax")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -271,7 +271,27 @@ def test_a_budget_in_seconds_leaves_measuring_out(tmp_path, monkeypatch):
     assert (found["steps"], found["seconds"]) == (3, 3.0)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda p: p.stem)
+OF_PAPERS = sorted((ROOT / "studies").rglob("*.yaml"))
+named = pytest.mark.parametrize(
+    "path", OF_PAPERS, ids=lambda p: p.relative_to(ROOT / "studies").as_posix()
+)
+
+
+@named
 def test_the_studies_of_the_papers_are_valid(path):
     study = studies.load(path)
     assert study.form.question and all(isinstance(r, recipes.Recipe) for r in study.rows.values())
+
+
+@pytest.mark.slow
+@named
+def test_a_row_of_each_study_trains_two_steps(path, tfds_dir, tmp_path):
+    content = form.read(path).model_dump(exclude_unset=True)
+    measure = {**content["measure"], "samples": 16, "every": None, "nrds": None}
+    batch = {**content.get("changes", {}), "schedule.batch_size": 2}
+    content |= {"budget": {"steps": 2}, "measure": measure, "changes": batch, "seeds": [0]}
+    study = studies.Study(content, tfds_dir, path.parent)
+    assert training.run(study, tmp_path, study.cells[:1], tell=lambda line: None) is None
+    found = training.read_json(tmp_path / study.cells[0].folder / training.RESULT)
+    assert (found["state"], found["steps"]) == ("done", 2)
+    assert all(math.isfinite(v) for v in found["scores"].values())
