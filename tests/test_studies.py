@@ -5,6 +5,9 @@ import json
 import math
 import os
 import pathlib
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -221,6 +224,44 @@ def test_a_study_from_the_command_line(tmp_path, capsys, monkeypatch):
     path.write_text(yaml.safe_dump(other, sort_keys=False))
     status, _, err = run()
     assert status == 2 and "networks.width = 8, and now it would be 16" in err
+
+
+@pytest.mark.slow
+def test_a_study_killed_at_random_ends_in_the_same_table(tmp_path):
+    """Two processes share it; both are killed with SIGKILL again and again."""
+    path, random = tmp_path / "study.yaml", np.random.default_rng()
+    content = {**TINY, "budget": {"steps": 150}, "measure": {**TINY["measure"], "every": 50}}
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+    def start(out):
+        line = [sys.executable, "-m", "keras_gans.cli", "study", str(path), f"--out={out}"]
+        return subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL)
+
+    assert start(tmp_path / "whole").wait() == 0
+    kills = 0
+    for _ in range(20):
+        processes = [start(tmp_path / "killed") for _ in range(2)]
+        time.sleep(random.uniform(5, 25))
+        alive = [p for p in processes if p.poll() is None]
+        for process in alive:
+            process.kill()
+        kills += len(alive)
+        for process in processes:
+            process.wait()
+        if not alive:
+            break
+    assert start(tmp_path / "killed").wait() == 0 and kills
+    whole, killed = (
+        json.loads((tmp_path / name / "study.json").read_text())["results"]
+        for name in ("whole", "killed")
+    )
+    for row, seeds in whole.items():
+        for seed, expected in seeds.items():
+            found = killed[row][seed]
+            assert found["steps"] == expected["steps"] == 150
+            assert found["scores"] == pytest.approx(expected["scores"], rel=1e-4)
+            assert [p["step"] for p in found["points"]] == [50, 100, 150]
 
 
 def test_workers_share_the_cores(monkeypatch):
