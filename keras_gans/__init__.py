@@ -17,6 +17,7 @@ _MODULES = (
     "networks",
     "plots",
     "recipes",
+    "restoration",
     "tasks",
     "training",
     "zoo",

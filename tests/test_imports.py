@@ -15,7 +15,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "keras_gans"
 # Each may import those before it, never those behind it.
 ORDER = (
     "typing errors validation files version registry plots data training layers losses networks "
-    "models convert metrics recipes tasks callbacks zoo runs studies app cli"
+    "restoration models convert metrics recipes tasks callbacks zoo runs studies app cli"
 ).split()
 
 

@@ -9,13 +9,14 @@ from keras_gans import layers, losses
 from keras_gans.data.checks import check_shape
 from keras_gans.losses import Objective
 from keras_gans.models.endings import check_endings
+from keras_gans.models.restoring import Restoring
 from keras_gans.models.sampling import Sampling, check_batch_size, finite
 from keras_gans.training import AdversarialModel, backend
 from keras_gans.training.noise import class_labels
 from keras_gans.typing import Any, Config, Shape, Tensor
 
 
-class LatentModel(Sampling, AdversarialModel):
+class LatentModel(Sampling, Restoring, AdversarialModel):
     """Base of methods with a generator of latents and a discriminator of images.
 
     Args:

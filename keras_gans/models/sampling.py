@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans.models.serving import Served
+from keras_gans.networks.parts import inr_head
 from keras_gans.training import backend
 from keras_gans.training.noise import check_integers, check_truncation, class_labels, latents
 from keras_gans.typing import Any
@@ -222,12 +223,6 @@ def pair_of_sizes(size: int | tuple[int, int]) -> tuple[int, int]:
             f"size is {size}; expected a positive height and width, one integer or a pair."
         )
     return int(pair[0]), int(pair[1])
-
-
-def inr_head(generator: keras.Model) -> keras.layers.Layer | None:
-    """The layer "head" of a generator that can `render` any size, or None."""
-    heads = [layer for layer in getattr(generator, "layers", ()) if layer.name == "head"]
-    return heads[0] if heads and callable(getattr(heads[0], "render", None)) else None
 
 
 def label_layer(generator: keras.Model) -> keras.layers.Layer:

@@ -1,22 +1,59 @@
 """Copies of a network: one with its weights, one with new ones; and one network, two names."""
 
 import difflib
+from collections.abc import Mapping
 
 import keras
 import numpy as np
 
 
-def copied(network: keras.Model, name: str | None = None) -> keras.Model:
+def copied(
+    network: keras.Model,
+    name: str | None = None,
+    replace: Mapping[type, type] | None = None,
+    float32: bool = False,
+) -> keras.Model:
     """A network of its own with the structure and the present weights of `network`.
 
     Args:
         network: Keras model.
         name: string, the copy's name; None keeps it.
+        replace: dictionary, class of layers -> a subclass of it, with the same arguments and maybe
+            further weights, that takes its place in the copy.
+        float32: bool, whether the copy computes in float32 under whatever policy `network` has.
     """
     config = network.get_config()
+    names = {of.__name__: by for of, by in (replace or {}).items()}
+    if names or float32:
+        config = _changed(config, names, float32)
     copy = network.__class__.from_config(config if name is None else {**config, "name": name})
-    copy.set_weights(network.get_weights())
+    if not names:
+        copy.set_weights(network.get_weights())
+        return copy
+    mine = {_place(copy, v): v for v in copy.weights}
+    for variable in network.weights:
+        mine[_place(network, variable)].assign(variable.numpy())
     return copy
+
+
+def _place(network, variable):
+    """A variable's path within its network."""
+    return variable.path.removeprefix(f"{network.name}/")
+
+
+def _changed(config, names, float32):
+    """A configuration with other classes of layers, and without policies but float32."""
+    if isinstance(config, (list, tuple)):
+        return type(config)(_changed(x, names, float32) for x in config)
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") in names and "registered_name" in config:
+        by = names[config["class_name"]]
+        registered = keras.saving.get_registered_name(by)
+        config = {**config, "class_name": by.__name__, "registered_name": registered}
+    if float32 and config.get("class_name") == "DTypePolicy":
+        return {**config, "config": {"name": "float32"}}
+    return {key: _changed(value, names, float32) for key, value in config.items()}
 
 
 def under_name(network: keras.Model, name: str) -> keras.Model:

@@ -113,6 +113,8 @@ class LoadedEntry:
     @property
     def discriminator(self) -> keras.Model:
         """The discriminator, of an entry loaded with `training=True`."""
+        if weights_file("discriminator") not in self.metadata["files"]:
+            raise ValueError(f"Zoo entry {self.name!r} ships no discriminator.")
         if "discriminator" not in self._networks:
             raise ValueError(
                 f"Zoo entry {self.name!r} was loaded for inference: use "

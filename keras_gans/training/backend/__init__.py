@@ -4,6 +4,8 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
 
 - `vjp(fn, variables, inputs)`: forward now, backward when asked (see `gradients.py`);
 - `run_step(model, step, *args)`: Keras's `train_step` of that backend around an imperative step;
+- `compiled(step, written, read)`: an imperative step of tensors, compiled where the backend
+  compiles, that writes some variables and reads others;
 - `guarded_step(model, step, arguments)` and the mixin `KeepsState`: nothing is lost when a step or
   a `predict` raises, or is interrupted;
 - `synced(model)`: a context in which the variables hold the state of a running `fit`;
@@ -51,6 +53,7 @@ else:
 
 vjp: Callable[..., Any] = _backend.vjp
 run_step: Callable[..., Any] = _backend.run_step
+compiled: Callable[..., Any] = _backend.compiled
 guarded_step: Callable[..., Any] = _backend.guarded_step
 KeepsState = _backend.KeepsState
 synced: Callable[..., Any] = _backend.synced

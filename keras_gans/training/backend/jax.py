@@ -245,6 +245,30 @@ def run_step(model: keras.Model, step: Callable[..., None], state: Any, data: An
     return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
 
 
+def compiled(
+    step: Callable[..., Any], written: Sequence[keras.Variable], read: Sequence[keras.Variable] = ()
+) -> Callable[..., Any]:
+    """See `keras_gans.training.backend`."""
+
+    def pure(values, fixed, arguments):
+        mapping = [*zip(written, values, strict=True), *zip(read, fixed, strict=True)]
+        with _Scope(mapping) as scope:
+            outputs = step(*arguments)
+        return outputs, [scope.get_current_value(v) for v in written]
+
+    jitted = jax.jit(pure)
+
+    def run(*arguments):
+        arguments = keras.tree.map_structure(jax.numpy.asarray, arguments)
+        values = ([v.value for v in variables] for variables in (written, read))
+        outputs, moved = jitted(*values, arguments)
+        for variable, value in zip(written, moved, strict=True):
+            variable.assign(value)
+        return outputs
+
+    return run
+
+
 def gpu() -> str | None:
     """Name of the GPU (or other accelerator) that computes, or None."""
     return None if _ON_CPU else jax.devices()[0].device_kind

@@ -65,6 +65,14 @@ def run_step(model: keras.Model, step: Callable[..., None], data: Any) -> Any:
     return model.get_metrics_result()
 
 
+def compiled(
+    step: Callable[..., Any], written: Sequence[keras.Variable], read: Sequence[keras.Variable] = ()
+) -> Callable[..., Any]:
+    """See `keras_gans.training.backend`."""
+    function = tf.function(step)
+    return lambda *arguments: function(*tf.nest.map_structure(tf.convert_to_tensor, arguments))
+
+
 def gpu() -> str | None:
     """Name of the GPU that computes, or None."""
     devices = tf.config.get_visible_devices("GPU")

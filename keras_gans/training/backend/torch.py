@@ -96,6 +96,18 @@ def run_step(model: keras.Model, step: Callable[..., None], data: Any) -> Any:
     return model.get_metrics_result()
 
 
+def compiled(
+    step: Callable[..., Any], written: Sequence[keras.Variable], read: Sequence[keras.Variable] = ()
+) -> Callable[..., Any]:
+    """See `keras_gans.training.backend`."""
+
+    @torch.no_grad()
+    def run(*arguments):
+        return step(*tree.map_structure(ops.convert_to_tensor, arguments))
+
+    return run
+
+
 def _distributed():
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 

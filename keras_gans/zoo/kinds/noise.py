@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_gans import registry, tasks
-from keras_gans.models import sampling
+from keras_gans.models import restoring, sampling
 from keras_gans.networks import biggan
 from keras_gans.recipes.configs import EntryConfig
 from keras_gans.recipes.recipe import Recipe
@@ -30,11 +30,11 @@ class ConfigOfNoise(EntryConfig):
     num_classes: COUNT
 
 
-class ZooEntry(sampling.Sampling, LoadedEntry):
+class ZooEntry(sampling.Sampling, restoring.Restoring, LoadedEntry):
     """A trained entry, loaded: its networks, ready to sample from, and its card.
 
-    Made by `keras_gans.zoo.load`. `generate`, `images_of`, `interpolate` and `standing_statistics`
-    are those of the models.
+    Made by `keras_gans.zoo.load`. `generate`, `images_of`, `interpolate`, `standing_statistics`
+    and (with `training=True`) `restore` are those of the models.
 
     Attributes:
         name: name of the entry.
