@@ -15,6 +15,7 @@ from keras_gans.cli import (
     nrds,
     pack,
     recipe,
+    restore,
     study,
     train,
     zoo,
@@ -32,6 +33,7 @@ _OF_TASKS = [
 _ALL = (
     train.COMMAND,
     *_OF_TASKS,
+    restore.COMMAND,
     recipe.COMMAND,
     evaluate.COMMAND,
     nrds.COMMAND,

@@ -20,7 +20,19 @@ from keras_gans.metrics.kgnet import kgnet
 from keras_gans.metrics.measuring import Measurement
 from keras_gans.metrics.neighbors import PRDC, Novelty, prdc
 from keras_gans.metrics.nrds import NRDSResult, nrds
-from keras_gans.metrics.pictures import L1, MSSSIM, PSNR, SSIM, ms_ssim, psnr, ssim
+from keras_gans.metrics.pictures import (
+    L1,
+    MSSSIM,
+    PSNR,
+    SSIM,
+    SSIMDGP,
+    ABError,
+    ab_error,
+    ms_ssim,
+    psnr,
+    ssim,
+    ssim_dgp,
+)
 from keras_gans.metrics.scores import Score, protocol
 from keras_gans.metrics.statistics import Statistics
 from keras_gans.metrics.suite import MetricSuite
@@ -31,6 +43,8 @@ __all__ = [
     "PRDC",
     "PSNR",
     "SSIM",
+    "SSIMDGP",
+    "ABError",
     "ClassificationAccuracy",
     "Diversity",
     "FeatureNetwork",
@@ -47,6 +61,7 @@ __all__ = [
     "Novelty",
     "Score",
     "Statistics",
+    "ab_error",
     "convert_inception_2015",
     "discrete_frechet",
     "frechet_distance",
@@ -60,5 +75,6 @@ __all__ = [
     "protocol",
     "psnr",
     "ssim",
+    "ssim_dgp",
     "subset_indices",
 ]

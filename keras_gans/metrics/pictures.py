@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_gans import registry
+from keras_gans.data.color import rgb_to_lab
 from keras_gans.losses.similarity import WEIGHTS, check_scales, multi_scale, similarity
 from keras_gans.metrics.base import PairedMetric
 from keras_gans.metrics.features import Features, to_images
@@ -69,6 +70,61 @@ def ms_ssim(real: Tensor, fake: Tensor, data_range: float, scales: int | None = 
     """
     real, fake, data_range = _pairs(real, fake, data_range)
     return multi_scale(real, fake, data_range, check_scales(scales, *real.shape[1:3]))
+
+
+def ssim_dgp(real: Tensor, fake: Tensor) -> np.ndarray:
+    """Structural similarity as the code of deep generative prior measured it: it flatters.
+
+    Pan et al., ECCV 2020, and Omni-GAN's Table 3: an old scikit-image on floats in [0, 1], for
+    which it took a data range of 2; a uniform window of 7 x 7 pixels, sample covariance (n - 1),
+    K1 = 0.01, K2 = 0.03, mean over the places where the whole window lies on the image. The larger
+    range makes the constants four times as large. For comparison with published values only:
+    `ssim` is the usual measure.
+
+    Args:
+        real, fake: floats (B, H, W, C) in [-1, 1], H and W 7 or more.
+
+    Returns:
+        float64 (B,), up to 1.
+    """
+    real, fake, _ = _pairs(real, fake, 2.0)
+    if min(real.shape[1:3]) < 7:
+        raise ValueError(f"The images are {real.shape[1]}x{real.shape[2]}; expected 7x7 or more.")
+    x, y = (real + 1) / 2, (fake + 1) / 2
+    mean_x, mean_y = _windows(x), _windows(y)
+    sample = 49 / 48
+    var_x = sample * (_windows(x * x) - mean_x**2)
+    var_y = sample * (_windows(y * y) - mean_y**2)
+    covariance = sample * (_windows(x * y) - mean_x * mean_y)
+    c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+    light = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * covariance + c2) / (var_x + var_y + c2)
+    return (light * structure).mean(axis=(1, 2, 3))
+
+
+def _windows(x):
+    """Means over windows of 7 x 7 pixels."""
+    view = np.lib.stride_tricks.sliding_window_view
+    return view(view(x, 7, 1).mean(-1), 7, 2).mean(-1)
+
+
+def ab_error(real: Tensor, fake: Tensor) -> np.ndarray:
+    """How far the colors of pairs are apart, whatever their light.
+
+    The mean over the pixels of the distance in the (a, b) plane of CIE Lab (D65), 0 for equal
+    colors; about 2.3 is just seen. Of gray images it is the mean saturation of `real`.
+
+    Args:
+        real, fake: floats (B, H, W, 3) in [-1, 1].
+
+    Returns:
+        float64 (B,).
+    """
+    real, fake, _ = _pairs(real, fake, 2.0)
+    if real.shape[-1] != 3:
+        raise ValueError(f"The images have {real.shape[-1]} channel; colors have 3.")
+    difference = rgb_to_lab(real)[..., 1:] - rgb_to_lab(fake)[..., 1:]
+    return np.linalg.norm(difference, axis=-1).mean(axis=(1, 2))
 
 
 def _pairs(real, fake, data_range):
@@ -260,3 +316,53 @@ class MSSSIM(_ImageMetric):
 
     def get_config(self) -> Config:
         return {**super().get_config(), "scales": self.scales}
+
+
+@registry.metric(
+    "ssim_dgp",
+    lower_is_better=False,
+    real=False,
+    needs=("targets",),
+    says="structural similarity to the targets as deep generative prior measured it; it flatters",
+    how="structural similarity by the code of deep generative prior, mean over the images",
+)
+@keras.saving.register_keras_serializable(package="keras_gans")
+class SSIMDGP(_ImageMetric):
+    """Mean over pairs of `ssim_dgp`, for comparison with published values; higher is better.
+
+    Args:
+        split, name: see `GenerativeMetric`.
+    """
+
+    kind = "ssim_dgp"
+
+    def measure(self, real: Tensor, fake: Tensor) -> np.ndarray:
+        return ssim_dgp(*(x.astype("float64") / 127.5 - 1 for x in (real, fake)))
+
+    def details(self) -> dict[str, Any]:
+        return {"data_range": 2.0}
+
+
+@registry.metric(
+    "ab_error",
+    lower_is_better=True,
+    real=False,
+    needs=("targets",),
+    says="mean distance of the colors from the targets' in the (a, b) plane of CIE Lab",
+    how="mean distance in the (a, b) plane of CIE Lab to the targets",
+)
+@keras.saving.register_keras_serializable(package="keras_gans")
+class ABError(_ImageMetric):
+    """Mean over pairs of `ab_error`; lower is better.
+
+    Args:
+        split, name: see `GenerativeMetric`.
+    """
+
+    kind = "ab_error"
+
+    def measure(self, real: Tensor, fake: Tensor) -> np.ndarray:
+        return ab_error(*(x.astype("float64") / 127.5 - 1 for x in (real, fake)))
+
+    def details(self) -> dict[str, Any]:
+        return {}

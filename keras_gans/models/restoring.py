@@ -1,5 +1,7 @@
 """Restoring images with what a method has trained: its generator and its discriminator."""
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_gans import restoration
@@ -25,7 +27,7 @@ class Restoring:
         factor: int = 4,
         mask: Any = None,
         labels: Any = None,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         schedule: str | Schedule | None = None,
         cell: str = "trained",
         pooled: str = "area",
@@ -50,7 +52,7 @@ class Restoring:
             mask: for "inpaint": (H, W), or (N, H, W), numbers above 0 where the image is lost.
             labels: classes of a conditional model, an integer or (N,); None chooses each with the
                 latent.
-            seed: integer, 0 or more; another one gives another answer.
+            seed: integer of 0 or more, or N of them; another one gives another answer.
             schedule: a `keras_gans.restoration.Schedule`, or the name of one. None: the published
                 one of the task for a generator of 10 million weights and more, else the short
                 "compact".

@@ -1,6 +1,7 @@
 """Restoring images one by one: what was given is checked, and each has a tuning of its own."""
 
 import time
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -47,7 +48,7 @@ def restore(
     factor: int = 4,
     mask: Any = None,
     labels: Any = None,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     schedule: str | Schedule | None = None,
     cell: str = "trained",
     pooled: str = "area",
@@ -72,7 +73,8 @@ def restore(
     degradation = find_degradation(task, factor, mask)
     network_features = image_features(discriminator)[0]
     given = check_images(images)
-    check_integers(0, seed=seed, moments=moments)
+    check_integers(0, moments=moments)
+    seeds = _check_seeds(seed, len(given))
     _check_choices(cell=(cell, ("trained", "true")), pooled=(pooled, ("area", "sum")))
     size = _check_size(given, degradation, generator, discriminator, network_features)
     given = _check_channels(given, degradation, generator, task)
@@ -87,8 +89,8 @@ def restore(
         target = np.asarray(degradation.target(given[i : i + 1], i), "float32")
         progress = _Progress(i, len(given), schedule.total, verbose)
         label = None if labels is None else int(labels[i])
-        done.append(_restore_one(tuner, target, label, num_classes, seed, i, moments, progress))
-    return _collected(done, tuner, degradation, task=task, seed=seed, schedule=schedule, cell=cell)
+        done.append(_restore_one(tuner, target, label, num_classes, seeds[i], i, moments, progress))
+    return _collected(done, tuner, degradation, task=task, seed=seeds, schedule=schedule, cell=cell)
 
 
 def _restore_one(tuner, target, label, classes, seed, index, moments, progress):
@@ -236,6 +238,17 @@ def _check_choices(**choices):
             raise ValueError(f"{name} is {quote(value)}; expected {' or '.join(map(repr, known))}.")
 
 
+def _check_seeds(seed, count):
+    """A seed for each image, a list."""
+    seeds = np.asarray(seed)
+    seeds = seeds if seeds.ndim else np.full(count, seeds)
+    if seeds.shape != (count,) or seeds.dtype.kind not in "iu" or seeds.min() < 0:
+        raise ValueError(
+            f"seed is {quote(seed)}; expected an integer of 0 or more, or one for each image."
+        )
+    return [int(s) for s in seeds]
+
+
 def _check_channels(given, degradation, generator, task):
     channels, wanted = given.shape[-1], generator.output_shape[-1]
     if isinstance(degradation, Grayscale):
@@ -257,6 +270,8 @@ def _check_channels(given, degradation, generator, task):
 def _check_size(given, degradation, generator, discriminator, features):
     """(height, width) of the images that the discriminator sees."""
     low, factor = given.shape[1:3], degradation.factor
+    if min(low) < factor:
+        raise ValueError(f"images are {low[0]}x{low[1]}, smaller than the factor, {factor}.")
     height, width = size = low[0] * factor, low[1] * factor
     own = tuple(generator.output_shape[1:3])
     whole = f" (times the factor {factor}: {height}x{width})" if factor > 1 else ""

@@ -34,7 +34,7 @@ class Restoration:
             step.
         moments: float32 (N, M, H, W, C), the generator's image after equal shares of the steps.
         seconds: list of N floats, how long each took, the first one with its compilation.
-        task, seed: as given. `schedule`: the `Schedule`.
+        task: as given. `seed`: a list of N. `schedule`: the `Schedule`.
     """
 
     def __init__(

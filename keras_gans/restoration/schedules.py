@@ -184,6 +184,7 @@ _COMPACT = Schedule(
     generator_rates=(1e-3, 1e-3, 1e-3, 1e-3, 4e-4),
     latent_rates=(4e-2, 2e-2, 1e-2, 1e-3, 4e-4),
     ratios=(0.7, 0.7, 0.8, 0.9, 1.0),
+    pixel_weights=1.0,
     candidates=100,
 )
 
@@ -198,7 +199,7 @@ SCHEDULES: dict[str, Schedule] = {
     "inpainting_256": _INPAINTING_256,
     "reconstruction": _RECONSTRUCTION,
     "compact": _COMPACT,
-    "compact_color": _COMPACT.changed(features=ALL_BUT_FIRST),
+    "compact_color": _COMPACT.changed(features=ALL_BUT_FIRST, pixel_weights=0.0),
 }
 
 
