@@ -20,6 +20,7 @@ import torch
 import torch_r3gan as reference
 
 CLASSES, GROUPS = 3, [2, 4]
+EPSILON = 1e-4
 BURN_IN = {"images": 6, "gamma": 0.2, "learning_rate": 5e-5, "beta_2": 0.99}
 
 
@@ -295,10 +296,14 @@ def test_two_iterations_are_those_of_the_released_algorithm():
         burn_in=BURN_IN,
         seed=2,
     )
-    model.compile()
+    for optimizer in model.default_optimizers().values():
+        found = (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.l2)
+        assert isinstance(optimizer, AdamL2) and found == (0.0, 0.9, 1e-8, 0.0)
+    # A larger epsilon: Adam takes a full step of an entry whose gradient is rounding noise.
+    model.compile({n: AdamL2(2e-4, 0.0, 0.9, epsilon=EPSILON) for n in model.players})
     w_g, w_d = reference.weights_of(g), reference.weights_of(d)
     average = {k: x.detach().clone() for k, x in w_g.items()}
-    adam_g, adam_d = reference.Adam(w_g), reference.Adam(w_d)
+    adam_g, adam_d = reference.Adam(w_g, EPSILON), reference.Adam(w_d, EPSILON)
     images, _, y = inputs(16)
     before = [to_numpy(v).astype("float64") for v in [*g.weights, *d.weights]]
     start = together(w_g, w_d)

@@ -78,7 +78,8 @@ def discriminator(w, x, groups, labels=None):
 class Adam:
     """Betas (0, beta_2) of this step, also in the bias correction; epsilon outside the root."""
 
-    def __init__(self, w):
+    def __init__(self, w, epsilon=1e-8):
+        self.epsilon = epsilon
         self.w, self.v, self.t = w, {k: torch.zeros_like(x) for k, x in w.items()}, 0
 
     def step(self, loss, rate, beta_2):
@@ -86,7 +87,7 @@ class Adam:
         self.t += 1
         for (name, x), g in zip(self.w.items(), gradients, strict=True):
             self.v[name] = beta_2 * self.v[name] + (1 - beta_2) * g**2
-            root = (self.v[name] / (1 - beta_2**self.t)).sqrt() + 1e-8
+            root = (self.v[name] / (1 - beta_2**self.t)).sqrt() + self.epsilon
             x.data -= rate * g / root
 
 
