@@ -1,5 +1,6 @@
 """Layers of GAN networks."""
 
+from keras_gans.layers.adaptive_augment import AdaptiveAugment
 from keras_gans.layers.attention import SelfAttention
 from keras_gans.layers.basis import Basis, WeightedSum2D
 from keras_gans.layers.batch_normalization import BatchNormalization
@@ -27,6 +28,7 @@ from keras_gans.layers.spectral import (
 from keras_gans.layers.vector_channels import VectorChannels
 
 __all__ = [
+    "AdaptiveAugment",
     "Basis",
     "BatchNorm",
     "BatchNormalization",

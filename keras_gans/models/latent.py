@@ -44,13 +44,14 @@ class LatentModel(Sampling, Scheduled, AdversarialModel):
             their sum, or None; `compile` warns where batch norm in D spoils it.
         clip: positive float, D's weights are clipped to [-clip, clip] after its updates, or None.
         augment: None; or a `keras_gans.layers.DiffAugment`, or its policy such as
-            "color,translation,cutout", for all images before D sees them, in both players' losses.
+            "color,translation,cutout", for all images before D sees them, in both players' losses;
+            or a `keras_gans.layers.AdaptiveAugment`: "ada" (its p follows D's overfitting, and is
+            logged), or with a fixed p "ada=0.3", "r3gan=0.3" (with a burn-in, from 0).
         g_orthogonal, d_orthogonal: floats, strengths of `losses.orthogonal_penalty` on G's weights
             (without its shared class embedding) and on D's (BigGAN: 0, or 1e-4 on G's).
         seed: integer, the run's seed.
     """
 
-    log_names: tuple[str, ...] = ("real_score", "fake_score")
     settled: tuple[str, ...] = ()  # arguments of the base classes that a method decides itself
 
     def __init__(
@@ -67,7 +68,7 @@ class LatentModel(Sampling, Scheduled, AdversarialModel):
         burn_in: dict[str, float] | None = None,
         penalty: losses.Penalty | Sequence[losses.Penalty] | None = None,
         clip: float | None = None,
-        augment: str | layers.DiffAugment | None = None,
+        augment: str | layers.DiffAugment | layers.AdaptiveAugment | None = None,
         g_orthogonal: float = 0.0,
         d_orthogonal: float = 0.0,
         seed: int = 0,
@@ -85,9 +86,9 @@ class LatentModel(Sampling, Scheduled, AdversarialModel):
         self.num_classes = num_classes
         self.penalty = penalty
         self.clip = clip
-        self.augment: layers.DiffAugment | None = (
-            layers.DiffAugment(augment) if isinstance(augment, str) else augment
-        )
+        if isinstance(augment, str):
+            augment = layers.AdaptiveAugment.named(augment) or layers.DiffAugment(augment)
+        self.augment: layers.DiffAugment | layers.AdaptiveAugment | None = augment
         if self.augment is not None and not self.augment.built:
             # Keras would call a model with an unbuilt layer on the images of the data.
             self.augment.build(generator.output_shape)
@@ -108,6 +109,11 @@ class LatentModel(Sampling, Scheduled, AdversarialModel):
         self._check_classes()
         check_endings([generator], [discriminator], self.objective)
         self.built = True
+
+    @property
+    def log_names(self) -> tuple[str, ...]:
+        adapts = getattr(self.augment, "target", None) is not None
+        return ("real_score", "fake_score", *(("augment_p", "real_sign") if adapts else ()))
 
     @property
     def players(self) -> dict[str, keras.Model]:
@@ -217,6 +223,16 @@ class LatentModel(Sampling, Scheduled, AdversarialModel):
         self.objective.update(real_scores, fake_scores)
         real, fake = self.objective.realness(real_scores), self.objective.realness(fake_scores)
         self.log(real_score=ops.mean(real), fake_score=ops.mean(fake))
+        if getattr(self.augment, "target", None) is not None:
+            self._adapt_augmentation(real, fake)
+
+    def _adapt_augmentation(self, real, fake):
+        """Let p follow how sure D is of the real images."""
+        # The level of relativistic scores is free: what counts is which of a pair is higher.
+        sure = real - fake if self.objective.needs_real else real
+        signs = backend.replica_mean(ops.mean(ops.sign(sure)))
+        self.augment.update(signs, ops.shape(real)[0] * backend.replica()[1])
+        self.log(augment_p=ops.convert_to_tensor(self.augment.p), real_sign=signs)
 
     def score_maps(
         self, images: Tensor, labels: Tensor = None, batch_size: int = 64

@@ -52,6 +52,8 @@ class Scheduled:
             self.images_seen.assign(seen + count)
             for optimizer in self.optimizer.players.values():
                 self._move_optimizer(optimizer, seen)
+            if getattr(self.augment, "p", None) is not None and self.augment.target is None:
+                self.augment.p.assign(self.burn_in.value(0.0, self.augment.start, seen))
             if half_life is not None:
                 half_life = self.burn_in.value(0.0, half_life, seen)
         if half_life is not None:

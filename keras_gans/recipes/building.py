@@ -211,6 +211,10 @@ def _plain(value):
     made, config = keras.saving.deserialize_keras_object(value), dict(value["config"])
     if "policy" in config:
         return config["policy"]  # a DiffAugment
+    if "multipliers" in config:  # an AdaptiveAugment
+        if made.text is None:
+            raise ValueError("A recipe can hold augment: ada, ada=P and r3gan=P only.")
+        return made.text
     if registry.of(made) is None:
         raise ValueError("A recipe cannot hold a sum of penalties, but zero_centered (R1 and R2).")
     name = registry.of(made).name
