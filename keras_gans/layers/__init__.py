@@ -1,7 +1,11 @@
 """Layers of GAN networks."""
 
+from keras_gans.layers.adaptive_augment import AdaptiveAugment
 from keras_gans.layers.attention import SelfAttention
+from keras_gans.layers.basis import Basis, WeightedSum2D
 from keras_gans.layers.batch_normalization import BatchNormalization
+from keras_gans.layers.bilinear import BilinearResampling2D
+from keras_gans.layers.blur import Blur2D
 from keras_gans.layers.conditional_norm import BatchNorm, ConditionalBatchNorm
 from keras_gans.layers.convolution import Conv2D, Conv2DTranspose, conv2d_transpose
 from keras_gans.layers.diff_augment import DiffAugment
@@ -25,8 +29,12 @@ from keras_gans.layers.spectral import (
 from keras_gans.layers.vector_channels import VectorChannels
 
 __all__ = [
+    "Blur2D",
+    "AdaptiveAugment",
+    "Basis",
     "BatchNorm",
     "BatchNormalization",
+    "BilinearResampling2D",
     "ConditionalBatchNorm",
     "Conv2D",
     "Conv2DTranspose",
@@ -49,4 +57,5 @@ __all__ = [
     "SpectralEmbedding",
     "SpectralNormalized",
     "VectorChannels",
+    "WeightedSum2D",
 ]

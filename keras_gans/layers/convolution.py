@@ -89,6 +89,51 @@ def conv2d_transpose_by_phases(inputs: Tensor, kernel: Tensor) -> Tensor:
     return ops.reshape(ops.stack(rows, axis=2), (-1, 2 * height, 2 * width, outputs))
 
 
+_FEW_GROUPS = 16  # up to so many, a convolution for each is the fastest
+
+
+def grouped_convolution(
+    inputs: Tensor, kernel: Tensor, groups: int, strides: Any, padding: str, *options: Any
+) -> Tensor:
+    """`keras.ops.conv` in two dimensions, whose groups are taken apart where that is much faster.
+
+    XLA on CPU, which TensorFlow takes for grouped convolutions as well, differentiates one many
+    times more slowly than it computes it (128 channels in 8 groups at 32 pixels, the gradient of a
+    gradient: 30 to 40 s against 0.2 to 0.4 s). A convolution for each group, or with many groups
+    one batched product of matrices, has the same values and gradients.
+
+    Args:
+        inputs: (B, H, W, C).
+        kernel: (h, w, C / groups, outputs).
+        groups: integer; inputs and outputs are cut into as many neighboring parts.
+        strides, padding, *options: of `keras.ops.conv`.
+    """
+    plain = not options or options[0] == "channels_last"
+    if groups == 1 or not (backend.GROUPS_APART and plain and len(kernel.shape) == 4):
+        return backend.convolution(inputs, kernel, strides, padding, *options)
+    unit = all(n in (1, (1, 1), [1, 1]) for n in (strides, *options[1:]))
+    if groups > _FEW_GROUPS and unit and padding == "same" and kernel.shape[0] % 2:
+        return _as_products(inputs, kernel, groups)
+    pairs = zip(ops.split(inputs, groups, -1), ops.split(kernel, groups, -1), strict=True)
+    outputs = [backend.convolution(x, k, strides, padding, *options) for x, k in pairs]
+    return ops.concatenate(outputs, -1)
+
+
+def _as_products(inputs, kernel, groups):
+    """A grouped convolution of stride 1, "same", as a product of matrices for each group."""
+    size, _, channels, outputs = kernel.shape
+    height, width, border = *inputs.shape[1:3], size // 2
+    x = ops.pad(inputs, ((0, 0), (border, border), (border, border), (0, 0)))
+    shifts = [(i, j) for i in range(size) for j in range(size)]
+    x = ops.stack([x[:, i : i + height, j : j + width] for i, j in shifts], axis=3)
+    # (B, H, W, taps, groups, channels) -> (groups, pixels, taps and channels)
+    x = ops.reshape(x, (-1, len(shifts), groups, channels))
+    x = ops.reshape(ops.transpose(x, (2, 0, 1, 3)), (groups, -1, len(shifts) * channels))
+    k = ops.reshape(kernel, (len(shifts) * channels, groups, outputs // groups))
+    y = ops.transpose(ops.matmul(x, ops.transpose(k, (1, 0, 2))), (1, 0, 2))
+    return ops.reshape(y, (-1, height, width, outputs))
+
+
 @keras.saving.register_keras_serializable(package="keras_gans")
 class Conv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D`, the same values and weights, faster where it can be.
@@ -101,9 +146,10 @@ class Conv2D(keras.layers.Conv2D):
     """
 
     def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
-        return backend.convolution(
+        return grouped_convolution(
             inputs,
             kernel,
+            self.groups,
             self.strides,
             self.padding,
             self.data_format,

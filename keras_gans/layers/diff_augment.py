@@ -67,7 +67,7 @@ class DiffAugment(keras.layers.Layer):
         dtype = keras.backend.standardize_dtype(images.dtype)
         if "float" not in dtype:
             raise ValueError(f"DiffAugment has {dtype} images; expected floats in [-1, 1].")
-        random = _KerasRandom(self.seed_generator) if random is None else random
+        random = KerasRandom(self.seed_generator) if random is None else random
         x = ops.cast(images, "float32")
         for name in self.names:
             x = _AUGMENTATIONS[name](x, random)
@@ -82,7 +82,7 @@ class DiffAugment(keras.layers.Layer):
         return {**super().get_config(), "policy": self.policy, "seed": self.seed}
 
 
-class _KerasRandom:
+class KerasRandom:
     """The draws of a `keras_gans.training.StepRandom`, from a `keras.random.SeedGenerator`."""
 
     def __init__(self, generator):
@@ -90,6 +90,9 @@ class _KerasRandom:
 
     def uniform(self, shape):
         return keras.random.uniform(shape, dtype="float32", seed=self.generator)
+
+    def normal(self, shape):
+        return keras.random.normal(shape, dtype="float32", seed=self.generator)
 
     def integers(self, shape, high):
         return keras.random.randint(shape, 0, high, dtype="int32", seed=self.generator)

@@ -11,6 +11,7 @@ from keras_gans.models.lga import LGAGAN
 from keras_gans.models.omni_gan import OmniGAN, OmniINRGAN
 from keras_gans.models.osgan import OSGAN
 from keras_gans.models.pix2pix import DecoupledPix2Pix, Pix2Pix
+from keras_gans.models.r3gan import R3GAN
 from keras_gans.models.sampler import Sampler
 from keras_gans.models.supervised_asymmetric_gan import SupervisedAsymmetricGAN
 from keras_gans.models.translating import Translator
@@ -32,6 +33,7 @@ __all__ = [
     "OmniGAN",
     "OmniINRGAN",
     "Pix2Pix",
+    "R3GAN",
     "Sampler",
     "decouple",
     "SupervisedAsymmetricGAN",

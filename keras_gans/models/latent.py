@@ -1,5 +1,7 @@
 """What methods with a generator from noise share: latents, fakes, scores, sampling."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from absl import logging
@@ -11,12 +13,13 @@ from keras_gans.losses import Objective
 from keras_gans.models.endings import check_endings
 from keras_gans.models.restoring import Restoring
 from keras_gans.models.sampling import Sampling, check_batch_size, finite
-from keras_gans.training import AdversarialModel, backend
+from keras_gans.models.scheduled import Scheduled
+from keras_gans.training import AdversarialModel, backend, vjp
 from keras_gans.training.noise import class_labels
 from keras_gans.typing import Any, Config, Shape, Tensor
 
 
-class LatentModel(Sampling, Restoring, AdversarialModel):
+class LatentModel(Sampling, Restoring, Scheduled, AdversarialModel):
     """Base of methods with a generator of latents and a discriminator of images.
 
     Args:
@@ -34,17 +37,22 @@ class LatentModel(Sampling, Restoring, AdversarialModel):
         ema_warmup: bool, whether the decay of step n + 1 is min(ema, (1 + n) / (10 + n)), so that
             early samples are no noise; with `ema_start` it never is. Papers have none;
             the recipes of this library turn it on.
-        penalty: `keras_gans.losses.Penalty` added to the discriminator's loss, or None; `compile`
-            warns where batch norm in D spoils it.
+        ema_half_life: number, in the place of `ema`: images of D's updates in which the average
+            forgets half of what it was; with a burn-in, from 0.
+        burn_in: None; or a mapping of the arguments of `keras_gans.training.BurnIn`: values that
+            change over the first images of the training. The optimizers are `AdamL2` then.
+        penalty: `keras_gans.losses.Penalty` added to the discriminator's loss, a list of them for
+            their sum, or None; `compile` warns where batch norm in D spoils it.
         clip: positive float, D's weights are clipped to [-clip, clip] after its updates, or None.
         augment: None; or a `keras_gans.layers.DiffAugment`, or its policy such as
-            "color,translation,cutout", for all images before D sees them, in both players' losses.
+            "color,translation,cutout", for all images before D sees them, in both players' losses;
+            or a `keras_gans.layers.AdaptiveAugment`: "ada" (its p follows D's overfitting, and is
+            logged), or with a fixed p "ada=0.3", "r3gan=0.3" (with a burn-in, from 0).
         g_orthogonal, d_orthogonal: floats, strengths of `losses.orthogonal_penalty` on G's weights
             (without its shared class embedding) and on D's (BigGAN: 0, or 1e-4 on G's).
         seed: integer, the run's seed.
     """
 
-    log_names: tuple[str, ...] = ("real_score", "fake_score")
     settled: tuple[str, ...] = ()  # arguments of the base classes that a method decides itself
 
     def __init__(
@@ -57,16 +65,20 @@ class LatentModel(Sampling, Restoring, AdversarialModel):
         ema: float | None = None,
         ema_start: int = 0,
         ema_warmup: bool = False,
-        penalty: losses.Penalty | None = None,
+        ema_half_life: float | None = None,
+        burn_in: dict[str, float] | None = None,
+        penalty: losses.Penalty | Sequence[losses.Penalty] | None = None,
         clip: float | None = None,
-        augment: str | layers.DiffAugment | None = None,
+        augment: str | layers.DiffAugment | layers.AdaptiveAugment | None = None,
         g_orthogonal: float = 0.0,
         d_orthogonal: float = 0.0,
         seed: int = 0,
         **kwargs: Any,
     ):
         _check_networks(generator, discriminator)
-        _check_options(penalty, clip, ema)
+        if isinstance(penalty, (list, tuple)):
+            penalty = losses.PenaltySum(penalty)
+        _check_options(penalty, clip, ema, ema_half_life)
         super().__init__(seed=seed, **kwargs)
         self.generator = generator
         self.discriminator = discriminator
@@ -75,9 +87,9 @@ class LatentModel(Sampling, Restoring, AdversarialModel):
         self.num_classes = num_classes
         self.penalty = penalty
         self.clip = clip
-        self.augment: layers.DiffAugment | None = (
-            layers.DiffAugment(augment) if isinstance(augment, str) else augment
-        )
+        if isinstance(augment, str):
+            augment = layers.AdaptiveAugment.named(augment) or layers.DiffAugment(augment)
+        self.augment: layers.DiffAugment | layers.AdaptiveAugment | None = augment
         if self.augment is not None and not self.augment.built:
             # Keras would call a model with an unbuilt layer on the images of the data.
             self.augment.build(generator.output_shape)
@@ -89,12 +101,20 @@ class LatentModel(Sampling, Restoring, AdversarialModel):
         self.ema_start = ema_start
         self.ema_warmup: bool = bool(ema_warmup)
         self.latent_dim: int = _latent_dim(generator, latent_dim)
+        self.ema_half_life = ema_half_life
+        averaged = ema is not None or ema_half_life is not None
         self.ema_generator: keras.Model | None = (
-            None if ema is None else self.track_average(generator, ema, ema_start, ema_warmup)
+            self.track_average(generator, ema or 0.0, ema_start, ema_warmup) if averaged else None
         )
+        self._start_burn_in(burn_in)
         self._check_classes()
         check_endings([generator], [discriminator], self.objective)
         self.built = True
+
+    @property
+    def log_names(self) -> tuple[str, ...]:
+        adapts = getattr(self.augment, "target", None) is not None
+        return ("real_score", "fake_score", *(("augment_p", "real_sign") if adapts else ()))
 
     @property
     def players(self) -> dict[str, keras.Model]:
@@ -169,7 +189,25 @@ class LatentModel(Sampling, Restoring, AdversarialModel):
 
     def penalize(self, real: Tensor, fake: Tensor, labels: Tensor = None) -> Tensor:
         """The penalty of each instance, shape (B,)."""
-        return self.penalty(lambda x: self.score(x, labels), real, fake, self.random)
+        more = (self.penalty_weight,) if self.slope_penalty else ()
+        return self.penalty(lambda x: self.score(x, labels), real, fake, self.random, *more)
+
+    @property
+    def slope_penalty(self) -> bool:
+        """Whether the penalty is one of D's slopes at the batch's own images."""
+        return bool(getattr(self.penalty, "at", ()))
+
+    def scores_and_slopes(
+        self, real: Tensor, fake: Tensor, labels: Tensor = None
+    ) -> tuple[tuple[Tensor, Tensor], list[Tensor]]:
+        """`scores` of real and fake images, and the gradient of each image's own score for it.
+
+        From one forward pass and one gradient of the sum of all scores: where an image is
+        augmented, its score and its slope are those of the same augmented image.
+        """
+        scores, pullback = vjp(lambda *images: self.scores(*images, labels), (), [real, fake])
+        _, slopes = pullback(tuple(ops.ones_like(s) for s in scores), wrt="inputs")
+        return scores, slopes
 
     def regularized(self, player: str, loss: Tensor) -> Tensor:
         """A player's loss with the orthogonal regularization of its weights, if any."""
@@ -186,6 +224,16 @@ class LatentModel(Sampling, Restoring, AdversarialModel):
         self.objective.update(real_scores, fake_scores)
         real, fake = self.objective.realness(real_scores), self.objective.realness(fake_scores)
         self.log(real_score=ops.mean(real), fake_score=ops.mean(fake))
+        if getattr(self.augment, "target", None) is not None:
+            self._adapt_augmentation(real, fake)
+
+    def _adapt_augmentation(self, real, fake):
+        """Let p follow how sure D is of the real images."""
+        # The level of relativistic scores is free: what counts is which of a pair is higher.
+        sure = real - fake if self.objective.needs_real else real
+        signs = backend.replica_mean(ops.mean(ops.sign(sure)))
+        self.augment.update(signs, ops.shape(real)[0] * backend.replica()[1])
+        self.log(augment_p=ops.convert_to_tensor(self.augment.p), real_sign=signs)
 
     def score_maps(
         self, images: Tensor, labels: Tensor = None, batch_size: int = 64
@@ -249,6 +297,8 @@ class LatentModel(Sampling, Restoring, AdversarialModel):
             "ema": self.ema,
             "ema_start": self.ema_start,
             "ema_warmup": self.ema_warmup,
+            "ema_half_life": self.ema_half_life,
+            "burn_in": None if self.burn_in is None else self.burn_in.get_config(),
             "penalty": None if self.penalty is None else serialize(self.penalty),
             "clip": self.clip,
             "augment": None if self.augment is None else serialize(self.augment),
@@ -307,12 +357,14 @@ def _check_networks(generator, discriminator):
         )
 
 
-def _check_options(penalty, clip, ema):
+def _check_options(penalty, clip, ema, ema_half_life):
+    if ema_half_life is not None and ema is not None:
+        raise ValueError(f"ema is {ema} and ema_half_life {ema_half_life}: give one of them.")
     if penalty is not None and not callable(penalty):
         raise ValueError(
             f"penalty is {penalty!r}; expected a penalty of keras_gans.losses, such as R1()."
         )
-    for name, value in (("clip", clip), ("ema", ema)):
+    for name, value in (("clip", clip), ("ema", ema), ("ema_half_life", ema_half_life)):
         if value is not None and not isinstance(value, (int, float, np.number)):
             raise ValueError(f"{name} is {value!r}; expected a number, or None.")
     if clip is not None and not clip > 0:

@@ -7,7 +7,7 @@ from keras import ops
 from keras_gans import registry
 from keras_gans.losses import Objective
 from keras_gans.models.latent import LatentModel, couples_instances
-from keras_gans.training import one_stage, value_and_grad
+from keras_gans.training import one_stage, one_stage_with_slopes, value_and_grad
 from keras_gans.typing import Any
 
 
@@ -32,7 +32,8 @@ class OSGAN(LatentModel):
         generator, discriminator, objective, latent_dim, num_classes, ema, ema_start,
             ema_warmup, penalty, clip, augment, g_orthogonal, d_orthogonal, seed: see
             `keras_gans.models.latent.LatentModel`. A penalty costs a forward and backward pass of D
-            of its own.
+            of its own, but for R1, R2 and their sums, whose slopes give G's gradient as well
+            (`keras_gans.training.one_stage_with_slopes`).
 
     Attributes:
         seam: how G's gradient passes D, chosen from the objective and D's output: "negated"
@@ -63,6 +64,7 @@ class OSGAN(LatentModel):
     ):
         super().__init__(generator, discriminator, objective, **kwargs)
         self.seam: str = choose_seam(self.objective, self.discriminator)
+        self._coupled = couples_instances(discriminator)
         logging.info("OSGAN: the seam gradient is %s (%s).", self.seam, self.objective.name)
 
     @property
@@ -79,17 +81,25 @@ class OSGAN(LatentModel):
         def discriminate(fake):
             return self.scores(real, fake, labels)
 
-        step = one_stage(
-            generate,
-            self.player_variables("generator"),
-            discriminate,
+        given = generate, self.player_variables("generator")
+        d_variables, objective = (
             self.player_variables("discriminator"),
             self.objective.given(labels),
-            separate_seam=self.seam == "separate",
         )
+        if self.shares_slopes:
+            step = one_stage_with_slopes(
+                *given,
+                lambda fakes: self.scores_and_slopes(real, fakes, labels),
+                d_variables,
+                objective,
+                lambda slopes: self.penalty.of_slopes(*slopes, self.penalty_weight),
+            )
+        else:
+            separate = self.seam == "separate"
+            step = one_stage(*given, discriminate, d_variables, objective, separate)
         d_loss, d_gradients = step.d_loss, step.d_gradients
         g_loss, g_gradients = step.g_loss, step.g_gradients
-        if self.penalty is not None or self.orthogonal["discriminator"]:
+        if self._more_than_objective:
             d_loss, d_gradients = self._plus(
                 "discriminator", d_loss, d_gradients, lambda: self._extra(real, step.fakes, labels)
             )
@@ -103,9 +113,22 @@ class OSGAN(LatentModel):
             self.log(gamma=step.gamma, gamma_std=step.gamma_std)
         self.after_discriminator(step.real_scores, step.fake_scores)
 
+    @property
+    def shares_slopes(self) -> bool:
+        """Whether the penalty and G's gradient are made of the same slopes of D at the fakes."""
+        return self.slope_penalty and self.seam != "separate" and not self._coupled
+
+    @property
+    def _more_than_objective(self):
+        return self._penalized_apart or self.orthogonal["discriminator"]
+
+    @property
+    def _penalized_apart(self):
+        return self.penalty is not None and not self.shares_slopes
+
     def _extra(self, real, fake, labels):
-        """What D's loss has beside the objective."""
-        penalty = 0.0 if self.penalty is None else self.penalize(real, fake, labels)
+        """What D's loss has beside the objective, and beside a penalty of the same slopes."""
+        penalty = self.penalize(real, fake, labels) if self._penalized_apart else 0.0
         return self.regularized("discriminator", penalty)
 
     def _plus(self, player, loss, gradients, extra):

@@ -194,7 +194,9 @@ def images_of(
     head = inr_head(generator)
     if size is None and (cell is None or head is not None):
         network = _cut(generator, "mixed") if mixed else generator
-        return run(network, inputs if len(inputs) > 1 else inputs[0], batch_size)
+        images = run(network, inputs if len(inputs) > 1 else inputs[0], batch_size)
+        # R3GAN's generator is unbounded in training; of the others nothing is cut off.
+        return np.clip(images, -1.0, 1.0)
     if head is None:
         what, value = ("size", size) if size is not None else ("cell", repr(cell))
         side = "x".join(str(n) for n in generator.output_shape[1:3])

@@ -6,6 +6,7 @@ from keras_gans.networks.caae import caae
 from keras_gans.networks.dcgan import dcgan
 from keras_gans.networks.encoder_decoder import encoder_decoder
 from keras_gans.networks.pix2pix import patch_discriminator, pix2pix, unet
+from keras_gans.networks.r3gan import r3gan
 from keras_gans.networks.resnet import sngan_resnet, wgan_gp_resnet
 from keras_gans.networks.vgg import vgg19_features
 
@@ -18,6 +19,7 @@ __all__ = [
     "encoder_decoder",
     "patch_discriminator",
     "pix2pix",
+    "r3gan",
     "sngan_resnet",
     "unet",
     "vgg19_features",

@@ -11,6 +11,7 @@ from keras import layers
 from keras_gans import registry
 from keras_gans.layers import (
     BatchNormalization,
+    Blur2D,
     Conv2D,
     Conv2DTranspose,
     INRHead,
@@ -63,6 +64,7 @@ def dcgan(
     head: str = "conv",
     stride: int = 1,
     hidden: int | None = None,
+    blur: bool = False,
     seed: int = 0,
 ) -> tuple[keras.Model, keras.Model]:
     """The generator and discriminator of DCGAN.
@@ -90,6 +92,8 @@ def dcgan(
         stride: integer; above 1 (with head "inr") for compact networks: those of image_size /
             stride, the head rendering image_size, D starting with a convolution of that stride.
         hidden: integer, width of the INR head; None for `width`.
+        blur: bool, whether a `Blur2D` stands before the INR head. It takes the weave of the last
+            transposed convolution out of large renderings.
         seed: integer, of the initial weights.
 
     Returns:
@@ -116,6 +120,8 @@ def dcgan(
     check_choice("head", head, HEADS)
     if stride > 1 and head != "inr":
         raise ValueError(f'stride is {stride}, which needs head="inr" to render the images.')
+    if blur and head != "inr":
+        raise ValueError('blur is True, which needs head="inr": it filters that head\'s maps.')
     if image_size % stride:
         raise ValueError(f"image_size is {image_size}; expected a multiple of stride, {stride}.")
     check_power_of_two(image_size // stride)
@@ -135,6 +141,7 @@ def dcgan(
     inputs, x = _generator(base, channels, width, norm, latent_dim, num_classes, weights, head)
     if head == "inr":
         options = {"seed": (seed, next(counter)), "name": "head"}
+        x = Blur2D(name="blur")(x) if blur else x
         images = INRHead(image_size, hidden or width, channels, **options)(x)
     else:
         # float32 also under a mixed policy: images leave the network in [-1, 1] at full precision.

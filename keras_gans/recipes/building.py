@@ -91,12 +91,9 @@ def build_data(recipe: RecipeLike) -> Any:
     """
     recipe = load(recipe)
     recipe.require("data.name")
-    batch_size = recipe.schedule.get("batch_size")
-    if batch_size is not None:
-        batch_size *= recipe.d_steps
     section = recipe.data
     options = {k: section[k] for k in reading.OF_BATCHES if section.get(k) is not None}
-    options |= {"batch_size": batch_size, "seed": recipe.seed}
+    options |= {"batch_size": recipe.images_per_step, "seed": recipe.seed}
     if not recipe.has_pairs and importlib.util.find_spec("tensorflow") is not None:
         settings = {k: v for k, v in section.items() if v is not None and k not in options}
         settings |= {"name_or_path": settings.pop("name"), "labels": recipe.labels}
@@ -214,6 +211,12 @@ def _plain(value):
     made, config = keras.saving.deserialize_keras_object(value), dict(value["config"])
     if "policy" in config:
         return config["policy"]  # a DiffAugment
+    if "multipliers" in config:  # an AdaptiveAugment
+        if made.text is None:
+            raise ValueError("A recipe can hold augment: ada, ada=P and r3gan=P only.")
+        return made.text
+    if registry.of(made) is None:
+        raise ValueError("A recipe cannot hold a sum of penalties, but zero_centered (R1 and R2).")
     name = registry.of(made).name
     if config.pop("reduction", None) not in (None, "sum_over_batch_size"):
         raise ValueError(f"A recipe cannot hold the reduction of the {name} objective.")

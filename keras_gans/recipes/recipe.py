@@ -169,6 +169,14 @@ class Recipe(Mapping[str, Mapping[str, Any]]):
         return self.method.value.default_d_steps(self.model.get("objective"))
 
     @property
+    def images_per_step(self) -> int | None:
+        """Images that a step takes, those of all its updates; None without a batch size."""
+        size, method = self.schedule.get("batch_size"), self.method
+        if size is None or method is None:
+            return size and size * self.d_steps
+        return size * self.d_steps * method.value.batches_per_update
+
+    @property
     def splits(self) -> dict[str, str]:
         """Dictionary, "train" and "test" -> the split of the data that stands for it."""
         known = registry.all("data set").get(self.data.get("name"))

@@ -11,7 +11,9 @@ from keras_gans.typing import Any, Config, Tensor
 
 def _bias_correction(beta, step):
     """1 - beta**step; written out it would lose four digits of float32 at beta = 0.999."""
-    return -ops.expm1(step * math.log(beta)) if beta > 0 else 1.0
+    if isinstance(beta, (int, float)):
+        return -ops.expm1(step * math.log(beta)) if beta > 0 else 1.0
+    return -ops.expm1(step * ops.log(beta))
 
 
 @registry.optimizer("adam_l2")
@@ -55,6 +57,11 @@ class AdamL2(keras.optimizers.Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.l2 = l2
+        # What schedules say in the step that is being made or traced, in the place of the arguments
+        # above; beta_2 in the bias correction too: 1 - beta_2 ** t, as if it had always been that.
+        # No variables: saved, they would be taken for what the schedules start from.
+        self.beta_2_now: Tensor = None
+        self.learning_rate_now: Tensor = None
 
     def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
@@ -64,6 +71,11 @@ class AdamL2(keras.optimizers.Optimizer):
             variables, ["momentum", "velocity"]
         )
 
+    def _get_current_learning_rate(self):
+        if self.learning_rate_now is not None:
+            return self.learning_rate_now
+        return super()._get_current_learning_rate()
+
     def update_step(
         self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
     ) -> None:
@@ -71,11 +83,12 @@ class AdamL2(keras.optimizers.Optimizer):
         index = self._get_variable_index(variable)
         m, v = self._momentums[index], self._velocities[index]
         step = ops.cast(self.iterations + 1, dtype)
+        beta_2 = self.beta_2 if self.beta_2_now is None else ops.cast(self.beta_2_now, dtype)
         gradient = ops.cast(gradient, dtype) + self.l2 * ops.convert_to_tensor(variable)
         self.assign(m, self.beta_1 * m + (1 - self.beta_1) * gradient)
-        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * ops.square(gradient))
+        self.assign(v, beta_2 * v + (1 - beta_2) * ops.square(gradient))
         m_hat = m / _bias_correction(self.beta_1, step)
-        v_hat = v / _bias_correction(self.beta_2, step)
+        v_hat = v / _bias_correction(beta_2, step)
         update = ops.cast(learning_rate, dtype) * m_hat / (ops.sqrt(v_hat) + self.epsilon)
         self.assign_sub(variable, update)
 

@@ -121,7 +121,7 @@ class Feed:
 
 def least_batch(model: Any) -> int:
     """How many images each device needs in a step: one for each update of D."""
-    return getattr(model, "d_steps", 1)
+    return getattr(model, "d_steps", 1) * getattr(model, "batches_per_update", 1)
 
 
 def check_batch_size(model: Any, size: int, devices: int) -> None:
@@ -131,14 +131,18 @@ def check_batch_size(model: Any, size: int, devices: int) -> None:
         raise ValueError("The first batch of the data holds no images.")
     if size < least:
         raise ValueError(
-            f"A batch of {size} cannot be split for d_steps={least}: load the data with the batch "
-            "size of one update times d_steps."
+            f"A batch of {size} cannot be split for {_updates(model, least)}: load the data with "
+            f"the batch size of one update times {least}."
         )
     if size % devices or size < least * devices:
         raise ValueError(
             f"A batch of {size} cannot be shared among {devices} devices: use a batch size that is "
             f"a multiple of {least * devices}."
         )
+
+
+def _updates(model, least):
+    return f"d_steps={least}" if getattr(model, "batches_per_update", 1) == 1 else "D and G"
 
 
 class Collated:

@@ -95,6 +95,7 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
     log_names: tuple[str, ...] = ()
     images_per_step: int | None = None
     learns_from = "images"  # or "labels" beside them, "pairs", "quadruples": the data of a batch
+    batches_per_update = 1  # of D: 2 where G's update looks at real images of its own
     needs_classes = False  # whether it makes no sense without labels
     objectives = None  # the names that the argument `objective` takes; None for all objectives
 
@@ -138,6 +139,11 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
         if random is None:
             raise RuntimeError("`self.random` exists inside train_step only.")
         return random
+
+    @property
+    def scheduled(self) -> dict[str, Any]:
+        """What schedules say in this step: what `begin_step` returned."""
+        return getattr(_current, "scheduled", None) or {}
 
     def player_variables(self, player: str) -> list[keras.Variable]:
         """The trainable variables of a player."""
@@ -249,15 +255,27 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
         """Everything that is common to the steps of all methods, around `train_step`."""
         iterations = self.optimizer.iterations
         _current.random = StepRandom(self.seed, iterations, backend.replica())
+        _current.scheduled = self.begin_step(data)
         try:
             step(self, data)
+            for average, network, decay, start, warm in self._averages:
+                now = ops.where(ops.cast(iterations, "int32") + 1 < start, 0.0, decay)
+                now = ema.warm_decay(decay, iterations) if warm else now
+                ema.update_average(average, network, self.scheduled.get("average_decay", now))
         finally:
-            _current.random = None
-        for average, network, decay, start, warm in self._averages:
-            now = ops.where(ops.cast(iterations, "int32") + 1 < start, 0.0, decay)
-            now = ema.warm_decay(decay, iterations) if warm else now
-            ema.update_average(average, network, now)
+            _current.random, _current.scheduled = None, {}
+            self.end_step()
         self.optimizer.finish_step()
+
+    def begin_step(self, data: Any) -> dict[str, Any]:
+        """What is read from schedules once for the whole step: name -> value, for `scheduled`.
+
+        "average_decay" stands for the decay of all averages.
+        """
+        return {}
+
+    def end_step(self) -> None:
+        """Undo what `begin_step` did for the length of the step."""
 
     def compile(
         self,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from keras_gans.training.gradients import vjp
+from keras_gans.training.gradients import value_and_grad, vjp
 from keras_gans.typing import Any, Tensor
 
 
@@ -149,6 +149,52 @@ def one_stage_seam(
         seam = seam * ops.cast(per_instance, seam.dtype)
         gamma, gamma_std = _mean_and_std(ratio, unsaturated)
     return Seam(d_loss, g_loss, d_gradients, seam, *scores, gamma, gamma_std)
+
+
+def one_stage_with_slopes(
+    generate: Callable[[], Tensor],
+    g_variables: list[keras.Variable],
+    scores_and_slopes: Callable[[Tensor], tuple[Any, list[Tensor]]],
+    d_variables: list[keras.Variable],
+    objective: Any,
+    penalty: Callable[[list[Tensor]], Tensor],
+) -> OneStage:
+    """`one_stage` for a discriminator with a penalty on its slopes at the images (R1, R2).
+
+    A zero-centered penalty needs g_i, the gradient of each fake's own score for that fake. It is
+    all that G's gradient needs of D as well: in a discriminator that treats instances
+    independently, L_G's gradient for fake i is c_G,i g_i, with c_G,i = dL_G/dD(G(z_i)). So g is
+    computed once, and pulled into G by hand. Scaling D's whole gradient at the seam instead, as
+    without a penalty, would send the penalty into G, whose loss it is not; and no ratio is needed
+    that overflows where D is sure.
+
+    Args:
+        generate, g_variables, d_variables, objective: see `one_stage`.
+        scores_and_slopes: function (fakes) -> ((scores of the real images, of the fakes), [the
+            gradients of the sum of all scores for the real images, for the fakes]).
+        penalty: function (these gradients) -> one value an instance (B,), added to D's loss.
+
+    Returns:
+        `OneStage`.
+    """
+    fakes, pull_generator = vjp(generate, g_variables)
+
+    def loss():
+        scores, slopes = scores_and_slopes(fakes)
+        return objective.discriminator.call(*scores) + penalty(slopes), (*scores, slopes[1])
+
+    d_loss, d_gradients, aux = value_and_grad(loss, d_variables, has_aux=True)
+    real_scores, fake_scores, slope = aux
+    _, _, c_d = score_gradients(objective.discriminator.call, real_scores, fake_scores)
+    g_loss, _, c_g = score_gradients(objective.generator.call, real_scores, fake_scores)
+    per_instance = ops.reshape(c_g, (-1,) + (1,) * (len(slope.shape) - 1))
+    seam = slope * ops.cast(per_instance, slope.dtype)
+    g_gradients, _ = pull_generator(ops.cast(seam, fakes.dtype), wrt="variables")
+    _, ratio, unsaturated = seam_ratio(c_d, c_g)
+    gammas = _mean_and_std(ratio, unsaturated)
+    return OneStage(
+        d_loss, g_loss, d_gradients, g_gradients, fakes, real_scores, fake_scores, *gammas
+    )
 
 
 def _mean_and_std(values, mask):

@@ -28,8 +28,8 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
 - `ONNX_PACKAGES`: what Keras writes ONNX with there, none where this library leaves it out;
   `prepare_onnx()`: what has to be known there first.
 
-Two facts that steer layers and callbacks without their importing a backend stand beside them:
-`TRANSPOSED_CONVOLUTION_BY_PHASES` and `sync(model)`.
+Facts that steer layers and callbacks without their importing a backend stand beside them:
+`TRANSPOSED_CONVOLUTION_BY_PHASES`, `GROUPS_APART` and `sync(model)`.
 """
 
 from collections.abc import Callable
@@ -76,6 +76,7 @@ transposed_convolution: Callable[..., Any] = _backend.transposed_convolution
 batch_norm: Callable[..., Any] | None = _backend.batch_norm
 VERSION: str = _backend.VERSION
 TRANSPOSED_CONVOLUTION_BY_PHASES: bool = _backend.TRANSPOSED_CONVOLUTION_BY_PHASES
+GROUPS_APART: bool = _backend.GROUPS_APART
 ONNX_PACKAGES: tuple[str, ...] = _backend.ONNX_PACKAGES
 prepare_onnx: Callable[..., Any] = _backend.prepare_onnx
 

@@ -19,6 +19,7 @@ VERSION: str = jax.__version__
 _ON_CPU = jax.default_backend() == "cpu"
 # XLA on CPU computes a transposed convolution's weight gradient an order of magnitude too slowly.
 TRANSPOSED_CONVOLUTION_BY_PHASES = _ON_CPU
+GROUPS_APART: bool = _ON_CPU
 ONNX_PACKAGES: tuple[str, ...] = ()
 convolution: Any = keras.ops.conv
 transposed_convolution: Any = keras.ops.conv_transpose

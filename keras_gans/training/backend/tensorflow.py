@@ -19,6 +19,8 @@ from keras_gans.typing import Any, Tensor
 
 VERSION: str = tf.__version__
 TRANSPOSED_CONVOLUTION_BY_PHASES = False
+# Without a GPU, grouped convolutions go through XLA, whose gradients of them are slow there.
+GROUPS_APART: bool = not tf.config.get_visible_devices("GPU")
 ONNX_PACKAGES: tuple[str, ...] = ("onnx", "tf2onnx")
 convolution: Any = keras.ops.conv
 transposed_convolution: Any = keras.ops.conv_transpose

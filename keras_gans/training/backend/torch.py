@@ -28,6 +28,7 @@ _nesting = threading.local()
 
 VERSION: str = torch.__version__
 TRANSPOSED_CONVOLUTION_BY_PHASES = False
+GROUPS_APART: bool = False
 ONNX_PACKAGES: tuple[str, ...] = ("onnx",)
 no_gradients = torch.no_grad
 
