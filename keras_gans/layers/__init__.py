@@ -29,12 +29,12 @@ from keras_gans.layers.spectral import (
 from keras_gans.layers.vector_channels import VectorChannels
 
 __all__ = [
-    "Blur2D",
     "AdaptiveAugment",
     "Basis",
     "BatchNorm",
     "BatchNormalization",
     "BilinearResampling2D",
+    "Blur2D",
     "ConditionalBatchNorm",
     "Conv2D",
     "Conv2DTranspose",
