@@ -8,6 +8,13 @@ from keras_gans.layers.diff_augment import DiffAugment
 from keras_gans.layers.initializers import SeededNormal, SeededOrthogonal, SeededUniform
 from keras_gans.layers.inr import INRHead
 from keras_gans.layers.instance_norm import InstanceNorm
+from keras_gans.layers.label_maps import (
+    MeanPooling2D,
+    ResizedMap,
+    SemanticMap,
+    instance_edges,
+    resize_labels,
+)
 from keras_gans.layers.one_hot import OneHot
 from keras_gans.layers.reflection_padding import ReflectionPadding2D
 from keras_gans.layers.resampling import (
@@ -15,6 +22,7 @@ from keras_gans.layers.resampling import (
     ResampledConv2D,
     ResampledSpectralConv2D,
 )
+from keras_gans.layers.spade import SPADE
 from keras_gans.layers.spectral import (
     SpectralConv2D,
     SpectralConv2DTranspose,
@@ -35,18 +43,24 @@ __all__ = [
     "GlobalSumPooling2D",
     "INRHead",
     "InstanceNorm",
+    "MeanPooling2D",
     "OneHot",
     "ResampledConv2D",
     "ReflectionPadding2D",
     "ResampledSpectralConv2D",
+    "ResizedMap",
+    "SPADE",
     "SeededNormal",
     "SeededOrthogonal",
     "SeededUniform",
     "SelfAttention",
+    "SemanticMap",
     "SpectralConv2D",
     "SpectralConv2DTranspose",
     "SpectralDense",
     "SpectralEmbedding",
     "SpectralNormalized",
     "VectorChannels",
+    "instance_edges",
+    "resize_labels",
 ]

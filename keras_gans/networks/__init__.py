@@ -7,6 +7,7 @@ from keras_gans.networks.dcgan import dcgan
 from keras_gans.networks.encoder_decoder import encoder_decoder
 from keras_gans.networks.pix2pix import patch_discriminator, pix2pix, unet
 from keras_gans.networks.resnet import sngan_resnet, wgan_gp_resnet
+from keras_gans.networks.spade import spade
 from keras_gans.networks.vgg import vgg19_features
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "patch_discriminator",
     "pix2pix",
     "sngan_resnet",
+    "spade",
     "unet",
     "vgg19_features",
     "wgan_gp_resnet",
