@@ -100,7 +100,7 @@ class SemanticMap(keras.layers.Layer):
     Call arguments:
         labels: integers (B, H, W).
         instances: None, or ids (B, H, W) whose `instance_edges` are the last channel.
-        noise: None, or (B, n), the first n channels.
+        noise: None, or (B, n), the first n channels; (B, H, W, n) for each pixel its own.
 
     Example:
 
@@ -122,7 +122,8 @@ class SemanticMap(keras.layers.Layer):
         parts = [ops.cast(one_hot, self.compute_dtype)]
         if noise is not None:
             shape = (*ops.shape(labels), noise.shape[-1])
-            noise = ops.cast(noise, self.compute_dtype)[:, None, None, :]
+            noise = ops.cast(noise, self.compute_dtype)
+            noise = noise[:, None, None, :] if len(noise.shape) == 2 else noise
             parts.insert(0, ops.broadcast_to(noise, shape))
         if instances is not None:
             parts.append(ops.cast(instance_edges(instances), self.compute_dtype))

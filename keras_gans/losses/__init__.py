@@ -33,6 +33,14 @@ from keras_gans.losses.penalties import (
     orthogonal_penalty,
     weight_matrices,
 )
+from keras_gans.losses.per_pixel import (
+    PixelCrossEntropy,
+    PixelObjective,
+    PixelOmni,
+    class_weights,
+    label_mix,
+    pixel_labels,
+)
 from keras_gans.losses.similarity import MultiScaleSSIM
 from keras_gans.losses.translation import (
     ColorCycle,
@@ -73,15 +81,21 @@ __all__ = [
     "OneSidedOmni",
     "Penalty",
     "Perceptual",
+    "PixelCrossEntropy",
+    "PixelObjective",
+    "PixelOmni",
     "R1",
     "Relativistic",
     "RelativisticAverage",
     "TotalVariation",
     "Wasserstein",
+    "class_weights",
     "clip_weights",
     "get",
+    "label_mix",
     "omni_labels",
     "orthogonal_penalty",
+    "pixel_labels",
     "weight_matrices",
 ]
 

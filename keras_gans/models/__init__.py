@@ -12,7 +12,9 @@ from keras_gans.models.omni_gan import OmniGAN, OmniINRGAN
 from keras_gans.models.osgan import OSGAN
 from keras_gans.models.pix2pix import DecoupledPix2Pix, Pix2Pix
 from keras_gans.models.sampler import Sampler
+from keras_gans.models.spade import SPADE
 from keras_gans.models.supervised_asymmetric_gan import SupervisedAsymmetricGAN
+from keras_gans.models.synthesizing import Synthesizer
 from keras_gans.models.translating import Translator
 
 __all__ = [
@@ -32,8 +34,10 @@ __all__ = [
     "OmniGAN",
     "OmniINRGAN",
     "Pix2Pix",
+    "SPADE",
     "Sampler",
     "decouple",
     "SupervisedAsymmetricGAN",
+    "Synthesizer",
     "Translator",
 ]
