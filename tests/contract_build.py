@@ -135,12 +135,16 @@ def batches(name, model):
     def images():
         return random.uniform(-1, 1, (STEPS * count, size, size, CHANNELS)).astype("float32")
 
+    def maps():
+        return random.integers(0, CLASSES + 1, (STEPS * count, size, size)).astype("int32")
+
     labels = (np.arange(STEPS * count) % CLASSES).astype("int32")
     labeled = getattr(model, "num_classes", None) is not None
     made = {
         "images": lambda: (images(), labels) if labeled else (images(),),
         "labels": lambda: (images(), labels),
         "pairs": lambda: (images(), images()),
+        "label_maps": lambda: (images(), maps()),
         "quadruples": lambda: (tuple(images() for _ in range(4)),),
     }
     arrays = made[model.learns_from]()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import images, to_numpy
 
-from keras_gans import models, networks
+from keras_gans import layers, models, networks
 
 
 def conditional(d_norm="group"):
@@ -40,6 +40,22 @@ def test_the_generator_takes_the_label_beside_the_latents():
         model.generate(2, labels=3)
 
 
+def test_a_blur_before_the_inr_head_takes_away_what_alternates():
+    x = np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype("float32")
+    padded = np.pad(x.astype("float64"), ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    taps = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    expected = sum(taps[i, j] * padded[:, i : i + 5, j : j + 6] for i in range(3) for j in range(3))
+    np.testing.assert_allclose(to_numpy(layers.Blur2D()(x)), expected, atol=1e-6)
+    weave = np.indices((8, 8)).sum(0)[None, :, :, None] % 2 * 2.0 - 1
+    assert abs(to_numpy(layers.Blur2D()(weave.astype("float32")))[0, 1:-1, 1:-1]).max() < 1e-7
+    # It has no weights: those of a generator without it fit.
+    plain, _ = networks.dcgan(16, 3, 8, latent_dim=4, head="inr")
+    blurred, _ = networks.dcgan(16, 3, 8, latent_dim=4, head="inr", blur=True)
+    blurred.set_weights(plain.get_weights())
+    z = np.ones((1, 4), "float32")
+    assert np.abs(to_numpy(plain(z)) - to_numpy(blurred(z))).max() > 1e-4
+
+
 def test_an_inr_head_on_compact_networks():
     """Zhou et al., Omni-GAN, Sec. 3.5; G's map and D's rest are those of image_size / stride."""
     options = {"num_classes": 3, "latent_dim": 6, "norm": "group", "head": "inr", "seed": 2}
@@ -70,6 +86,7 @@ def test_an_inr_head_on_compact_networks():
     "size, options, message",
     [
         (64, {"stride": 4}, 'stride is 4, which needs head="inr"'),
+        (64, {"blur": True}, 'blur is True, which needs head="inr"'),
         (64, {"head": "imr"}, r"Unknown head 'imr' \(did you mean 'inr'\?\)"),
         (50, {"stride": 4, "head": "inr"}, "expected a multiple of stride, 4"),
         (96, {"stride": 4, "head": "inr"}, "power of two"),

@@ -23,6 +23,7 @@ ARCHITECTURES = {
         "image_shape": [8, 9, 1],
         "output_shape": [8, 9, 3],
     },
+    "label_maps": {"num_classes": 3, "noise_dim": 4, "instances": True, "image_shape": [8, 9, 1]},
 }
 
 

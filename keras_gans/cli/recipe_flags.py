@@ -46,6 +46,14 @@ _KEYS = {
             {"shown": "none"},
         ),
         ("target", "string", "data.target", "the same of the targets", {"shown": "none"}),
+        (
+            "maps",
+            "string",
+            "data.maps",
+            "of images with label maps, what holds the maps: a feature (segmentation), or a folder "
+            "of PNG files (labels for trainlabels)",
+            {"shown": "none"},
+        ),
         ("augment", "string", "data.augment", "flip, crop, or flip,crop", {"shown": "none"}),
     ),
     "Networks and method": (

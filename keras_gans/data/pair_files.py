@@ -36,7 +36,7 @@ def paired_files(
     left_out = LeftOut()
     found = sorted(search(path, left_out), key=lambda item: item[0])
     split = options.split.partition("[")[0]
-    folders = {name: _folder(path, found, name, split) for name in names}
+    folders = {name: folder_of_pairs(path, found, name, split) for name in names}
     if set(names) <= set(SIDES) and not any(folders.values()):
         files, _, _ = folder_files(path, Options(split=options.split), LeftOut())
         return _read(path, files, lambda file: _halves(file, names), names, options, left_out)
@@ -59,8 +59,15 @@ def paired_files(
     return _read(path, keys[part], read, names, options, left_out)
 
 
-def _folder(path, found, name, split):
-    """Dictionary, name of a file without its ending -> file, of one folder of a split."""
+def folder_of_pairs(path: pathlib.Path, found: list[Any], name: str, split: str) -> dict[str, Any]:
+    """Dictionary, name of a file without its ending -> file, of one folder of a split.
+
+    Args:
+        path: what was searched, for messages.
+        found: pairs (parts of a path, file) of `keras_gans.data.finding.search`.
+        name: the folder, or its end behind the split's name (trainA).
+        split: string.
+    """
     own = tuple(name.split("/"))
     for prefix in ((split, *own), (split + own[0], *own[1:]), *([own] if split == "train" else [])):
         files = {}

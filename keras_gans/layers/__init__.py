@@ -12,6 +12,13 @@ from keras_gans.layers.diff_augment import DiffAugment
 from keras_gans.layers.initializers import SeededNormal, SeededOrthogonal, SeededUniform
 from keras_gans.layers.inr import INRHead
 from keras_gans.layers.instance_norm import InstanceNorm
+from keras_gans.layers.label_maps import (
+    MeanPooling2D,
+    ResizedMap,
+    SemanticMap,
+    instance_edges,
+    resize_labels,
+)
 from keras_gans.layers.one_hot import OneHot
 from keras_gans.layers.reflection_padding import ReflectionPadding2D
 from keras_gans.layers.resampling import (
@@ -19,6 +26,7 @@ from keras_gans.layers.resampling import (
     ResampledConv2D,
     ResampledSpectralConv2D,
 )
+from keras_gans.layers.spade import SPADE
 from keras_gans.layers.spectral import (
     SpectralConv2D,
     SpectralConv2DTranspose,
@@ -43,14 +51,18 @@ __all__ = [
     "GlobalSumPooling2D",
     "INRHead",
     "InstanceNorm",
+    "MeanPooling2D",
     "OneHot",
     "ResampledConv2D",
     "ReflectionPadding2D",
     "ResampledSpectralConv2D",
+    "ResizedMap",
+    "SPADE",
     "SeededNormal",
     "SeededOrthogonal",
     "SeededUniform",
     "SelfAttention",
+    "SemanticMap",
     "SpectralConv2D",
     "SpectralConv2DTranspose",
     "SpectralDense",
@@ -58,4 +70,6 @@ __all__ = [
     "SpectralNormalized",
     "VectorChannels",
     "WeightedSum2D",
+    "instance_edges",
+    "resize_labels",
 ]

@@ -1,5 +1,7 @@
 """Spectral normalization with the right gradient on every backend."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -16,7 +18,9 @@ class SpectralNormalized:
     Miyato et al., Spectral Normalization for GANs, ICLR 2018, Algorithm 1: with the kernel as a
     matrix W of shape (outputs, everything else), each forward runs one power iteration from the
     stored vector u, v = norm(W^T u), u' = norm(W v), and uses W / sigma, sigma = u'^T W v, with u'
-    and v held constant in the gradient. u' is stored in training only; evaluation iterates too.
+    and v held constant in the gradient. u' is stored in training only; evaluation iterates too, or,
+    with `evaluation="stored"`, takes u' and v of the last training step as PyTorch's
+    `spectral_norm` does: while u still turns, the two make different images.
 
     `keras.layers.SpectralNormalization` writes W / sigma into the kernel: on TensorFlow and torch
     sigma then has no gradient, and the normalized kernel is normalized again at every call.
@@ -25,9 +29,14 @@ class SpectralNormalized:
     # Axis of the kernel that counts outputs: a Conv2DTranspose kernel is (h, w, out, in).
     _output_axis: int = -1
 
-    def __init__(self, *args: Any, epsilon: float = 1e-12, **kwargs: Any):
+    def __init__(
+        self, *args: Any, epsilon: float = 1e-12, evaluation: str = "iterate", **kwargs: Any
+    ):
         super().__init__(*args, **kwargs)
+        if evaluation not in ("iterate", "stored"):
+            raise ValueError(f'evaluation is {evaluation!r}; "iterate" or "stored" is wanted.')
         self.epsilon = epsilon
+        self.evaluation = evaluation
 
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
@@ -39,25 +48,51 @@ class SpectralNormalized:
             autocast=False,
             aggregation="only_first_replica",
         )
+        self.v: keras.Variable | None = None
+        if self.evaluation == "stored":
+            self.v = self.add_weight(
+                name="v",
+                shape=(1, math.prod(self.kernel.shape) // self.u.shape[1]),
+                initializer=self._first_v,
+                trainable=False,
+                autocast=False,
+                aggregation="only_first_replica",
+            )
 
-    def sigma(self, kernel: Tensor) -> tuple[Tensor, Tensor]:
-        """`(sigma, u')` of a kernel: the estimate of its largest singular value, and the new u."""
+            self.u.unit = self.v.unit = True  # averages of a network copy them
+
+    def _first_v(self, shape, dtype=None):
+        matrix = self._matrix(ops.cast(self.kernel, "float32"))
+        return _normalize(ops.matmul(ops.convert_to_tensor(self.u), matrix), self.epsilon)
+
+    def _matrix(self, kernel):
         axes = list(range(len(kernel.shape)))
         axes.insert(0, axes.pop(self._output_axis))
-        matrix = ops.reshape(ops.transpose(kernel, axes), (self.u.shape[1], -1))
-        fixed = ops.stop_gradient(matrix)
-        v = _normalize(ops.matmul(ops.convert_to_tensor(self.u), fixed), self.epsilon)
-        u = _normalize(ops.matmul(v, ops.transpose(fixed)), self.epsilon)
-        u, v = ops.stop_gradient(u), ops.stop_gradient(v)
-        return ops.sum(ops.matmul(u, matrix) * v), u
+        return ops.reshape(ops.transpose(kernel, axes), (self.u.shape[1], -1))
+
+    def iterate(self, kernel: Tensor) -> tuple[Tensor, Tensor]:
+        """`(u', v)`: one power iteration with a kernel, constants in the gradient."""
+        matrix = ops.stop_gradient(self._matrix(kernel))
+        v = _normalize(ops.matmul(ops.convert_to_tensor(self.u), matrix), self.epsilon)
+        u = _normalize(ops.matmul(v, ops.transpose(matrix)), self.epsilon)
+        return ops.stop_gradient(u), ops.stop_gradient(v)
+
+    def sigma(self, kernel: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        """u^T W v: the estimate of a kernel's largest singular value."""
+        return ops.sum(ops.matmul(u, self._matrix(kernel)) * v)
 
     def normalized(self, training: bool) -> Tensor:
         """The kernel divided by sigma, in the layer's compute dtype; in training, u moves on."""
         kernel = ops.cast(self.kernel, "float32")
-        sigma, u = self.sigma(kernel)
+        if training or self.v is None:
+            u, v = self.iterate(kernel)
+        else:
+            u, v = ops.convert_to_tensor(self.u), ops.convert_to_tensor(self.v)
         if training:
             self.u.assign(u)
-        return ops.cast(kernel / sigma, self.compute_dtype)
+            if self.v is not None:
+                self.v.assign(v)
+        return ops.cast(kernel / self.sigma(kernel, u, v), self.compute_dtype)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         return finish(self, self.linear(inputs, self.normalized(training)))
@@ -70,7 +105,8 @@ class SpectralNormalized:
         keras.layers.Layer.load_own_variables(self, store)
 
     def get_config(self) -> Config:
-        return {**super().get_config(), "epsilon": self.epsilon}
+        stored = {} if self.evaluation == "iterate" else {"evaluation": self.evaluation}
+        return {**super().get_config(), "epsilon": self.epsilon, **stored}
 
 
 def _normalize(x, epsilon):

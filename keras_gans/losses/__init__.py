@@ -37,6 +37,14 @@ from keras_gans.losses.penalties import (
     orthogonal_penalty,
     weight_matrices,
 )
+from keras_gans.losses.per_pixel import (
+    PixelCrossEntropy,
+    PixelObjective,
+    PixelOmni,
+    class_weights,
+    label_mix,
+    pixel_labels,
+)
 from keras_gans.losses.similarity import MultiScaleSSIM
 from keras_gans.losses.translation import (
     ColorCycle,
@@ -78,6 +86,9 @@ __all__ = [
     "Penalty",
     "PenaltySum",
     "Perceptual",
+    "PixelCrossEntropy",
+    "PixelObjective",
+    "PixelOmni",
     "R1",
     "R2",
     "Relativistic",
@@ -86,10 +97,13 @@ __all__ = [
     "TotalVariation",
     "Wasserstein",
     "ZeroCentered",
+    "class_weights",
     "clip_weights",
     "get",
+    "label_mix",
     "omni_labels",
     "orthogonal_penalty",
+    "pixel_labels",
     "weight_matrices",
 ]
 

@@ -13,7 +13,9 @@ from keras_gans.models.osgan import OSGAN
 from keras_gans.models.pix2pix import DecoupledPix2Pix, Pix2Pix
 from keras_gans.models.r3gan import R3GAN
 from keras_gans.models.sampler import Sampler
+from keras_gans.models.spade import SPADE
 from keras_gans.models.supervised_asymmetric_gan import SupervisedAsymmetricGAN
+from keras_gans.models.synthesizing import Synthesizer
 from keras_gans.models.translating import Translator
 
 __all__ = [
@@ -34,8 +36,10 @@ __all__ = [
     "OmniINRGAN",
     "Pix2Pix",
     "R3GAN",
+    "SPADE",
     "Sampler",
     "decouple",
     "SupervisedAsymmetricGAN",
+    "Synthesizer",
     "Translator",
 ]

@@ -56,15 +56,7 @@ class TranslationModel(Translating, AdversarialModel):
         self.reconstructor: keras.Model = translator if reconstructor is None else reconstructor
         self.discriminator = discriminator
         self.discriminator_2 = discriminator_2
-        for name, weight in (term_weights or {}).items():
-            if name not in self.defaults:
-                raise ValueError(
-                    f"term_weights has {name!r}{nearest(name, self.defaults)}; the loss has the "
-                    f"terms {', '.join(self.defaults)}."
-                )
-            if weight < 0:
-                raise ValueError(f"The weight of {name} is {weight}; expected 0 or more.")
-        self.term_weights: dict[str, float] = {**self.defaults, **(term_weights or {})}
+        self.term_weights: dict[str, float] = check_weights(term_weights, self.defaults)
         self.ema = ema
         self.ema_warmup: bool = bool(ema_warmup)
         self.ema_translator: keras.Model | None = (
@@ -202,3 +194,20 @@ class TranslationModel(Translating, AdversarialModel):
             "discriminator": self.discriminator,
             "discriminator_2": self.discriminator_2,
         }
+
+
+def check_weights(given: dict[str, float] | None, defaults: dict[str, float]) -> dict[str, float]:
+    """The weights of a loss's terms: those that are given, and the others' defaults.
+
+    Raises:
+        ValueError: an unknown term, or a negative weight.
+    """
+    for name, weight in (given or {}).items():
+        if name not in defaults:
+            raise ValueError(
+                f"term_weights has {name!r}{nearest(name, defaults)}; the loss has the terms "
+                f"{', '.join(defaults)}."
+            )
+        if weight < 0:
+            raise ValueError(f"The weight of {name} is {weight}; expected 0 or more.")
+    return {**defaults, **(given or {})}

@@ -8,6 +8,7 @@ from keras_gans.networks.encoder_decoder import encoder_decoder
 from keras_gans.networks.pix2pix import patch_discriminator, pix2pix, unet
 from keras_gans.networks.r3gan import r3gan
 from keras_gans.networks.resnet import sngan_resnet, wgan_gp_resnet
+from keras_gans.networks.spade import spade
 from keras_gans.networks.vgg import vgg19_features
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "pix2pix",
     "r3gan",
     "sngan_resnet",
+    "spade",
     "unet",
     "vgg19_features",
     "wgan_gp_resnet",

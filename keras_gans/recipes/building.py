@@ -77,6 +77,17 @@ def _check_data(recipe):
             "recipe's data section, such as source: outline, target: noto (see "
             "keras_gans.data.load_pairs)."
         )
+    if recipe.learns_from == "label_maps" and not recipe.has_maps:
+        raise RecipeError(
+            f"{recipe.method.name} learns from images with label maps: add maps to the recipe's "
+            "data section, such as maps: segmentation (--maps=segmentation; see "
+            "keras_gans.data.load_label_maps)."
+        )
+    if recipe.has_maps and recipe.learns_from not in ("label_maps", None):
+        raise RecipeError(
+            f"The recipe's data are images with label maps, and {recipe.method.name} does not "
+            "learn from maps: leave data.maps out."
+        )
     if recipe.has_pairs and recipe.learns_from not in ("pairs", None):
         raise RecipeError(
             f"The recipe's data are pairs (source, target), and {recipe.method.name} learns from "
@@ -94,6 +105,10 @@ def build_data(recipe: RecipeLike) -> Any:
     section = recipe.data
     options = {k: section[k] for k in reading.OF_BATCHES if section.get(k) is not None}
     options |= {"batch_size": recipe.images_per_step, "seed": recipe.seed}
+    if recipe.has_maps:
+        options = {k: v for k, v in options.items() if v is not None}
+        arrays = reading.read_maps(recipe, dtype="uint8")
+        return data.LabelMapDataset(*arrays, **options)
     if not recipe.has_pairs and importlib.util.find_spec("tensorflow") is not None:
         settings = {k: v for k, v in section.items() if v is not None and k not in options}
         settings |= {"name_or_path": settings.pop("name"), "labels": recipe.labels}

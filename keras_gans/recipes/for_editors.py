@@ -115,7 +115,7 @@ def _sections():
     """The forms of the sections that are of one form for all methods."""
     said = Field(description="an optimizer for each player")
     return {
-        "data": vocabulary.images_form() | vocabulary.pairs_form() | None,
+        "data": vocabulary.images_form() | vocabulary.pairs_form() | vocabulary.maps_form() | None,
         "optimizers": Annotated[dict[str, _optimizer()] | None, said],
         "schedule": fields.Schedule | None,
         "evaluation": fields.Evaluation | None,

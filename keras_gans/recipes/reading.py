@@ -41,6 +41,49 @@ def examples_of(recipe: RecipeLike, count: int) -> tuple[tuple[np.ndarray, ...],
     return (images, second[chosen]), None
 
 
+def maps_of(recipe: RecipeLike, count: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """A few label maps that a method was not trained on; see `examples_of`.
+
+    Returns:
+        `(inputs, targets)`: what the method's `synthesize` takes, a tuple of maps, and instances
+        where there are any; the images that belong to them.
+    """
+    recipe = load(recipe)
+    split = (recipe.data.get("split") or "train").partition("[")[0]
+    try:
+        images, *maps = read_maps(recipe, recipe.splits["test"], dtype="uint8")
+    except ValueError as error:
+        if "no split" not in str(error):
+            raise
+        images, *maps = read_maps(recipe, split, dtype="uint8")
+    chosen = np.unique(np.linspace(0, len(images), count, endpoint=False, dtype=int))
+    return tuple(x[chosen] for x in maps), data.from_uint8(images[chosen])
+
+
+def read_maps(
+    recipe: RecipeLike,
+    split: str | None = None,
+    data_dir: PathLike | None = None,
+    dtype: str = "float32",
+) -> tuple[np.ndarray, ...]:
+    """The images of a recipe's data and their label maps, as `keras_gans.data.load_label_maps`.
+
+    Args:
+        recipe, split, data_dir, dtype: of `read_arrays`.
+    """
+    recipe = load(recipe)
+    if not recipe.has_maps:
+        raise ValueError(
+            "The recipe's data has no label maps: add maps to its data section, such as maps: "
+            "segmentation (see keras_gans.data.load_label_maps)."
+        )
+    section = {k: v for k, v in recipe.data.items() if v is not None and k not in OF_BATCHES}
+    section |= {} if split is None else {"split": split}
+    section |= {} if data_dir is None else {"data_dir": data_dir}
+    classes = recipe.networks.get("num_classes")
+    return tuple(data.load_label_maps(dtype=dtype, num_classes=classes, **section))
+
+
 def read_arrays(
     recipe: RecipeLike,
     split: str | None = None,

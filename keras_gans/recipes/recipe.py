@@ -138,13 +138,19 @@ class Recipe(Mapping[str, Mapping[str, Any]]):
 
     @property
     def learns_from(self) -> str | None:
-        """What the method learns from: "images", "labels" beside them, "pairs", or None."""
+        """What the method learns from: "images", "labels" beside them, "pairs", "label_maps",
+        or None."""
         return None if self.method is None else self.method.value.learns_from
 
     @property
     def has_pairs(self) -> bool:
         """Whether the data are pairs of images, (inputs, targets)."""
         return any(self.data.get(key) is not None for key in ("source", "target"))
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether the data are images with label maps."""
+        return self.data.get("maps") is not None
 
     @property
     def num_classes(self) -> int | None:

@@ -88,6 +88,8 @@ def data_form(recipe: Any) -> Any:
 
     Some of them come from the schedule and the model.
     """
+    if recipe.has_maps:
+        return maps_form()
     return pairs_form() if recipe.has_pairs else images_form()
 
 
@@ -107,6 +109,18 @@ def pairs_form() -> Any:
     keys += ("shuffle", "augment", "drop_remainder")
     readers, both = (data.load_pairs, data.load), ("source", "target")
     return fields.form_of("pairs", readers, keys, "data", both, _NAME)
+
+
+def maps_form() -> Any:
+    """The form of the data section of images with label maps."""
+    keys = tuple(n for n in arguments(data.load_label_maps) if n not in _OF_NETWORKS)
+    keys += ("shuffle", "augment", "drop_remainder")
+    readers = (data.load_label_maps, data.load)
+    return fields.form_of("label maps", readers, keys, "data", ("maps",), _NAME)
+
+
+# How many classes there are stands with the networks.
+_OF_NETWORKS = {*_NOT_DATA, "num_classes"}
 
 
 def network_form(recipe: Any, section: Mapping[str, Any]) -> Any:

@@ -36,6 +36,9 @@ def warm_decay(decay: float, steps: Tensor) -> Tensor:
 def update_average(average: keras.Model, network: keras.Model, decay: Tensor) -> None:
     """average <- decay * average + (1 - decay) * network, for every variable, buffers too.
 
+    Variables that say `unit`, vectors of length 1 that are used as they are, are copied: a mean of
+    such vectors is shorter.
+
     Args:
         average: a network made by `average_copy`.
         network: the network in training.
@@ -43,5 +46,6 @@ def update_average(average: keras.Model, network: keras.Model, decay: Tensor) ->
     """
     for target, source in zip(average.variables, network.variables, strict=True):
         if keras.backend.is_float_dtype(target.dtype):
-            step = (1.0 - decay) * (ops.convert_to_tensor(source) - ops.convert_to_tensor(target))
+            kept = 0.0 if getattr(source, "unit", False) else decay
+            step = (1.0 - kept) * (ops.convert_to_tensor(source) - ops.convert_to_tensor(target))
             target.assign(ops.convert_to_tensor(target) + ops.cast(step, target.dtype))

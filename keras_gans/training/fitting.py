@@ -160,10 +160,11 @@ class FitMixin:
             self._skipping = self._feed = None
 
     def _array_data(self, x, y, batch_size, shuffle):
-        from keras_gans.data import ArrayDataset, PairDataset
+        from keras_gans.data import ArrayDataset, LabelMapDataset, PairDataset
 
         y = None if y is None else np.asarray(y)
         dataset = PairDataset if np.ndim(y) in (3, 4) else ArrayDataset
+        dataset = LabelMapDataset if self.learns_from == "label_maps" else dataset
         return dataset(
             np.asarray(x),
             y,

@@ -88,7 +88,21 @@ class CardOfImages(Card):
     architecture: Annotated[OfImages, Field(description="a mapping")]
 
 
-CARDS = {None: CardOfNoise, "translator": CardOfImages}
+class OfMaps(Architecture):
+    """Of a generator of label maps."""
+
+    num_classes: Annotated[int, whole(1, CLASSES)]
+    noise_dim: Annotated[int, whole(0, SIDE)]
+    instances: Annotated[bool, Field(description="true or false")]
+
+
+class CardOfMaps(Card):
+    """A card of a generator of label maps."""
+
+    architecture: Annotated[OfMaps, Field(description="a mapping")]
+
+
+CARDS = {None: CardOfNoise, "translator": CardOfImages, "synthesizer": CardOfMaps}
 
 
 class Indexed(Form):
