@@ -25,6 +25,7 @@ PAPERS = {
     "omni_inr_gan": (losses.Omni, (12,), None, 3),
     "osgan": (losses.NonSaturating, (1,), None, None),
     "pix2pix": (losses.NonSaturating, None, None, None),
+    "r3gan": (losses.Relativistic, (1,), 0.5, 1),
 }
 WITH_PRESET = [name for name, x in registry.all("method").items() if x.preset]
 
