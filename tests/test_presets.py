@@ -26,6 +26,7 @@ PAPERS = {
     "osgan": (losses.NonSaturating, (1,), None, None),
     "pix2pix": (losses.NonSaturating, None, None, None),
     "spade": (losses.PixelOmni, None, None, None),
+    "r3gan": (losses.Relativistic, (1,), 0.5, 1),
 }
 WITH_PRESET = [name for name, x in registry.all("method").items() if x.preset]
 

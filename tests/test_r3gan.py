@@ -391,3 +391,20 @@ def test_a_burn_in_is_saved_and_goes_on_exactly(tmp_path):
     loaded.fit(images, y, epochs=2, initial_epoch=1, **options)
     for a, b in zip(loaded.variables, model.variables, strict=True):
         np.testing.assert_array_equal(to_numpy(a), to_numpy(b))
+
+
+def test_frozen_stages_of_d_stay_and_let_gradients_through():
+    _, d = networks.r3gan(8, width=4, latent_dim=4)
+    g, _ = networks.r3gan(8, width=4, latent_dim=4)
+    frozen = networks.freeze_lowest(d, 1)
+    assert frozen[0] == "from_image" and {n[:8] for n in frozen[1:]} == {"stages_1"}
+    model = models.R3GAN(g, d, penalty=losses.ZeroCentered(1.0))
+    model.compile({n: AdamL2(1e-2, 0.0, 0.9, l2=0.1) for n in model.players})
+    before = [to_numpy(v).copy() for v in d.weights]
+    first_of_g = to_numpy(g.trainable_variables[0]).copy()
+    model.fit(np.tile(inputs(4)[0], (2, 1, 1, 1)), batch_size=4, verbose=0)
+    for v, old in zip(d.weights, before, strict=True):
+        assert np.array_equal(to_numpy(v), old) == (v.path.split("/")[-2] in frozen), v.path
+    assert not np.array_equal(to_numpy(g.trainable_variables[0]), first_of_g)
+    with pytest.raises(ValueError, match="it has 2, of which 1 to 1 can be"):
+        networks.freeze_lowest(d, 2)

@@ -13,7 +13,7 @@ from keras_gans.typing import Any, Config, Tensor
     "gan",
     task="noise",
     paper="Goodfellow et al., Generative Adversarial Networks, NeurIPS 2014",
-    networks=("dcgan", "wgan_gp_resnet", "sngan_resnet", "biggan"),
+    networks=("dcgan", "wgan_gp_resnet", "sngan_resnet", "biggan", "r3gan"),
     preset="gan_digits",
 )
 @keras.saving.register_keras_serializable(package="keras_gans")

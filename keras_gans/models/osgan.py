@@ -15,7 +15,7 @@ from keras_gans.typing import Any
     "osgan",
     task="noise",
     paper="Shen et al., Training Generative Adversarial Networks in One Stage, CVPR 2021",
-    networks=("dcgan", "wgan_gp_resnet", "sngan_resnet", "biggan"),
+    networks=("dcgan", "wgan_gp_resnet", "sngan_resnet", "biggan", "r3gan"),
     preset="osgan_digits",
     image_preset="osgan_images",
 )

@@ -5,6 +5,7 @@ from keras_gans.networks.biggan import biggan
 from keras_gans.networks.caae import caae
 from keras_gans.networks.dcgan import dcgan
 from keras_gans.networks.encoder_decoder import encoder_decoder
+from keras_gans.networks.freezing import freeze_lowest
 from keras_gans.networks.pix2pix import patch_discriminator, pix2pix, unet
 from keras_gans.networks.r3gan import r3gan
 from keras_gans.networks.resnet import sngan_resnet, wgan_gp_resnet
@@ -18,6 +19,7 @@ __all__ = [
     "caae",
     "dcgan",
     "encoder_decoder",
+    "freeze_lowest",
     "patch_discriminator",
     "pix2pix",
     "r3gan",

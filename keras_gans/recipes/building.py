@@ -8,6 +8,7 @@ import keras
 
 from keras_gans import data, registry
 from keras_gans.data.pairs import OUTLINE
+from keras_gans.networks import freeze_lowest
 from keras_gans.recipes import configs, reading, vocabulary
 from keras_gans.recipes.recipe import Recipe, load
 from keras_gans.recipes.schema import RecipeError
@@ -144,6 +145,8 @@ def build_model(recipe: RecipeLike, channels: int | None = None) -> keras.Model:
     options |= vocabulary.losses_of(recipe)
     options["name"] = recipe.method.name
     model = vocabulary.model_of(recipe.method, networks, recipe.seed, options)
+    if recipe.schedule.get("freeze_d"):
+        freeze_lowest(model.players["discriminator"], recipe.schedule["freeze_d"])
     made = {p: vocabulary.make_optimizer(o) for p, o in recipe.optimizers.items()}
     model.compile(made or None)
     return model

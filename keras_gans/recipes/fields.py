@@ -87,6 +87,7 @@ class Schedule(Form):
     batch_size: Annotated[int, whole(1, 2**20)] | None = None
     seed: SEED | None = None
     init: Annotated[str, Field(min_length=1)] | None = None
+    freeze_d: Annotated[int, whole(0, 100)] | None = None
 
 
 class Evaluation(Form):
