@@ -8,7 +8,7 @@ import json
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import pydantic
 from pydantic import Field
@@ -29,7 +29,7 @@ Sha256 = Annotated[
 class Form(pydantic.BaseModel):
     """Base of forms: no other keys, no conversion (True is no 1), no infinities and no NaN."""
 
-    model_config = pydantic.ConfigDict(
+    model_config: ClassVar[pydantic.ConfigDict] = pydantic.ConfigDict(
         extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=()
     )
 

@@ -86,7 +86,9 @@ class AdaptiveAugment(keras.layers.Layer):
         for name, value in {"p": p, "speed": speed, **given}.items():
             if not value >= 0:
                 raise ValueError(f"{name} is {value!r}; expected a number of 0 or more.")
-        self.start, self.target, self.speed = float(p), target, float(speed)
+        self.start: float = float(p)
+        self.target: float | None = target
+        self.speed: float = float(speed)
         self.given: dict[str, float] = given
         self.multipliers: dict[str, float] = {**MULTIPLIERS, **given}
         self.antialias: bool = bool(antialias)
@@ -129,9 +131,11 @@ class AdaptiveAugment(keras.layers.Layer):
             )
         options = {"dtype": "float32", "trainable": False, "aggregation": "only_first_replica"}
         start = keras.initializers.Constant(self.start)
-        self.p = self.add_weight(shape=(), initializer=start, name="p", **options)
+        self.p: keras.Variable = self.add_weight(shape=(), initializer=start, name="p", **options)
         # Sum of signs, their number, and the steps since p moved.
-        self.signs = self.add_weight(shape=(3,), initializer="zeros", name="signs", **options)
+        self.signs: keras.Variable = self.add_weight(
+            shape=(3,), initializer="zeros", name="signs", **options
+        )
         self.built = True
 
     def call(self, images: Tensor, random: Any = None, training: bool = True) -> Tensor:

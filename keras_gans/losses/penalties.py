@@ -121,7 +121,7 @@ class R1(SlopePenalty):
         weight: float, gamma (paper: 10).
     """
 
-    at = ("real",)
+    at: tuple[str, ...] = ("real",)
 
 
 @registry.penalty("r2")
@@ -135,7 +135,7 @@ class R2(SlopePenalty):
         weight: float, gamma (paper: 10).
     """
 
-    at = ("fake",)
+    at: tuple[str, ...] = ("fake",)
 
 
 @registry.penalty("zero_centered")
@@ -158,7 +158,7 @@ class ZeroCentered(SlopePenalty):
     20.0
     """
 
-    at = ("real", "fake")
+    at: tuple[str, ...] = ("real", "fake")
 
 
 @_register

@@ -107,7 +107,9 @@ class PixelOmni(PixelObjective):
     ):
         super().__init__(num_classes=num_classes, **kwargs)
         self.ignore: str | None = check_ignore(ignore)
-        self.margin, self.gamma = check_margin_and_gamma(margin, gamma)
+        margin, gamma = check_margin_and_gamma(margin, gamma)
+        self.margin: float = margin
+        self.gamma: float = gamma
         self.loss: OmniLoss = OmniLoss(self.margin, self.gamma, reduction=None)
 
     def _term(self, role, scores):

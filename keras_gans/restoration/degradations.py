@@ -78,7 +78,7 @@ class Grayscale(Degradation):
     0.9999
     """
 
-    channels = 1
+    channels: int | None = 1
 
     def apply(self, images: Tensor, *extras: Tensor) -> Tensor:
         red, green, blue = (images[..., i : i + 1] * w for i, w in enumerate(_LUMA))
@@ -116,7 +116,7 @@ class Downsample(Degradation):
     def __init__(self, factor: int = 4):
         if not isinstance(factor, (int, np.integer)) or factor < 2 or factor % 2:
             raise ValueError(f"factor is {quote(factor)}; expected an even integer, 2 or more.")
-        self.factor = int(factor)
+        self.factor: int = int(factor)
 
     def small(self, images: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H / factor, W / factor, C)."""

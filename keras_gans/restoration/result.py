@@ -13,6 +13,7 @@ from keras_gans.errors import quote
 from keras_gans.files import replacing
 from keras_gans.networks.copying import copied
 from keras_gans.networks.parts import inr_head
+from keras_gans.restoration.schedules import Schedule
 from keras_gans.training import backend
 from keras_gans.typing import Any, PathLike
 
@@ -51,11 +52,18 @@ class Restoration:
         network: keras.Model,
         **about: Any,
     ):
-        self.raw, self.images, self.given = raw, images, given
-        self.latents, self.labels = latents, labels
-        self.history, self.moments, self.seconds = history, moments, seconds
+        self.raw: np.ndarray = raw
+        self.images: np.ndarray = images
+        self.given: np.ndarray = given
+        self.latents: np.ndarray = latents
+        self.labels: np.ndarray | None = labels
+        self.history: list[dict[str, np.ndarray]] = history
+        self.moments: np.ndarray = moments
+        self.seconds: list[float] = seconds
         self.residual: np.ndarray = np.sqrt([h["pixel"][-1] for h in history]).astype("float32")
-        self.task, self.seed, self.schedule = about["task"], about["seed"], about["schedule"]
+        self.task: Any = about["task"]
+        self.seed: Any = about["seed"]
+        self.schedule: Schedule = about["schedule"]
         self.cell: str = about["cell"]
         self._weights, self._network = weights, network
 

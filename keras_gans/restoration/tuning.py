@@ -56,8 +56,10 @@ class Tuner:
         cell: str = "trained",
         pooled: str = "area",
     ):
-        self.degradation, self.schedule = degradation, schedule
-        self.size, self.cell = tuple(size), cell
+        self.degradation: Degradation = degradation
+        self.schedule: Schedule = schedule
+        self.size: tuple[int, ...] = tuple(size)
+        self.cell: str = cell
         self._norms: list[Any] = []
         if schedule.norm == "instance":
             self.generator, self._norms = with_instance_norms(generator)
@@ -69,12 +71,13 @@ class Tuner:
         self.groups: list[list[keras.Variable]] = generator_groups(self.generator, **options)
         self._draw = renderer(self.generator)
         self._discriminator = copied(discriminator, float32=True)
-        self._features, self.names = image_features(self._discriminator)
+        self._features, names = image_features(self._discriminator)
+        self.names: list[str] = names
         own = self.generator.output_shape[1:3]
         ratio = self.size[0] * self.size[1] / (own[0] * own[1])
         of_area = pooled == "area" and self.names[-1] == "pooled"
         self._scales = [1.0] * (len(self.names) - 1) + [1 / ratio if of_area else 1.0]
-        self.latents = keras.Variable(
+        self.latents: keras.Variable = keras.Variable(
             np.zeros((1, self.generator.inputs[0].shape[-1]), "float32"), name="z"
         )
         self._tuned = [self.latents, *(v for group in self.groups for v in group)]

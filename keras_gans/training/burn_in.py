@@ -44,7 +44,9 @@ class BurnIn:
         beta_2: float | None = None,
     ):
         self.images: float = images
-        self.gamma, self.learning_rate, self.beta_2 = gamma, learning_rate, beta_2
+        self.gamma: float | None = gamma
+        self.learning_rate: float | None = learning_rate
+        self.beta_2: float | None = beta_2
         for name, value in self.get_config().items():
             if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
                 raise ValueError(f"burn_in.{name} is {value!r}; expected a number of 0 or more.")
