@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import relative, to_numpy
+from conftest import relative, slow_on, to_numpy
 from keras import ops
 from scipy import ndimage
 
@@ -231,6 +231,7 @@ def test_p_moves_as_the_heuristic_says():
     assert float(fixed.p) == pytest.approx(0.3)
 
 
+@slow_on("tensorflow", "jax")
 def test_a_model_adapts_and_its_p_is_saved(tmp_path):
     g, d = networks.r3gan(8, width=4, latent_dim=4)
     model = models.GAN(g, d, objective="relativistic", augment="ada", seed=1)

@@ -156,12 +156,8 @@ class Tuner:
     def _distances(self, z, labels, wanted, extras):
         images = self.image(z, *labels or [None])
         pairs = zip(self.features(self.degradation.apply(images, *extras)), wanted, strict=True)
-        last = [self._mean(ops.abs(f - w)) for f, w in pairs][-_CANDIDATE_FEATURES:]
+        last = [_instance_mean(ops.abs(f - w)) for f, w in pairs][-_CANDIDATE_FEATURES:]
         return sum(last)
-
-    @staticmethod
-    def _mean(x):
-        return ops.mean(ops.reshape(x, (ops.shape(x)[0], -1)), axis=1)
 
     def _compared(self, target):
         return self.features(target)
@@ -234,3 +230,7 @@ def renderer(generator: keras.Model) -> Callable[..., Tensor]:
         return head.render(features, size, cell, rows=size[0], differentiable=True)
 
     return draw
+
+
+def _instance_mean(x):
+    return ops.mean(ops.reshape(x, (ops.shape(x)[0], -1)), axis=1)
