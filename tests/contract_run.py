@@ -1,4 +1,4 @@
-"""Every declared method trained for two steps, in a process of its own: `contract_run.py FOLDER N`.
+"""Methods trained for two steps, in a process of its own: `contract_run.py FOLDER N NAME...`.
 
 N is 1, or 2 for two replicas: TensorFlow's MirroredStrategy over two logical CPU devices, JAX's
 DataParallel over two host devices, or two processes (gloo) of torch, started by this script.
@@ -10,7 +10,7 @@ import pathlib
 import socket
 import sys
 
-if sys.argv[2:] == ["2"]:
+if sys.argv[2] == "2":
     os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -18,11 +18,9 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from contract_build import compiled, make, trained  # noqa: E402
 
-from keras_gans import registry  # noqa: E402
-
 
 def write(folder, scope=contextlib.nullcontext):
-    for name in registry.names("method"):
+    for name in sys.argv[3:]:
         with scope():
             # One by one: tracing a step for two replicas takes longer than making it twice.
             model = compiled(make(name), eagerly=keras.backend.backend() == "tensorflow")

@@ -29,7 +29,19 @@ HERE = pathlib.Path(__file__).resolve().parent
 BACKEND = keras.backend.backend()
 
 
-@pytest.fixture(scope="module", params=registry.names("method"))
+# Methods whose step and ways of the command line are those of another one here: only torch, the
+# fastest, tries these as well; the slow set has them on every backend.
+ALIKE = ("acgan", "biggan", "coupled_gan", "decoupled_caae", "decoupled_pix2pix", "gan", "imacgan")
+ALIKE += ("multi_hinge_gan", "omni_gan")
+
+
+def methods(slow):
+    """The declared methods as parameters, those like another one marked slow where told."""
+    names = registry.names("method")
+    return [pytest.param(n, marks=[pytest.mark.slow] * (slow and n in ALIKE)) for n in names]
+
+
+@pytest.fixture(scope="module", params=methods(slow=BACKEND != "torch"))
 def method(request):
     return request.param
 
@@ -50,11 +62,17 @@ def norm(arrays):
     return float(np.linalg.norm(np.concatenate([np.ravel(x) for x in arrays])))
 
 
-def other_process(folder, backend, replicas):
-    """Every method after two steps elsewhere: {name: logs and movements}."""
+def chosen(session):
+    """The methods of the tests that were selected."""
+    here = [item for item in session.items if item.path == pathlib.Path(__file__)]
+    return sorted({i.callspec.params["method"] for i in here if hasattr(i, "callspec")})
+
+
+def other_process(folder, backend, replicas, names):
+    """Methods after two steps elsewhere: {name: logs and movements}."""
     environment = {**os.environ, "KERAS_BACKEND": backend}
     environment["PYTHONPATH"] = os.pathsep.join([str(HERE.parent), str(HERE)])
-    command = [sys.executable, str(HERE / "contract_run.py"), str(folder), str(replicas)]
+    command = [sys.executable, str(HERE / "contract_run.py"), str(folder), str(replicas), *names]
     subprocess.run(command, env=environment, check=True)
     return {path.stem: dict(np.load(path)) for path in folder.glob("*.npz")}
 
@@ -225,12 +243,12 @@ def test_mixed_precision(method):
 
 
 @pytest.fixture(scope="module")
-def on_torch(tmp_path_factory):
+def on_torch(tmp_path_factory, request):
     if BACKEND == "torch":
         pytest.skip("compared by the processes of the other two backends")
     if importlib.util.find_spec("torch") is None:
         pytest.skip("torch is not installed")
-    return other_process(tmp_path_factory.mktemp("torch"), "torch", 1)
+    return other_process(tmp_path_factory.mktemp("torch"), "torch", 1, chosen(request.session))
 
 
 def test_the_step_is_that_of_another_backend(method, run, on_torch):
@@ -239,8 +257,8 @@ def test_the_step_is_that_of_another_backend(method, run, on_torch):
 
 
 @pytest.fixture(scope="module")
-def on_two(tmp_path_factory):
-    return other_process(tmp_path_factory.mktemp("two"), BACKEND, 2)
+def on_two(tmp_path_factory, request):
+    return other_process(tmp_path_factory.mktemp("two"), BACKEND, 2, chosen(request.session))
 
 
 @slow_on("jax")
@@ -266,15 +284,10 @@ card:
 """
 
 
-# Whose commands say little more than those of the others: in the slow set.
-ALIKE = ("acgan", "biggan", "coupled_gan", "decoupled_caae", "decoupled_pix2pix", "gan", "imacgan")
-ALIKE += ("multi_hinge_gan", "omni_gan")
-
-
 @slow_on("tensorflow", "jax")
 @pytest.mark.parametrize(
     "method",
-    [pytest.param(n, marks=[pytest.mark.slow] * (n in ALIKE)) for n in registry.names("method")],
+    methods(slow=True),
 )
 def test_from_the_command_line_it_trains_makes_images_and_is_published(
     method, tmp_path, monkeypatch, capsys

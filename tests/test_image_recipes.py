@@ -81,7 +81,7 @@ METHODS = {
 def test_every_method_but_one_has_a_recipe():
     without = {n for n, x in names.all("method").items() if x.preset is None}
     assert without == {"supervised_asymmetric_gan"}
-    made = {"patch_discriminator", "unet", "vgg19_features"}
+    made = {"freeze_lowest", "patch_discriminator", "unet", "vgg19_features"}
     assert set(networks.__all__) - set(names.names("network")) == made
     with pytest.raises(ValueError, match="has no recipe.*docs/asymmetric.md"):
         recipes.load({"model": {"method": "supervised_asymmetric_gan"}})
