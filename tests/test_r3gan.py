@@ -370,7 +370,7 @@ def test_one_stage_has_the_gradients_of_two():
         assert relative(found, [x.numpy() for x in expected]) < 5e-6, network.name
 
 
-@slow_on("jax")
+@slow_on("tensorflow", "jax")
 def test_a_burn_in_is_saved_and_goes_on_exactly(tmp_path):
     images, _, y = inputs(8)
 
