@@ -7,7 +7,7 @@ block, autograd, and networks whose weights ours are converted from.
 import keras
 import numpy as np
 import pytest
-from conftest import images, to_numpy
+from conftest import images, slow_on, to_numpy
 
 import keras_gans
 from keras_gans import models, networks, restoration
@@ -385,6 +385,7 @@ def test_schedules():
             STAGES.changed(**wrong)
 
 
+@slow_on("jax")
 def test_measures_of_the_published_tables():
     real, fake = images(2, 12, 3, seed=1), images(2, 12, 3, seed=2)
     found = keras_gans.metrics.ssim_dgp(real, fake)

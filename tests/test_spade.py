@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import relative, to_numpy
+from conftest import relative, slow_on, to_numpy
 from PIL import Image
 
 from keras_gans import data, losses, models, networks
@@ -79,6 +79,8 @@ def model_of(objective="omni", network=None, **options):
     return model
 
 
+@slow_on("jax")
+@slow_on("jax")
 def variables(model, player):
     return [to_numpy(v) for v in model.player_variables(player)]
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import to_numpy
+from conftest import slow_on, to_numpy
 
 torch = pytest.importorskip("torch")
 
@@ -126,6 +126,7 @@ def test_latents_stand_before_the_classes():
     np.testing.assert_allclose(found, nhwc(reference(semantic)), atol=2e-5)
 
 
+@slow_on("jax")
 @pytest.mark.parametrize("d_input", ["image", "pair"])
 def test_the_patch_discriminators(d_input):
     _, d = networks.spade(64, d_input=d_input, **SMALL)

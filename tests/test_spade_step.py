@@ -132,6 +132,7 @@ def assert_same(network, module, before):
         assert np.abs(a - b).max() < 1e-4, key
 
 
+BACKEND = keras.backend.backend()
 CASES = {
     "hinge": ("hinge", hinge, {"d_input": "pair"}),
     "omni": ("omni", omni, {}),
@@ -139,7 +140,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(c, marks=[pytest.mark.slow] * (BACKEND == "jax" and c != "hinge"))
+        for c in CASES
+    ],
+)
 def test_one_step_is_that_of_a_loop_by_hand(case):
     objective, loss, options = CASES[case]
     model, (images, maps) = made(objective, **options), batch()
