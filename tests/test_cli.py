@@ -135,7 +135,7 @@ def test_examples_in_the_help_parse():
         ("train --recipe=digits.yaml", "no recipe 'digits.yaml'"),
         ("train --objective=hing --out=OUT", "did you mean 'hinge'"),
         ("train --norm=btach --out=OUT", "did you mean 'batch'?"),
-        ("train --penalty=r2 --out=OUT", "did you mean 'r1'?"),
+        ("train --penalty=r11 --out=OUT", "did you mean 'r1'?"),
         ("train --batch_size=9999 --out=OUT", "only 1797 images"),
         ("train --d_norm=batch --out=OUT", "batch norm"),
         (
