@@ -127,10 +127,15 @@ def outlines(images: Any, threshold: float = 0.25) -> np.ndarray:
     for i, image in enumerate(images):
         gray = fit_image(image, channels=1)[..., 0].astype("float32")
         padded = np.pad(gray, 1, mode="edge")
-        around = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
-        span = around.max(axis=(2, 3)) - around.min(axis=(2, 3))
+        span = _over_3x3(np.maximum, padded) - _over_3x3(np.minimum, padded)
         lines[i, ..., 0] = np.where(span > threshold * (high - low), low, high)
     return lines
+
+
+def _over_3x3(extreme, padded):
+    """The largest or smallest of each 3x3 neighborhood, by rows and then by columns."""
+    rows = extreme(extreme(padded[:-2], padded[1:-1]), padded[2:])
+    return extreme(extreme(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
 
 
 class PairDataset(ArrayDataset):
