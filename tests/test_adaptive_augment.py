@@ -3,13 +3,15 @@
 import keras
 import numpy as np
 import pytest
-from conftest import relative, slow_on, to_numpy
+from conftest import relative, slow_module, slow_on, to_numpy
 from keras import ops
 from scipy import ndimage
 
 from keras_gans import layers, losses, models, networks
 from keras_gans.layers.augment_warp import TAPS, warp
 from keras_gans.training import StepRandom, input_gradient, vjp
+
+pytestmark = slow_module("tensorflow", "jax")
 
 
 class Given:

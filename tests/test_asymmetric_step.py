@@ -3,13 +3,15 @@
 import keras
 import numpy as np
 import pytest
-from conftest import images, slow_on, to_numpy
+from conftest import images, slow_module, slow_on, to_numpy
 
 torch = pytest.importorskip("torch")
 import torch_asymmetric as peer  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from keras_gans import data, models, networks, training  # noqa: E402
+
+pytestmark = slow_module("tensorflow", "jax")
 
 RATE, BATCH, DOMAINS, SEED = 0.05, 4, 3, 5
 SGD = keras.optimizers.SGD

@@ -10,6 +10,8 @@ from keras_gans import layers, networks
 from keras_gans.networks import biggan
 from keras_gans.training.blank import blank_weights
 
+pytestmark = slow_module("tensorflow", "jax")
+
 
 def count(network):
     return sum(int(np.prod(v.shape)) for v in network.trainable_variables)

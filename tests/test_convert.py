@@ -6,7 +6,7 @@ import pathlib
 import keras
 import numpy as np
 import pytest
-from conftest import to_numpy
+from conftest import slow_module, to_numpy
 
 torch = pytest.importorskip("torch")
 import torch_biggan  # noqa: E402
@@ -15,6 +15,8 @@ from keras_gans import convert  # noqa: E402
 from keras_gans.cli import main  # noqa: E402
 from keras_gans.convert import architecture, converting, reference  # noqa: E402
 from keras_gans.convert.checkpoint import read_checkpoint  # noqa: E402
+
+pytestmark = slow_module("tensorflow", "jax")
 
 CLASSES = 5
 # name -> G's arguments (size, width, latents, shared_dim, attention, inr), D's (width, attention).

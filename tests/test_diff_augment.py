@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 import pytest
-from conftest import images, relative, to_numpy
+from conftest import images, relative, slow_module, to_numpy
 from keras import ops
 
 from keras_gans import layers, models, networks
 from keras_gans.training import StepRandom, vjp
+
+pytestmark = slow_module("tensorflow", "jax")
 
 POLICY = "color,translation,cutout"
 LAST = 1 - 2.0**-24  # the largest number that `StepRandom.uniform` draws

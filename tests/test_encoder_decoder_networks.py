@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 import pytest
-from conftest import images, relative, slow_on, to_numpy
+from conftest import images, relative, slow_module, slow_on, to_numpy
 from keras import ops
 
 import keras_gans
 from keras_gans import networks
+
+pytestmark = slow_module("tensorflow", "jax")
 
 NORMS = (keras.layers.BatchNormalization, keras.layers.GroupNormalization)
 

@@ -5,7 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import slow_on, to_numpy
+from conftest import slow_module, slow_on, to_numpy
 
 from keras_gans import data, models, networks, recipes
 from keras_gans import registry as names
@@ -14,6 +14,8 @@ from keras_gans.data import packing
 from keras_gans.recipes import reading, vocabulary
 from keras_gans.runs import opening
 from keras_gans.runs import weights as parts
+
+pytestmark = slow_module("tensorflow", "jax")
 
 NAMES = ["thick", "thin"]
 

@@ -8,11 +8,13 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import slow_on, to_numpy
+from conftest import slow_module, slow_on, to_numpy
 
 from keras_gans import metrics
 from keras_gans.data import from_uint8
 from keras_gans.metrics import inception, inception_weights
+
+pytestmark = slow_module("tensorflow", "jax")
 
 torch = pytest.importorskip("torch", reason="the public weights are a PyTorch file")
 # On the other backends compiling, not computing, takes the time.

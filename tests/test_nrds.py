@@ -6,13 +6,15 @@ import re
 import keras
 import numpy as np
 import pytest
-from conftest import images, slow_on
+from conftest import images, slow_module, slow_on
 from PIL import Image
 
 from keras_gans import plots
 from keras_gans.cli import main
 from keras_gans.data import to_uint8
 from keras_gans.metrics.nrds import _default_network, nrds, summarize
+
+pytestmark = slow_module("tensorflow", "jax")
 
 
 def toy(seed, count=100):

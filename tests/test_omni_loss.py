@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 import pytest
-from conftest import to_numpy
+from conftest import slow_module, to_numpy
 from keras import ops
 
 from keras_gans.losses import OmniLoss, omni_labels
 from keras_gans.training import vjp
+
+pytestmark = slow_module("tensorflow", "jax")
 
 
 def reference(labels, scores, margin=0.0, gamma=1.0):

@@ -5,7 +5,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from conftest import images, to_numpy
+from conftest import images, slow_module, to_numpy
 from keras import ops
 
 torch = pytest.importorskip("torch")
@@ -14,6 +14,8 @@ import torch_biggan  # noqa: E402
 from keras_gans import convert, models  # noqa: E402
 from keras_gans.convert import architecture, mapping  # noqa: E402
 from keras_gans.training import AdamL2  # noqa: E402
+
+pytestmark = slow_module("tensorflow", "jax")
 
 CLASSES, WIDTH, LATENTS, BATCH = 5, 4, 12, 4
 # The published rate; L2 terms far above the published ones, which two steps would not show.

@@ -5,7 +5,7 @@ import importlib.util
 import keras
 import numpy as np
 import pytest
-from conftest import relative, slow_on, to_numpy
+from conftest import relative, slow_module, slow_on, to_numpy
 from keras import ops
 
 from keras_gans import layers, losses, models, networks
@@ -18,6 +18,8 @@ if importlib.util.find_spec("torch") is None:
 
 import torch
 import torch_r3gan as reference
+
+pytestmark = slow_module("tensorflow", "jax")
 
 CLASSES, GROUPS = 3, [2, 4]
 EPSILON = 1e-4

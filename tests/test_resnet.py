@@ -16,6 +16,8 @@ from keras_gans import layers, networks
 torch = pytest.importorskip("torch")
 from torch.nn import functional as F  # noqa: E402
 
+pytestmark = slow_module("tensorflow", "jax")
+
 
 def tensor(x):
     return torch.tensor(np.asarray(to_numpy(x), "float64"))

@@ -229,6 +229,7 @@ def test_features_are_the_released_ones(tmp_path):
         np.testing.assert_allclose(to_numpy(found) / scale, map_ / scale, atol=1e-5)
 
 
+@slow_on("tensorflow", "jax")
 def test_candidates_are_compared_by_the_last_three_features(tmp_path):
     (g, d), ours = pair(tmp_path)
     tuner = Tuner(*ours, Grayscale(), STAGES, (32, 32))
@@ -249,6 +250,7 @@ def test_candidates_are_compared_by_the_last_three_features(tmp_path):
     assert label == labels[best]
 
 
+@slow_on("tensorflow", "jax")
 def test_groups_and_features_by_kind_of_network():
     def sizes(network, **options):
         network.trainable = True
@@ -295,6 +297,7 @@ def small():
     return models.OmniINRGAN(g, d, num_classes=3, ema=0.9)
 
 
+@slow_on("tensorflow", "jax")
 def test_a_model_restores_and_stays_as_it_was(small, tmp_path, monkeypatch):
     before = [to_numpy(v).copy() for v in small.variables]
     gray = images(2, 24, 1)[:, :16]
@@ -410,6 +413,7 @@ def test_measures_of_the_published_tables():
     assert keras_gans.metrics.ab_error(real, real).max() == 0
 
 
+@slow_on("tensorflow", "jax")
 def test_instance_norms_start_with_the_image_of_the_batch_norms(tmp_path):
     """Measured on the first image, which stays as it was where 1 + gain(y) > 0."""
     g, d = networks.biggan(32, width=4, num_classes=3, latent_dim=6)
@@ -427,6 +431,7 @@ def test_instance_norms_start_with_the_image_of_the_batch_norms(tmp_path):
     assert len(scales) == 6 and all(np.abs(s - 1).max() > 1e-3 for s in scales)
 
 
+@slow_on("tensorflow", "jax")
 def test_command_line(small, cli, tmp_path, monkeypatch):
     from PIL import Image
 

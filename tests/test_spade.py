@@ -80,11 +80,11 @@ def model_of(objective="omni", network=None, **options):
 
 
 @slow_on("jax")
-@slow_on("jax")
 def variables(model, player):
     return [to_numpy(v) for v in model.player_variables(player)]
 
 
+@slow_on("tensorflow", "jax")
 def test_in_one_stage_the_generator_moves_as_in_two():
     """Both see the same networks; D alone meets other fakes."""
     images, maps = batch()
@@ -103,6 +103,7 @@ def test_in_one_stage_the_generator_moves_as_in_two():
     assert 1e-6 < relative(*of_d) < 0.5
 
 
+@slow_on("tensorflow", "jax")
 def test_oasis_with_labelmix_and_noise():
     model = model_of("oasis", {"d": "unet", "d_layers": 2, "noise": 3}, label_mix=10.0)
     images, maps = batch()
@@ -111,7 +112,8 @@ def test_oasis_with_labelmix_and_noise():
     assert all(np.isfinite(v).all() for v in logs.values())
     two = model.synthesize(maps, samples=2, seed=1)
     assert two.shape == (2, 2, 32, 32, 3) and np.abs(two[:, 0] - two[:, 1]).max() > 0
-    np.testing.assert_array_equal(two[:1], model.synthesize(maps[:1], samples=2, seed=1))
+    alone = model.synthesize(maps[:1], samples=2, seed=1)
+    np.testing.assert_allclose(two[:1], alone, rtol=0, atol=1e-6)
     old = model.synthesize(maps, seed=4)
     same = model.repaint(maps, np.zeros((32, 32), bool), seed=4, new_seed=5)
     np.testing.assert_allclose(same, old, atol=1e-6)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import slow_on, to_numpy
+from conftest import slow_module, slow_on, to_numpy
 
 torch = pytest.importorskip("torch")
 
@@ -11,6 +11,8 @@ import torch_spade  # noqa: E402
 from torch_spade import copy_into, randomize, values_of  # noqa: E402
 
 from keras_gans import layers, networks  # noqa: E402
+
+pytestmark = slow_module("tensorflow", "jax")
 
 CLASSES = 4
 SMALL = {"num_classes": CLASSES, "width": 2, "hidden": 5, "d_width": 4, "seed": 1}

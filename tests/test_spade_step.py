@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import relative, to_numpy
+from conftest import relative, slow_module, to_numpy
 
 torch = pytest.importorskip("torch")
 
@@ -13,6 +13,8 @@ from torch_spade import copy_into, randomize, values_of  # noqa: E402
 
 from keras_gans import models, networks  # noqa: E402
 from keras_gans.training import AdamL2  # noqa: E402
+
+pytestmark = slow_module("tensorflow", "jax")
 
 CLASSES, SIZE, COUNT, L2, RATE = 3, 64, 3, 0.05, 0.02
 SMALL = {"num_classes": CLASSES, "width": 1, "hidden": 3, "d_width": 4, "d_layers": 2, "seed": 1}

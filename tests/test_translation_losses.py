@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from conftest import images, to_numpy
+from conftest import images, slow_module, to_numpy
 from keras import ops
 
 from keras_gans import losses, metrics, networks, training
+
+pytestmark = slow_module("tensorflow", "jax")
 
 
 def color(x, y):
