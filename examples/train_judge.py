@@ -51,7 +51,9 @@ def train(images, maps, num_classes, width, name, epochs=8, batch_size=32, seed=
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=num_classes)
     model.compile(keras.optimizers.Adam(rate), loss, jit_compile=False)
     model.fit(data, epochs=epochs, verbose=2)
-    return model
+    judge = keras.models.clone_model(model)  # without the optimizer, which is two thirds of a file
+    judge.set_weights(model.get_weights())
+    return judge
 
 
 def main(arguments=None):

@@ -1,6 +1,7 @@
 """Mean IoU and pixel accuracy by a judge, and what they are measured beside."""
 
 import importlib.util
+import json
 import pathlib
 
 import keras
@@ -167,6 +168,27 @@ def test_ceiling_and_floor_of_a_model_of_maps():
     assert not comparison.compare(model, recipe, samples=20).serves("mean_iou")
     with pytest.raises(ValueError, match="colors_4 tells 3 classes apart, and the maps have 11"):
         comparison.compare(model, recipe, judge=color_judge())
+
+
+@slow_on("jax", "tensorflow")
+def test_evaluate_with_a_judge(cli, tmp_path):
+    recipe = {"networks.width": 1, "networks.hidden": 2, "networks.d_width": 2}
+    model = models.SPADE(*networks.spade(32, 1, 11, width=1, hidden=2, d_width=2))
+    model.compile()
+    model.save(tmp_path / "model.keras")
+    recipes.load("spade_digits").changed(recipe).save(tmp_path / "recipe.yaml")
+    x = keras.Input((32, 32, 1))
+    judge = keras.Model(x, keras.layers.Concatenate()([-x, x, *[x - 1] * 9]), name="ink_32")
+    judge.save(tmp_path / "judge.keras")
+    flags = [f"--judge={tmp_path / 'judge.keras'}", "--samples=8", f"--out={tmp_path / 'out'}"]
+    named = "--metrics=mean_iou,pixel_accuracy"
+    status, said, _ = cli("evaluate", tmp_path / "model.keras", named, "--baselines", *flags)
+    assert status == 0 and "mean_iou_ink_32, held-out real" in said
+    assert "pixel_accuracy_ink_32, mean colors" in said
+    scores = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert "mean_iou_ink_32" in json.dumps(scores)
+    status, _, err = cli("evaluate", tmp_path / "model.keras", named, *flags[1:])
+    assert status == 2 and "mean_iou needs a judge" in err and err.count("\n") == 1
 
 
 @slow_on("jax", "tensorflow")
