@@ -142,6 +142,7 @@ def test_a_measurement_asks_the_judge_once_a_batch(judge, tmp_path):
         measurement.of(sources.Pictures(painted(maps), targets=targets))
 
 
+@slow_on("jax", "tensorflow")
 def test_ceiling_and_floor_of_a_model_of_maps():
     """Held-out real images and mean colors are sources like any other."""
     recipe = recipes.load("spade_digits").changed(

@@ -115,7 +115,8 @@ def test_oasis_with_labelmix_and_noise():
     assert all(np.isfinite(v).all() for v in logs.values())
     two = model.synthesize(maps, samples=2, seed=1)
     assert two.shape == (2, 2, 32, 32, 3) and np.abs(two[:, 0] - two[:, 1]).max() > 0
-    np.testing.assert_array_equal(two[:1], model.synthesize(maps[:1], samples=2, seed=1))
+    one = model.synthesize(maps[:1], samples=2, seed=1)  # sums in another order in other batches
+    np.testing.assert_allclose(two[:1], one, atol=1e-6)
     old = model.synthesize(maps, seed=4)
     same = model.repaint(maps, np.zeros((32, 32), bool), seed=4, new_seed=5)
     np.testing.assert_allclose(same, old, atol=1e-6)
