@@ -249,6 +249,11 @@ def test_the_code_of_the_page_that_adds_things(monkeypatch, tmp_path):
         registry._declared.update(declared)
 
 
+@slow_on("tensorflow")
+def test_the_code_of_the_page_on_label_maps(monkeypatch, tmp_path):
+    run_blocks(blocks("docs/spade.md", "python"), monkeypatch, tmp_path, "spade")
+
+
 def test_the_first_two_shell_blocks_of_the_readme_are_one_line_each():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     first, second = re.findall(r"^```(\w+)", text, re.MULTILINE)[:2]

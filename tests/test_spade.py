@@ -1,14 +1,18 @@
 """Losses per pixel, label maps as data, and what SPADE makes of them."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 from conftest import relative, slow_on, to_numpy
+from keras import ops
 from PIL import Image
 
 from keras_gans import data, losses, models, networks
+from keras_gans.training import vjp
 
-CLASSES = 3
+CLASSES, IGNORE = 3, "class_scores"
 SMALL = {"num_classes": CLASSES, "width": 1, "hidden": 3, "d_width": 2, "d_layers": 1}
 
 
@@ -120,6 +124,82 @@ def test_oasis_with_labelmix_and_noise():
     whole = model.repaint(maps, np.ones((32, 32), bool), seed=4, new_seed=5)
     np.testing.assert_allclose(whole, model.synthesize(maps, seed=5), atol=1e-6)
     assert np.abs(model.repaint(maps, 1, seed=4) - old).max() > 0
+
+
+def cross_entropy(scores, maps, role):
+    """OASIS's, of each image in float64; classes are weighed by their pixels in the batch."""
+    x = scores.astype("float64")
+    x = x - x.max(-1, keepdims=True)
+    log = x - np.log(np.exp(x).sum(-1, keepdims=True))
+    if role == "fake":
+        return -log[..., 0].mean(axis=(1, 2))
+    counts = np.array([(maps == c).sum() for c in range(CLASSES)])
+    found = np.zeros(maps.shape)
+    for b, y, x in np.ndindex(*maps.shape):
+        c = maps[b, y, x]
+        if c < CLASSES:
+            found[b, y, x] = -log[b, y, x, c + 1] * maps.size / ((counts > 0).sum() * counts[c])
+    return found.mean(axis=(1, 2))
+
+
+@pytest.mark.parametrize("name", ["omni", "oasis"])
+def test_gradients_of_the_losses_at_full_resolution(name):
+    """Of every score, by the formulas; ignored pixels and absent classes are among them."""
+    random = np.random.default_rng(1)
+    maps = random.choice([0, 0, 0, 2, CLASSES], (2, 5, 4)).astype("int32")
+    size = (2, 5, 4, CLASSES + (2 if name == "omni" else 1))
+    real, fake = (random.normal(size=size).astype("float32") for _ in range(2))
+    objective = losses.PixelOmni() if name == "omni" else losses.PixelCrossEntropy()
+    loss = objective.given(maps).discriminator
+    _, pull = vjp(
+        lambda x, y: loss.call(x, y), (), [ops.convert_to_tensor(x) for x in (real, fake)]
+    )
+    found = [to_numpy(x) for x in pull(ops.ones(2), wrt="inputs")[1]]
+    for got, scores, role in zip(found, (real, fake), ("real", "fake"), strict=True):
+        wanted = np.zeros(size)
+        for b, y, x in np.ndindex(*maps.shape):
+            s, c = scores[b, y, x].astype("float64"), maps[b, y, x]
+            if name == "omni":
+                positive = {CLASSES + 1} if role == "fake" else {CLASSES, c} - {CLASSES + 1}
+                counted = set(range(CLASSES + 2)) if c < CLASSES else {CLASSES, CLASSES + 1}
+                for chosen, sign in ((counted - positive, 1), (counted & positive, -1)):
+                    chosen = sorted(chosen)
+                    powers = np.exp(sign * s[chosen])
+                    wanted[b, y, x, chosen] = sign * powers / (1 + powers.sum())
+            elif role == "fake" or c < CLASSES:
+                share = np.exp(s) / np.exp(s).sum()
+                share[0 if role == "fake" else c + 1] -= 1
+                weight = 1 if role == "fake" else maps.size / (2 * (maps == c).sum())
+                wanted[b, y, x] = weight * share
+        np.testing.assert_allclose(got, wanted / 20, atol=1e-6)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="a compiled step shows no scores")
+@pytest.mark.parametrize("objective", ["omni", "oasis"])
+def test_the_losses_of_a_step_with_a_u_net_and_labelmix(objective):
+    """What a step logs is what float64 makes of the scores that D gave in it."""
+    model = model_of(objective, {"d": "unet", "d_layers": 2, "noise": 3}, label_mix=4.0)
+    (images, maps), judge, seen = batch(), model.judge, []
+    draws = np.array([[1, 0, 1, 0], [0, 1, 1, 0]])
+    mask = np.take_along_axis(draws, maps.reshape(2, -1), 1).reshape(*maps.shape, 1)
+    model._draw_mask = lambda maps: ops.convert_to_tensor(mask.astype("float32"))
+
+    def watched(fake, real, *beside):
+        made, told = judge(fake, real, *beside)
+        both = [None if x is None else to_numpy(x[0][-1]) for x in (made, told)]
+        seen.append((to_numpy(fake), *both))
+        return made, told
+
+    model.judge = watched
+    logs = model.fit(images, maps, batch_size=2, shuffle=False, verbose=0).history
+    (_, of_g, _), (fake, made, real), (mixed, of_mixed, _) = seen
+    np.testing.assert_allclose(mixed, np.where(mask, images, fake), atol=1e-6)
+    loss = cross_entropy if objective == "oasis" else functools.partial(reference, ignore=IGNORE)
+    assert logs["adversarial"][0] == pytest.approx(loss(of_g, maps, "generator").mean(), rel=1e-5)
+    gap = (mask * real + (1.0 - mask) * made - of_mixed.astype("float64")) ** 2
+    of_d = loss(real, maps, "real").mean() + loss(made, maps, "fake").mean()
+    assert logs["label_mix"][0] == pytest.approx(gap.mean(), rel=1e-4)
+    assert logs["d_loss"][0] == pytest.approx(of_d + 4.0 * gap.mean(), rel=1e-5)
 
 
 def test_a_mask_takes_classes_whole():

@@ -155,6 +155,7 @@ def test_rows_grids_seeds_and_budgets():
         ({"rows": {"a": {"networks.widht": 3}}, "baseline": "a"}, "Row 'a': Unknown key 'widht'"),
         ({"metrics": ["fd"]}, "Unknown key 'metrics' in a study"),
         ({"measure": {"metrics": ["fdd"]}}, "Unknown metric 'fdd'"),
+        ({"measure": {"metrics": ["mean_iou"]}}, "mean_iou needs a judge: give measure.judge"),
         ({"recipe": "osgan_digit"}, "There is no recipe 'osgan_digit'"),
     ],
 )

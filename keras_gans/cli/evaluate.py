@@ -53,6 +53,7 @@ def _flags():
     beside = "measure untrained networks, mean images and held-out ones beside it, as cards do"
     network = "what looks at the images: kgnet, inception_2015, or none for their pixels"
     weights = "file of that network's weights"
+    judge = ".keras file of the segmentation network of mean_iou and pixel_accuracy"
     samples = "generated images, as many as of a card; papers take 10000 to 50000 for fid"
     truncation = (
         "scale of the latents' standard deviation: one number, or FIRST:LAST:STEP for the "
@@ -68,6 +69,7 @@ def _flags():
         how("baselines", "boolean", beside, False),
         how("network", "string", network, "kgnet", choices=NETWORKS),
         how("weights", "string", weights, shown="its own, or where it is kept", value="FILE"),
+        how("judge", "string", judge, shown="none", value="FILE"),
         how("samples", "integer", samples, SAMPLES),
         how("seed", "integer", "seed of the noise", 0),
         how("batch_size", "integer", "images at once", 64),
@@ -104,6 +106,7 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
         values.samples,
         values.seed,
         values.batch_size,
+        values.judge,
     )
     left_out = _left_out(network, len(truncations) > 1)
     metrics = named or _default_metrics(compared, left_out)

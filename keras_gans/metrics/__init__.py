@@ -34,6 +34,7 @@ from keras_gans.metrics.pictures import (
     ssim_dgp,
 )
 from keras_gans.metrics.scores import Score, protocol
+from keras_gans.metrics.segmentation import Judge, MeanIoU, PixelAccuracy, confusion
 from keras_gans.metrics.statistics import Statistics
 from keras_gans.metrics.suite import MetricSuite
 
@@ -54,14 +55,18 @@ __all__ = [
     "GenerativeMetric",
     "InceptionScore",
     "IntraClassFrechetDistance",
+    "Judge",
     "KernelDistance",
+    "MeanIoU",
     "MetricSuite",
     "Measurement",
     "NRDSResult",
     "Novelty",
+    "PixelAccuracy",
     "Score",
     "Statistics",
     "ab_error",
+    "confusion",
     "convert_inception_2015",
     "discrete_frechet",
     "frechet_distance",

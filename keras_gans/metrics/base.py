@@ -22,7 +22,8 @@ def facts(metric: Any) -> dict[str, Any]:
 
     - needs: what it cannot do without, of "classifier" (a feature network with logits), "labels"
       (of the images), "classes" (which of the network's classes the labels are), "targets" (an
-      image of its own for each generated one) and "held_out" (real images that nobody trained on);
+      image of its own for each generated one), "held_out" (real images that nobody trained on),
+      "maps" (the label map of each image) and "judge" (a segmentation network);
     - real: bool, whether it compares with real images;
     - scores: aliases of its scores, by default its name alone;
     - lower_is_better: bool, or None where the class declares nothing;

@@ -10,6 +10,7 @@ from keras_gans.metrics import reference
 from keras_gans.metrics.base import GenerativeMetric, facts
 from keras_gans.metrics.features import FeatureNetwork
 from keras_gans.metrics.scores import Score
+from keras_gans.metrics.segmentation import find_judge
 from keras_gans.metrics.sources import Samples, Source, task_of
 from keras_gans.metrics.suite import MetricSuite
 from keras_gans.typing import Any, PathLike, Tensor
@@ -45,6 +46,8 @@ class Measurement:
         held_out: real images that nobody trained on, in a form that `data` may have; for "novelty".
         classes: for "accuracy": the network's class of each label, integers (K,), such as those of
             `keras_gans.metrics.kgnet.class_numbers`; None where they are the same.
+        judge: for "mean_iou" and "pixel_accuracy": `keras_gans.metrics.Judge`, a segmentation
+            network, or the path of its `.keras` file.
 
     Attributes:
         names: dictionary, alias -> name of each score: {"fd": "fd_kgnet"}.
@@ -77,6 +80,7 @@ class Measurement:
         batch_size: int = 64,
         held_out: Any = None,
         classes: Sequence[int] | None = None,
+        judge: Any = None,
     ):
         for what, value, least in (("samples", samples, 2), ("batch_size", batch_size, 1)):
             if not isinstance(value, (int, np.integer)) or value < least:
@@ -95,14 +99,8 @@ class Measurement:
         metrics = [metrics] if isinstance(metrics, (str, GenerativeMetric)) else list(metrics)
         _check_metrics(metrics)
         self.network: FeatureNetwork | None = find_network(network)
-        metrics = [
-            m
-            if isinstance(m, GenerativeMetric)
-            else registry.get("metric", m).value.measuring(
-                self.network, split, self.samples, classes
-            )
-            for m in metrics
-        ]
+        judge = None if judge is None else find_judge(judge)  # one of all metrics: it looks once
+        metrics = [self._made(m, judge, classes) for m in metrics]
         self.suite: MetricSuite = MetricSuite(self.network, metrics)
         self.names: dict[str, str] = {}
         self._metrics = {}
@@ -117,6 +115,13 @@ class Measurement:
                 what = "data" if side == "real" else side
                 raise ValueError(f"{what} is None; {needing[0]} compares with such real images.")
         self._ready = False
+
+    def _made(self, metric, judge, classes):
+        if isinstance(metric, GenerativeMetric):
+            return metric
+        declared = registry.get("metric", metric)
+        network = judge if "judge" in facts(declared)["needs"] else self.network
+        return declared.value.measuring(network, self.split, self.samples, classes)
 
     def lower_is_better(self, alias: str) -> bool:
         """Whether a score is better where it is lower.

@@ -20,12 +20,14 @@ class Batch(NamedTuple):
         labels: the classes that were asked for, integers (B,); or None.
         targets: what each image should be, (B, H, W, C), uint8 or floats; or None.
         start: the place of the first image in its source.
+        maps: the label map that each image was made of, integers (B, H, W); or None.
     """
 
     images: np.ndarray
     labels: np.ndarray | None = None
     targets: np.ndarray | None = None
     start: int = 0
+    maps: np.ndarray | None = None
 
 
 class Source:
@@ -39,6 +41,7 @@ class Source:
         labels: the class of each image, integers (N,), or None.
         targets: what each image should be, (N, H, W, C), or None.
         shape: (H, W, C) of the images, where it is known before they are made.
+        maps: the label map of each image, integers (N, H, W), or None.
     """
 
     def __init__(
@@ -48,12 +51,14 @@ class Source:
         labels: Tensor = None,
         targets: Any = None,
         shape: Shape | None = None,
+        maps: Any = None,
     ):
         self.name = name
         self.count: int = int(count)
         self.shape = shape
         self.labels = labels
         self.targets = targets
+        self.maps = maps
 
     def make(self, part: slice) -> np.ndarray:
         """The images of a slice of the source, (B, H, W, C)."""
@@ -64,8 +69,9 @@ class Source:
         stop = self.count if stop is None else min(stop, self.count)
         for first in range(start, stop, size):
             part = slice(first, min(first + size, stop))
-            beside = (None if x is None else x[part] for x in (self.labels, self.targets))
-            yield Batch(np.asarray(self.make(part)), *beside, first)
+            beside = (self.labels, self.targets, self.maps)
+            labels, targets, maps = (None if x is None else x[part] for x in beside)
+            yield Batch(np.asarray(self.make(part)), labels, targets, first, maps)
 
 
 class Samples(Source):
@@ -158,7 +164,7 @@ class Pictures(Source):
     Args:
         images: (M, H, W, C), uint8 or floats in [-1, 1].
         places: integers (N,), which of them each image of the source is; None for each one once.
-        labels, targets, name: see `Source`.
+        labels, targets, name, maps: see `Source`.
     """
 
     def __init__(
@@ -168,10 +174,11 @@ class Pictures(Source):
         labels: Tensor = None,
         targets: Any = None,
         name: str = "pictures",
+        maps: Any = None,
     ):
         self.images = images
         self.places: np.ndarray = np.arange(len(images)) if places is None else np.asarray(places)
-        super().__init__(name, len(self.places), labels, targets, images.shape[1:])
+        super().__init__(name, len(self.places), labels, targets, images.shape[1:], maps)
 
     def make(self, part: slice) -> np.ndarray:
         return self.images[self.places[part]]

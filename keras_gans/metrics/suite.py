@@ -15,7 +15,7 @@ class MetricSuite:
     Args:
         network: `FeatureNetwork` of all of them, or None where `update_*` get features.
         metrics: list of metrics made with that network, or of metrics that look at pixels, such as
-            `PSNR`.
+            `PSNR`, or through a judge of their own, such as `MeanIoU`.
 
     Raises:
         ValueError: a metric of another network.
@@ -34,7 +34,7 @@ class MetricSuite:
         self.network = network
         self.metrics: list[Any] = list(metrics)
         for metric in self.metrics:
-            if metric.network is not network and not paired(metric):
+            if metric.network is not network and not by_itself(metric):
                 raise ValueError(f"{metric.name} has another feature network than its suite.")
 
     def update_real(self, images: Tensor, labels: Tensor = None) -> None:
@@ -45,14 +45,16 @@ class MetricSuite:
         """Take in real images that nobody trained on."""
         self.take("held_out", Batch(images))
 
-    def update_fake(self, images: Tensor, labels: Tensor = None, targets: Any = None) -> None:
-        """Take in generated images, with the labels asked for and with their targets.
+    def update_fake(
+        self, images: Tensor, labels: Tensor = None, targets: Any = None, maps: Any = None
+    ) -> None:
+        """Take in generated images, with the labels or label maps asked for and their targets.
 
         Raises:
-            ValueError: a metric needs labels or targets, and there are none.
+            ValueError: a metric needs labels, targets or maps, and there are none.
         """
         start = max((m.count("fake") for m in self.metrics if "fake" in m.sides), default=0)
-        self.take("fake", Batch(images, labels, targets, start))
+        self.take("fake", Batch(images, labels, targets, start, maps))
 
     def take(self, side: str, batch: Batch, chosen: Any = None) -> None:
         """Take in a batch of a source.
@@ -65,18 +67,23 @@ class MetricSuite:
         chosen = [m for m in chosen or self.metrics if side in m.sides]
         for metric in chosen:
             self._check(metric, side, batch)
-        outputs = None
-        if any(m.network is self.network and not paired(m) for m in chosen):
-            if self.network is None:
-                x = to_host(batch.images)
-                outputs = Features(x, x, None)
-            else:
-                outputs = self.network(batch.images)
+        outputs = self._outputs(batch, chosen)
         for metric in chosen:
-            metric.see(side, batch, outputs)
+            metric.see(side, batch, outputs.get(id(metric.network)))
+
+    def _outputs(self, batch, chosen):
+        """What each network of some metrics says of a batch: it runs once for all of them."""
+        found = {}
+        for metric in chosen:
+            network = metric.network
+            if id(network) in found or "targets" in facts(metric)["needs"]:
+                continue
+            x = to_host(batch.images) if network is None else None
+            found[id(network)] = Features(x, x, None) if network is None else network(batch.images)
+        return found
 
     def _check(self, metric, side, batch):
-        for what in ("labels", "targets") if side == "fake" else ():
+        for what in ("labels", "targets", "maps") if side == "fake" else ():
             if what in facts(metric)["needs"] and getattr(batch, what) is None:
                 raise ValueError(f"{metric.name} needs {what} beside the images, and got none.")
 
@@ -104,6 +111,6 @@ class MetricSuite:
         return scores
 
 
-def paired(metric: Any) -> bool:
-    """Whether a metric compares each image with a target of its own."""
-    return "targets" in facts(metric)["needs"]
+def by_itself(metric: Any) -> bool:
+    """Whether a metric looks at the images itself, with a target of each or with a judge."""
+    return not {"targets", "judge"}.isdisjoint(facts(metric)["needs"])

@@ -41,6 +41,7 @@ class Measured(Form):
     samples: Annotated[int, whole(2, 10**7)] = 1000
     split: Text | None = None
     seed: SEED = 0
+    judge: Text | None = None
     nrds: Discriminative | None = None
 
 

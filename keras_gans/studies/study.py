@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from keras_gans import recipes, registry
 from keras_gans.errors import nearest
+from keras_gans.metrics.base import facts
 from keras_gans.recipes.recipe import Recipe
 from keras_gans.recipes.schema import RecipeError
 from keras_gans.studies import form
@@ -46,7 +47,7 @@ class Study:
             ("recipe" among them for another base); grid, keys with lists of values, all
             combinations of which every row is trained with; seeds; budget (one of steps, images and
             seconds of training); measure (metrics, every so many steps, samples, split, seed,
-            nrds); baseline, the row that the others are compared with.
+            nrds, judge, a file); baseline, the row that the others are compared with.
         data_dir: folder of the data; None for the recipes' own.
         folder: folder that paths of recipes start from.
 
@@ -82,7 +83,13 @@ class Study:
         self._folder, self._data_dir = pathlib.Path(folder), data_dir
         self.rows: dict[str, Recipe] = dict(self._rows())
         for metric in self.form.measure.metrics:
-            registry.get("metric", metric)
+            declared = registry.get("metric", metric)
+            if "judge" in facts(declared)["needs"] and self.judge is None:
+                raise RecipeError(
+                    f"{metric} needs a judge: give measure.judge, the .keras file of a "
+                    "segmentation network, as examples/train_judge.py makes it.",
+                    ("measure", "metrics"),
+                )
         baseline = self.form.baseline
         if baseline is not None and baseline not in self.rows:
             raise RecipeError(
@@ -126,6 +133,12 @@ class Study:
         if budget.images is not None:
             return math.ceil(budget.images / (recipe.schedule["batch_size"] * recipe.d_steps))
         return budget.steps or _FOREVER
+
+    @property
+    def judge(self) -> pathlib.Path | None:
+        """The file of the judge, see `keras_gans.metrics.Judge`; from the study's own folder."""
+        judge = self.form.measure.judge
+        return None if judge is None else self._folder / judge
 
     @property
     def cells(self) -> list[Cell]:

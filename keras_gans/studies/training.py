@@ -154,7 +154,12 @@ def train(study: Study, cell: Cell, out: pathlib.Path, minutes: float | None = N
     if init and not fitting.has_backup(path):
         fitting.start(model, init)
     compared = comparison.compare(
-        model, cell.recipe, split=measure.split, samples=measure.samples, seed=measure.seed
+        model,
+        cell.recipe,
+        split=measure.split,
+        samples=measure.samples,
+        seed=measure.seed,
+        judge=study.judge,
     )
     measurement = compared.measurement(measure.metrics, cache_dir=out / "statistics")
     measurement.prepare()

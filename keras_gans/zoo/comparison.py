@@ -11,6 +11,7 @@ from keras_gans.metrics import Measurement, sources
 from keras_gans.metrics.base import facts
 from keras_gans.metrics.kgnet import class_numbers
 from keras_gans.metrics.reference import RealImages
+from keras_gans.metrics.segmentation import find_judge
 from keras_gans.metrics.sources import Pictures, Samples, Translations, as_floats
 from keras_gans.models import Sampler, sampling
 from keras_gans.recipes.building import build_data
@@ -31,6 +32,7 @@ def compare(
     samples: int = SAMPLES,
     seed: int = 0,
     batch_size: int = 64,
+    judge: Any = None,
 ) -> "Comparison":
     """The `Comparison` of a model, or of a loaded entry.
 
@@ -43,12 +45,16 @@ def compare(
         samples: integer, images that are generated, or at most so many held-out ones.
         seed: integer, of the latents.
         batch_size: integer, images made at once.
+        judge: for images of label maps, see `keras_gans.metrics.Measurement`; or None.
 
     Raises:
         ValueError: a model of another kind.
     """
     kind = registry.get("entry", tasks.of(model).name).value.comparison(model)
-    return kind(model, recipe, data_dir, split, samples, seed, batch_size)
+    found = kind(model, recipe, data_dir, split, samples, seed, batch_size)
+    if judge is not None:
+        found.judge = find_judge(judge, getattr(model, "num_classes", None))
+    return found
 
 
 class Comparison:
@@ -66,6 +72,7 @@ class Comparison:
     """
 
     own = "output"  # what cards call it beside the others
+    judge: Any = None
 
     def __init__(
         self,
@@ -114,6 +121,8 @@ class Comparison:
             "classifier": True,
             "classes": self.classes is not None,
             "held_out": self.held_out is not None,
+            "maps": self.source.maps is not None,
+            "judge": self.judge is not None,
         }
         return all(there[what] for what in facts(registry.get("metric", metric))["needs"])
 
@@ -145,6 +154,7 @@ class Comparison:
             batch_size=self.batch_size,
             held_out=self.held_out if held_out else None,
             classes=self.classes if known_classes else None,
+            judge=self.judge,
             **options,
         )
 

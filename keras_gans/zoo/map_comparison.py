@@ -12,6 +12,9 @@ from keras_gans.recipes.reading import read_maps
 from keras_gans.typing import Any
 from keras_gans.zoo.comparison import Comparison, mean_image
 
+# What is measured of images of maps, and of what stands beside them, where there is a judge.
+JUDGED = ("mean_iou", "pixel_accuracy")
+
 
 class Synthesized(sources.Source):
     """Images that a model makes of label maps.
@@ -31,7 +34,7 @@ class Synthesized(sources.Source):
         name: str = "images",
         shape: tuple[int, ...] | None = None,
     ):
-        super().__init__(name, len(inputs[0]), None, targets, shape)
+        super().__init__(name, len(inputs[0]), None, targets, shape, inputs[0])
         self.synthesize = synthesize
         self.inputs = inputs
 
@@ -40,7 +43,10 @@ class Synthesized(sources.Source):
 
 
 class OfMaps(Comparison):
-    """Images of held-out maps, beside the untrained network's, and the mean color of each class."""
+    """Images of held-out maps, beside the untrained network's, and the mean color of each class.
+
+    With a judge the held-out real images are its ceiling, and the mean colors its floor.
+    """
 
     metrics: tuple[str, ...] = ("l1", "psnr", "fd", "novelty", "diversity")
 
@@ -79,15 +85,22 @@ class OfMaps(Comparison):
         return Synthesized(model.synthesize, inputs, targets, name, targets.shape[1:])
 
     def others(self) -> list[tuple[sources.Source, Sequence[str]]]:
-        images, compared = self.test[0], ("l1", "psnr", "fd")
+        images, maps, *_ = self.test
+        judged = () if self.judge is None else JUDGED
+        compared = ("l1", "psnr", "fd", *judged)
         blank = recipes.build_model(self.recipe, int(images.shape[-1]))
         mean, places = mean_image(self.real), np.zeros(len(images), int)
         return [
             (self._made(blank, "untrained"), compared),
-            (Pictures(mean, places, targets=images, name="mean image"), compared),
-            (Pictures(self.mean_colors(), targets=images, name="mean colors"), compared),
-            (Pictures(images, name="held-out real"), ("fd",)),
+            (Pictures(mean, places, targets=images, name="mean image", maps=maps), compared),
+            (self.floor(), compared),
+            (Pictures(images, name="held-out real", maps=maps), ("fd", *judged)),
         ]
+
+    def floor(self) -> Pictures:
+        """`mean_colors` as a source: what a judge sees where every class is one color."""
+        images, maps, *_ = self.test
+        return Pictures(self.mean_colors(), targets=images, name="mean colors", maps=maps)
 
     def mean_colors(self) -> np.ndarray:
         """The held-out maps in the mean color that each class has in training images, floats."""
