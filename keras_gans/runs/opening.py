@@ -67,6 +67,17 @@ def _open(source):
     return zoo.load(source)
 
 
+def class_names_of(source: str, model: Any) -> list[str]:
+    """The names of the classes of what `open_source` gave; empty where nobody wrote them down."""
+    from keras_gans import recipes
+
+    file = pathlib.Path(source) / "recipe.yaml"
+    recipe = getattr(model, "recipe", None)
+    if recipe is None and file.is_file():
+        recipe = recipes.load(file)
+    return list(((recipe or {}).get("data") or {}).get("class_names") or [])
+
+
 def load_model(path: PathLike) -> Any:
     """The model in a .keras file."""
     import zipfile

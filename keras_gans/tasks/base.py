@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_gans.tasks.playing import Panel
 from keras_gans.typing import Any, PathLike, Tensor
 
 
@@ -90,6 +91,15 @@ class Task:
     def stored_examples(self, source: Any) -> Any:
         """What a loaded entry brings along to try it with, a tuple of arrays, or None."""
         return None
+
+    def panels(self, source: Any, names: list[str] | None = None) -> list[Panel]:
+        """What `keras-gans playground` shows: a list of `keras_gans.tasks.Panel`.
+
+        Args:
+            source: a model, an entry or a wrapper.
+            names: those of its classes or domains, in order, as far as they are known.
+        """
+        raise NotImplementedError
 
     def usage(self, architecture: dict[str, Any]) -> str:
         """The Python expression that makes images with `entry`, and its comment.

@@ -3,7 +3,9 @@
 import numpy as np
 
 from keras_gans import registry
+from keras_gans.tasks import noise_panels
 from keras_gans.tasks.base import Picture, Task, View
+from keras_gans.tasks.playing import Panel
 from keras_gans.typing import Any, PathLike, Tensor
 
 GRID = 64  # images in the grid of a run, at most
@@ -40,6 +42,9 @@ class Noise(Task):
                 break
         of_images = None if labels[0] is None else np.concatenate(labels)[:count]
         return np.concatenate(images)[:count], of_images
+
+    def panels(self, source: Any, names: list[str] | None = None) -> list[Panel]:
+        return noise_panels.panels(source, names or [])
 
     def usage(self, architecture: dict[str, Any]) -> str:
         labels = "" if architecture.get("num_classes") is None else ", labels=0"
