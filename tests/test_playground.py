@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -119,7 +120,7 @@ def test_a_picture_is_restored_as_restore_does_it(faces, panels, tmp_path):
     wanted = image_grid(np.concatenate([made.given, made.images]), 2)
     assert np.abs(shown.picture.astype(int) - wanted).max() <= 1
     (tmp_path / "bad.png").write_text("no picture")
-    with pytest.raises(ValueError, match=r"bad.png is not a readable image"):
+    with pytest.raises(ValueError, match=r"^'bad.png' is not a readable image"):
         panel.show(picture=str(tmp_path / "bad.png"))
 
 
@@ -157,7 +158,7 @@ def test_a_dropped_picture_is_translated(pairs, tmp_path):
     assert drawn.text == "your picture; from the left: input, output"
     assert not np.array_equal(drawn.picture, gray.picture)
     (tmp_path / "torn.png").write_bytes((tmp_path / "mine.png").read_bytes()[:200])
-    with pytest.raises(ValueError, match=r"torn.png is not a readable image"):
+    with pytest.raises(ValueError, match=r"^'torn.png' is not a readable image"):
         panel.show(picture=str(tmp_path / "torn.png"))
 
 
@@ -196,6 +197,14 @@ def test_pieces_of_a_map_are_connected():
 
 
 # The page and the Space
+
+
+def test_the_code_of_the_document(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    text = (pathlib.Path(__file__).parent.parent / "docs" / "playground.md").read_text()
+    code = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(code) == 1
+    exec(code[0], {})
 
 
 def test_without_gradio_it_is_one_line(fails, monkeypatch):

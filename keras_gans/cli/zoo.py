@@ -1,4 +1,4 @@
-"""`keras-gans zoo list|show|load|export`: all but the last take no backend."""
+"""`keras-gans zoo list|show|load|push|export`: all but the last take no backend."""
 
 import pathlib
 
@@ -126,11 +126,31 @@ def run_export(values: Any, positional: list[str], arguments: list[str]) -> int:
     name = positional[0]
     ending = {"keras": ".keras", "onnx": ".onnx"}.get(values.format, "")
     entry = zoo.load(name, **where(values))
-    out = zoo.export(entry, values.out or f"{name}{ending}", values.format, values.overwrite)
+    out = zoo.export(entry, values.out or f"{entry.name}{ending}", values.format, values.overwrite)
     print(f"Wrote {out}.")
     task = tasks.of(entry)
     for line in _usage(values.format, str(out), task.verb, task.network(entry).inputs):
         print(line)
+    return 0
+
+
+def _push_flags():
+    return [
+        Flag("private", "boolean", "for a new repository: only its owner sees it", False),
+        Flag("overwrite", "boolean", "replace the entry that is there", False),
+        *WHERE,
+    ]
+
+
+def run_push(values: Any, positional: list[str], arguments: list[str]) -> int:
+    """Run `zoo push`."""
+    from keras_gans.zoo import catalogue, hub, store
+
+    name, target = positional
+    hub.parse(target)
+    path = pathlib.Path(name)
+    found = path if (path / store.CARD).is_file() else catalogue.locate(name, **where(values))
+    print(f"Uploaded {hub.push(found.resolve(), target, values.private, values.overwrite)}.")
     return 0
 
 
@@ -187,6 +207,18 @@ COMMANDS = (
         ("keras-gans zoo load osgan_digits --out=my_zoo",),
         run_load,
         ("NAME",),
+        (DEBUG,),
+    ),
+    Command(
+        "zoo push",
+        "upload an entry to the Hugging Face Hub",
+        "Upload an entry, by its name or its folder, into a repository of the Hugging Face Hub, in "
+        "one commit, from which hf://user/name loads it again. Log in first: hf auth login, or "
+        "HF_TOKEN. It needs pip install 'keras_gans[hub]'.",
+        _push_flags,
+        ("keras-gans zoo push my_zoo/faces hf://user/faces --private",),
+        run_push,
+        ("NAME", "TARGET"),
         (DEBUG,),
     ),
     Command(

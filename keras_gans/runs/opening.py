@@ -39,6 +39,11 @@ def open_run(path: pathlib.Path) -> Any:
 
 
 def _open(source):
+    from keras_gans import zoo
+    from keras_gans.zoo import hub
+
+    if hub.is_hub(source):
+        return zoo.load(source)
     path = pathlib.Path(source)
     if path.is_dir() and ((path / "model.keras").is_file() or weights.exist(path)):
         return open_run(path)
@@ -62,8 +67,6 @@ def _open(source):
             f"There is no {source}: a zoo entry, a folder that keras-gans train wrote, or a .keras "
             "file is wanted."
         )
-    from keras_gans import zoo
-
     return zoo.load(source)
 
 

@@ -42,10 +42,11 @@ class Task:
         command: the command of `keras-gans` that calls it.
         makes: what it makes of what, such as "images of noise".
         kind: what `config.json` and the card of an entry call it.
+        pipeline: what the Hugging Face Hub calls the task.
         from_noise: bool, whether images come of noise, so that they have to differ when it does.
     """
 
-    name = verb = command = makes = kind = None
+    name = verb = command = makes = kind = pipeline = None
     from_noise = False
 
     def wrap(self, network: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_gans.tasks.playing import Control, Panel, Shown, class_choices, class_of
+from keras_gans.tasks.playing import Control, Panel, Shown, class_choices, class_of, dropped
 from keras_gans.typing import Any
 
 ALL = "all"
@@ -26,13 +26,11 @@ def panels(source: Any, examples: Any, names: list[str]) -> list[Panel]:
 
     def make(picture=None, example=1, domain=None, outline=False):
         beside = None if domain is None else class_of(domain)
-        if picture is not None:
+        if picture is not None or not stored:
             image, said = from_file(picture, shape, outline), "your picture"
-        elif stored:
+        else:
             image, said = examples[0][example - 1 : example], f"example {example}"
             beside = examples[1][example - 1 : example] if not files else beside
-        else:
-            raise ValueError("Drop a picture first: an image file.")
         shown = source.panels(image, beside)
         images, columns = panel_rows(shown)
         names_of = {f"domain {class_of(d)}": f"domain {d}" for d in domains}
@@ -65,10 +63,10 @@ def from_file(path: Any, shape: Any, outline: bool = False) -> np.ndarray:
     Raises:
         ValueError: a file that is no image.
     """
-    from keras_gans.data.images import fit_image, from_uint8, read_image
+    from keras_gans.data.images import fit_image, from_uint8
     from keras_gans.data.pairs import outlines
 
-    image = fit_image(read_image(path), shape[:2], channels=None if outline else shape[-1])
+    image = fit_image(dropped(path), shape[:2], channels=None if outline else shape[-1])
     return from_uint8(outlines(image[None]) if outline else image[None])
 
 

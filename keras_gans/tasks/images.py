@@ -18,6 +18,7 @@ class Images(Task):
 
     verb, command, makes = "translate", "translate", "images of images"
     kind = "translator"
+    pipeline = "image-to-image"
 
     def wrap(self, network: Any) -> Any:
         from keras_gans.models import Translator

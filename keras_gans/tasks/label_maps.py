@@ -16,6 +16,7 @@ class LabelMaps(Task):
 
     verb, command, makes = "synthesize", "synthesize", "images of label maps"
     kind = "synthesizer"
+    pipeline = "image-to-image"
 
     def wrap(self, network: Any) -> Any:
         from keras_gans.models import Synthesizer

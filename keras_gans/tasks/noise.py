@@ -16,6 +16,7 @@ class Noise(Task):
     """Images of noise, and of a class where there are classes: `generate`."""
 
     verb, command, makes = "generate", "sample", "images of noise"
+    pipeline = "unconditional-image-generation"
     from_noise = True
 
     def wrap(self, network: Any) -> Any:

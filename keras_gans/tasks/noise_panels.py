@@ -11,6 +11,7 @@ from keras_gans.tasks.playing import (
     check_pixels,
     class_choices,
     class_of,
+    dropped,
     seed_control,
 )
 from keras_gans.typing import Any
@@ -156,7 +157,6 @@ def _way(source, names):
 
 
 def _restoration(source, names):
-    from keras_gans.data.images import read_image
     from keras_gans.restoration.fitting import fitted
     from keras_gans.restoration.restoring import default_schedule
 
@@ -164,10 +164,8 @@ def _restoration(source, names):
     critic = functools.cache(lambda: with_critic(source))
 
     def make(picture, task, factor, effort, seed, label=None):
-        if picture is None:
-            raise ValueError("Drop a picture first: an image file, gray or small or any other.")
-        model, factor = critic(), int(factor)
-        image = fitted(read_image(picture), model.generator, task, factor)
+        picture, model, factor = dropped(picture), critic(), int(factor)
+        image = fitted(picture, model.generator, task, factor)
         steps = default_schedule(task, model.generator).shortened(effort)
         labels = None if label is None else class_of(label)
         made = model.restore(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -129,3 +130,21 @@ def check_pixels(count: int, height: int, width: int) -> None:
             f"{count} images of {height}x{width} are too many for one picture: take {most} or "
             "less, or a smaller size."
         )
+
+
+def dropped(path: Any) -> np.ndarray:
+    """The image in a file that somebody dropped, uint8 (H, W, 1 or 3).
+
+    Raises:
+        ValueError: no file, or one that is no image; the line names it without its folder, which
+            is the server's.
+    """
+    from keras_gans.data.images import read_image
+
+    if path is None:
+        raise ValueError("Drop a picture first: an image file.")
+    try:
+        return read_image(path)
+    except ValueError:
+        name = quote(pathlib.Path(path).name)
+        raise ValueError(f"{name} is not a readable image: drop a PNG or JPEG file.") from None
