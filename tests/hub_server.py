@@ -81,7 +81,7 @@ def handler(hub):
                 return self.answer({"error": "exists", "url": f"{hub.address}/{name}"}, 409)
             hub.repositories[name] = {}
             hub.add(name, "main", {".gitattributes": b""})
-            if given.get("private"):
+            if given.get("private") or given.get("visibility") == "private":
                 hub.private.add(name)
             return self.answer({"url": f"{hub.address}/{name}"})
 

@@ -21,7 +21,7 @@ _SHOWN = 512  # pixels of a picture's longer side, at least: small images are en
 _CANVAS = 384
 _CSS = """
 footer { display: none !important; }
-.gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
+.gradio-container { max-width: 1180px !important; width: 100%; margin: 0 auto !important; }
 .picture img { image-rendering: pixelated; object-fit: contain; }
 /* On a phone the picture stands above what changes it. */
 @media (max-width: 680px) { .made { order: -1; } }

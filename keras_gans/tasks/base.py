@@ -65,6 +65,18 @@ class Task:
         """That network with images as its only output, for programs without this library."""
         return network
 
+    def pictures(self, network: Any) -> tuple[list[Any], Any] | None:
+        """A second signature of a SavedModel, of what people say instead of what networks take.
+
+        Args:
+            network: what `served` gives.
+
+        Returns:
+            `(specs, function)`: a list of `keras.InputSpec` with names, and the function of such
+            tensors -> uint8 images; None where there is none, or on a backend that has none.
+        """
+        return None
+
     def view(self, model: Any, recipe: dict[str, Any], seed: int = 0) -> View:
         """The `View` that a run of `keras-gans train` is watched by.
 

@@ -27,6 +27,11 @@ class Noise(Task):
     def network(self, source: Any) -> Any:
         return getattr(source, "ema_generator", None) or source.generator
 
+    def pictures(self, network: Any) -> tuple[list[Any], Any] | None:
+        from keras_gans.models.serving import pictures_of_noise
+
+        return pictures_of_noise(network)
+
     def view(self, model: Any, recipe: dict[str, Any], seed: int = 0) -> View:
         return Samples(whole_rows(model, GRID), seed)
 

@@ -79,7 +79,7 @@ def fetch(name: str, cache: PathLike) -> pathlib.Path:
         cache: folder to download into. A whole commit that is there takes no network.
 
     Raises:
-        ValueError: no such repository or revision; no entry there, or files that differ from its card.
+        ValueError: no such repository, revision or entry; files that are not as the card says.
         OSError: the hub cannot be read.
         ImportError: `huggingface_hub` is missing.
     """

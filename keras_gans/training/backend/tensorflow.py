@@ -162,3 +162,33 @@ def check_compile(
 
 def prepare_onnx() -> None:
     """Nothing to prepare here."""
+
+
+def seeded_normal(seed: Tensor, shape: Any) -> Tensor:
+    """Standard normal numbers, float32, which depend on an integer alone: a seed of a caller."""
+    return tf.random.stateless_normal(shape, tf.stack([tf.cast(seed, "int32"), 0]))
+
+
+def write_litert(network: keras.Model, specs: list[keras.InputSpec], path: str) -> None:
+    """A LiteRT (TFLite) file with a dynamic batch, of built-in operations alone.
+
+    Raises:
+        ValueError: an operation that TensorFlow does not convert.
+    """
+
+    def images(**given):
+        inputs = [given[x.name] for x in specs]
+        return network(inputs if len(inputs) > 1 else inputs[0], training=False)
+
+    signature = {x.name: tf.TensorSpec(x.shape, x.dtype, x.name) for x in specs}
+    concrete = tf.function(images).get_concrete_function(**signature)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], network)
+    try:
+        data = converter.convert()
+    except Exception as error:  # of the converter, whose types are not public
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(
+            f"TensorFlow does not convert this network to LiteRT: {lines[0]}"
+        ) from None
+    with open(path, "wb") as file:
+        file.write(data)

@@ -30,6 +30,7 @@ VERSION: str = torch.__version__
 TRANSPOSED_CONVOLUTION_BY_PHASES = False
 GROUPS_APART: bool = False
 ONNX_PACKAGES: tuple[str, ...] = ("onnx",)
+seeded_normal = write_litert = None
 no_gradients = torch.no_grad
 
 
