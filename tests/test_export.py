@@ -1,9 +1,16 @@
 """Generators of the zoo in formats for serving."""
 
+import http.server
 import importlib.util
+import json
+import pathlib
+import re
 import subprocess
 import sys
 import textwrap
+import threading
+import urllib.error
+import urllib.request
 
 import keras
 import numpy as np
@@ -252,6 +259,42 @@ def test_without_classes_pictures_are_counted(tmp_path):
     z = tf.random.stateless_normal((6, 4), [1, 0])
     wanted = keras_gans.data.to_uint8(keras.ops.convert_to_numpy(g(z)))
     assert np.abs(made.numpy().astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="these are written from TensorFlow")
+def test_the_server_of_the_page_answers_as_tensorflow_serving(conditional, tmp_path):
+    import tensorflow as tf
+
+    text = (pathlib.Path(__file__).parent.parent / "docs" / "serving.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    names = {}
+    exec(code, names)
+    served = tf.saved_model.load(str(zoo.export(conditional, tmp_path / "served")))
+    names["Predict"].model = served
+    names["Predict"].log_message = lambda *_: None
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), names["Predict"])
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def asked(**body):
+        url = f"http://127.0.0.1:{server.server_port}/v1/models/digits:predict"
+        try:
+            with urllib.request.urlopen(url, json.dumps(body).encode(), timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            return json.load(error)
+
+    inputs = {"seed": 3, "labels": [0, 2], "truncation": 0.7}
+    found = asked(signature_name="pictures", inputs=inputs)["outputs"]
+    given = {n: tf.constant(x) for n, x in inputs.items()}
+    (wanted,) = served.signatures["pictures"](**given).values()
+    np.testing.assert_array_equal(np.array(found, "uint8"), wanted)
+    z = np.random.default_rng(0).standard_normal((2, 4)).astype("float32")
+    inputs = {"latents": z.tolist(), "labels": [1, 2]}
+    found = asked(signature_name="generate", inputs=inputs)["outputs"]
+    np.testing.assert_allclose(found, conditional.images_of(z, [1, 2]), atol=1e-5)
+    assert "error" in asked(signature_name="pictures", inputs={"seed": "three"})
+    server.shutdown()
+    server.server_close()
 
 
 LITERT = [pytest.param(n, marks=pytest.mark.slow) for n in ENTRIES]

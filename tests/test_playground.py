@@ -245,8 +245,10 @@ def test_an_error_is_a_line_on_the_page(panels):
     values = [c.default for c in panels["Samples"].controls]
     picture, text = answer(*values)
     assert max(picture.shape) >= 512 and "seed 0" in text
-    values[2] = None
-    with pytest.raises(gradio.Error, match="Seed is None; expected a whole number") as error:
+    values[2] = None  # while it is typed
+    assert answer(*values) == (gradio.skip(), gradio.skip())
+    values[2] = -1
+    with pytest.raises(gradio.Error, match="Seed is -1; expected a whole number") as error:
         answer(*values)
     assert not error.value.print_exception
 

@@ -140,13 +140,18 @@ def _tab(gradio, page, panel):
         return
     page.load(answer, inputs, outputs, **quiet)
     for component in inputs:
-        component.change(answer, inputs, outputs, trigger_mode="always_last", **quiet)
+        # While one drags a slider, or types into it, there is no picture to make yet.
+        changed = component.release if hasattr(component, "release") else component.change
+        changed(answer, inputs, outputs, trigger_mode="always_last", **quiet)
 
 
 def answering(gradio: Any, panel: Panel) -> Any:
     """What the page calls with the values of the controls: (picture, text), or a line of error."""
 
     def answer(*values):
+        kinds = [c.kind for c in panel.controls]
+        if any(v is None and k == "integer" for k, v in zip(kinds, values, strict=True)):
+            return gradio.skip(), gradio.skip()  # a number that is being typed
         given = {c.name: _value(c, v) for c, v in zip(panel.controls, values, strict=True)}
         try:
             shown = panel.show(**given)
@@ -199,7 +204,6 @@ def _component(gradio, control, panel):
         type="numpy",
         image_mode="RGB",
         brush=gradio.Brush(default_size=20, colors=colors, color_mode="fixed"),
-        eraser=False,
         layers=False,
         format="png",  # others would blend the colors of classes
         sources=(),

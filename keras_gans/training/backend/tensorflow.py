@@ -1,6 +1,7 @@
 """The engine's primitives on TensorFlow: gradient tapes and distribution strategies."""
 
 import contextlib
+import tempfile
 import weakref
 from collections.abc import Callable, Sequence
 
@@ -176,19 +177,20 @@ def write_litert(network: keras.Model, specs: list[keras.InputSpec], path: str) 
         ValueError: an operation that TensorFlow does not convert.
     """
 
-    def images(**given):
-        inputs = [given[x.name] for x in specs]
-        return network(inputs if len(inputs) > 1 else inputs[0], training=False)
+    def images(*inputs):
+        return network(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
 
-    signature = {x.name: tf.TensorSpec(x.shape, x.dtype, x.name) for x in specs}
-    concrete = tf.function(images).get_concrete_function(**signature)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], network)
-    try:
-        data = converter.convert()
-    except Exception as error:  # of the converter, whose types are not public
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ValueError(
-            f"TensorFlow does not convert this network to LiteRT: {lines[0]}"
-        ) from None
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    archive.add_endpoint("images", images, input_signature=specs)
+    with tempfile.TemporaryDirectory() as folder:
+        # Only of a SavedModel does the converter make constants of the weights.
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["images"])
+        try:
+            data = converter.convert()
+        except Exception as error:  # of the converter, whose types are not public
+            line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ValueError(f"TensorFlow does not convert this to LiteRT: {line}") from None
     with open(path, "wb") as file:
         file.write(data)
