@@ -148,7 +148,8 @@ def check(page, panels, names):
         if panel.slow:
             continue
         page.until(lambda made=made: page.source(made), "the first picture")
-        for control in panel.controls:
+        # An example shows only while there is no picture of one's own.
+        for control in sorted(panel.controls, key=lambda c: c.name != "example"):
             before = page.source(made)
             page.change(names(panel.name, control.name), control)
             try:
@@ -171,12 +172,14 @@ def others(driver, addresses):
     return sorted({url for url in asked if not url.startswith(own)})
 
 
-def main(folder):
+def main(folder, *chosen):
     from keras_gans.app import pages
 
     folder, driver, addresses, stayed = pathlib.Path(folder), browser(), [], []
     try:
         for name, panels in models_of():
+            if chosen and name not in chosen:
+                continue
             made = pages.blocks(name, "A tiny one.", panels)
             addresses.append(pages.serve(made, block=False))
             page = Page(driver, addresses[-1], folder)
@@ -200,4 +203,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -203,7 +203,8 @@ def _component(gradio, control, panel):
         value={"background": start, "layers": [], "composite": start},
         type="numpy",
         image_mode="RGB",
-        brush=gradio.Brush(default_size=20, colors=colors, color_mode="fixed"),
+        # A map begins as the first class nearly everywhere: a stroke of another one shows.
+        brush=gradio.Brush(20, colors, default_color=colors[-1], color_mode="fixed"),
         layers=False,
         format="png",  # others would blend the colors of classes
         sources=(),
