@@ -106,7 +106,9 @@ class Page:
         elif control.kind == "picture":
             self.upload(identity, self.picture())
         else:
+            self.find(f"#{identity} button[aria-label='Brush']").click()
             canvas = self.find(f"#{identity} canvas")
+            self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
             hand = ActionChains(self.driver).move_to_element_with_offset(canvas, -40, -40)
             hand.click_and_hold().move_by_offset(60, 20).move_by_offset(10, 50).release().perform()
 
