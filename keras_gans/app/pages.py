@@ -143,6 +143,8 @@ def _tab(gradio, page, panel):
         # While one drags a slider, or types into it, there is no picture to make yet.
         changed = component.release if hasattr(component, "release") else component.change
         changed(answer, inputs, outputs, trigger_mode="always_last", **quiet)
+        if hasattr(component, "apply"):  # strokes on a painting are no change of it to Gradio
+            component.input(answer, inputs, outputs, trigger_mode="always_last", **quiet)
 
 
 def answering(gradio: Any, panel: Panel) -> Any:
