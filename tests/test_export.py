@@ -1,9 +1,16 @@
 """Generators of the zoo in formats for serving."""
 
+import http.server
 import importlib.util
+import json
+import pathlib
+import re
 import subprocess
 import sys
 import textwrap
+import threading
+import urllib.error
+import urllib.request
 
 import keras
 import numpy as np
@@ -124,10 +131,11 @@ def onnx_images(path, inputs):
 
 
 def needs_onnx(test):
-    for name in ("onnxruntime", *keras_gans.training.backend.ONNX_PACKAGES):
+    for name in ("onnx", "onnxruntime", *keras_gans.training.backend.ONNX_PACKAGES):
         missing = importlib.util.find_spec(name) is None
         test = pytest.mark.skipif(missing, reason=f"{name} is missing: pip install .[onnx]")(test)
-    return pytest.mark.skipif(BACKEND == "jax", reason="ONNX is not written from JAX")(test)
+    # Another backend writes it for JAX, in a process that takes long to start.
+    return slow_on("jax")(test)
 
 
 QUICK = ("osgan_digits", "pix2pix_emoji_128")
@@ -188,13 +196,12 @@ def test_the_printed_lines_of_onnx_work(entry, tmp_path, capsys):
 
 def test_onnx_that_cannot_be_written_is_one_line(entry, tmp_path, monkeypatch):
     out = tmp_path / "x.onnx"
+    said = r"needs onnx.*: pip install 'keras_gans\[onnx\]'"
     if BACKEND == "jax":
-        with pytest.raises(ValueError, match="ONNX is written from the TensorFlow and torch"):
-            zoo.export(entry, out, "onnx")
-        return
+        said = r"For jax another backend writes ONNX, which needs torch and onnx, or tensorflow and"
     with monkeypatch.context() as patch:
         patch.setattr(importlib.util, "find_spec", lambda name: None)
-        with pytest.raises(ImportError, match=r"needs onnx.*: pip install 'keras_gans\[onnx\]'"):
+        with pytest.raises(ImportError, match=said):
             zoo.export(entry, out, "onnx")
     monkeypatch.setattr(keras_gans.training.backend, "ONNX_PACKAGES", ("numpy",))
     keras.config.set_dtype_policy("mixed_bfloat16")
@@ -205,3 +212,115 @@ def test_onnx_that_cannot_be_written_is_one_line(entry, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="ONNX is written of float32 networks"):
         keras_gans.models.GAN(g, d).export(out, format="onnx")
     assert not out.exists()
+
+
+@pytest.fixture
+def conditional(tmp_path):
+    """An entry of three classes, tiny."""
+    g, d = keras_gans.networks.dcgan(8, channels=1, width=4, latent_dim=4, num_classes=3)
+    card = {"summary": "Noise.", "data": {"name": "none", "licence": "none"}}
+    model = keras_gans.models.GAN(g, d, num_classes=3)
+    zoo.publish(model, "three", card, tmp_path / "zoo", saved_model=False)
+    return zoo.load("three", path=tmp_path / "zoo")
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="these are written from TensorFlow")
+def test_a_saved_model_makes_pictures_of_a_seed(conditional, tmp_path):
+    import tensorflow as tf
+
+    served = tf.saved_model.load(str(zoo.export(conditional, tmp_path / "served")))
+    pictures, generate = served.signatures["pictures"], served.signatures["generate"]
+
+    def made(seed, labels, truncation):
+        given = {"seed": tf.constant(seed), "truncation": tf.constant(truncation)}
+        return next(iter(pictures(labels=tf.constant(labels), **given).values())).numpy()
+
+    # The noise that TensorFlow says it draws, through the signature of latents.
+    labels = [0, 2, 1, 1, 0]
+    latents = 0.5 * tf.random.stateless_normal((5, 4), [7, 0])
+    wanted = next(iter(generate(latents=latents, labels=tf.constant(labels)).values()))
+    found = made(7, labels, 0.5)
+    assert found.shape == (5, 8, 8, 1) and found.dtype == np.uint8
+    off = found.astype(int) - keras_gans.data.to_uint8(wanted)
+    assert np.abs(off).max() <= 1
+    for other in ((8, labels, 0.5), (7, [1, 2, 1, 1, 0], 0.5), (7, labels, 1.0)):
+        assert (made(*other) != found).any()
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="these are written from TensorFlow")
+def test_without_classes_pictures_are_counted(tmp_path):
+    import tensorflow as tf
+
+    g, d = keras_gans.networks.dcgan(8, channels=1, width=4, latent_dim=4)
+    zoo.exporting.write_saved_model(tasks.get("noise"), g, tmp_path / "served")
+    pictures = tf.saved_model.load(str(tmp_path / "served")).signatures["pictures"]
+    given = {"seed": tf.constant(1), "truncation": tf.constant(1.0)}
+    (made,) = pictures(count=tf.constant(6), **given).values()
+    z = tf.random.stateless_normal((6, 4), [1, 0])
+    wanted = keras_gans.data.to_uint8(keras.ops.convert_to_numpy(g(z)))
+    assert np.abs(made.numpy().astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="these are written from TensorFlow")
+def test_the_server_of_the_page_answers_as_tensorflow_serving(conditional, tmp_path):
+    import tensorflow as tf
+
+    text = (pathlib.Path(__file__).parent.parent / "docs" / "serving.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    names = {}
+    exec(code, names)
+    served = tf.saved_model.load(str(zoo.export(conditional, tmp_path / "served")))
+    names["Predict"].model = served
+    names["Predict"].log_message = lambda *_: None
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), names["Predict"])
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def asked(**body):
+        url = f"http://127.0.0.1:{server.server_port}/v1/models/digits:predict"
+        try:
+            with urllib.request.urlopen(url, json.dumps(body).encode(), timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            return json.load(error)
+
+    inputs = {"seed": 3, "labels": [0, 2], "truncation": 0.7}
+    found = asked(signature_name="pictures", inputs=inputs)["outputs"]
+    given = {n: tf.constant(x) for n, x in inputs.items()}
+    (wanted,) = served.signatures["pictures"](**given).values()
+    np.testing.assert_array_equal(np.array(found, "uint8"), wanted)
+    z = np.random.default_rng(0).standard_normal((2, 4)).astype("float32")
+    inputs = {"latents": z.tolist(), "labels": [1, 2]}
+    found = asked(signature_name="generate", inputs=inputs)["outputs"]
+    np.testing.assert_allclose(found, conditional.images_of(z, [1, 2]), atol=1e-5)
+    assert "error" in asked(signature_name="pictures", inputs={"seed": "three"})
+    server.shutdown()
+    server.server_close()
+
+
+LITERT = [pytest.param(n, marks=pytest.mark.slow) for n in ENTRIES]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [None, *LITERT])
+def test_litert_gives_the_same_images(name, conditional, tmp_path):
+    entry = conditional if name is None else zoo.load(name)
+    out = tmp_path / "made.tflite"
+    if BACKEND != "tensorflow":
+        with pytest.raises(ValueError, match="LiteRT is written from the TensorFlow backend"):
+            zoo.export(entry, out, "litert")
+        return
+    import tensorflow as tf
+
+    runner = tf.lite.Interpreter(str(zoo.export(entry, out, "litert"))).get_signature_runner()
+    network, random = tasks.of(entry).network(entry), np.random.default_rng(0)
+    for count in (1, 3):
+        inputs = {}
+        for x in network.inputs:
+            shape = (count, *x.shape[1:])
+            whole = "int" in x.dtype
+            value = random.integers(0, 3, shape) if whole else random.uniform(-1, 1, shape)
+            inputs[x.name] = value.astype(x.dtype)
+        made = network(list(inputs.values()) if len(inputs) > 1 else inputs["".join(inputs)])
+        made = made["output"] if isinstance(made, dict) else made
+        (found,) = runner(**inputs).values()
+        np.testing.assert_allclose(found, keras.ops.convert_to_numpy(made), atol=1e-4)

@@ -119,6 +119,7 @@ def test_interpolation_of_classes_and_latents(inr):
         inr.interpolate(1, labels=(0, 1))
     with pytest.raises(ValueError, match="labels run from 0 to 3"):
         inr.interpolate(3, labels=(0, 3))
+    inr.generator.get_config()  # it can be saved and copied as before
 
 
 def test_embeddings_are_mixed_too_and_other_generators_have_their_one_size():

@@ -11,7 +11,7 @@ def check(recipe: Any, folder: PathLike | None, replace: bool) -> None:
 
     Args:
         recipe: dictionary, as `keras_gans.recipes.load` gives it.
-        folder: folder of entries, or None where nothing is to be published.
+        folder: folder of entries, `hf://user/name`, or None where nothing is to be published.
         replace: bool, whether an entry of the name may be replaced.
 
     Raises:
@@ -23,7 +23,7 @@ def check(recipe: Any, folder: PathLike | None, replace: bool) -> None:
         if replace:
             raise ValueError("--republish goes with --publish=FOLDER.")
         return
-    from keras_gans.zoo import store
+    from keras_gans.zoo import hub, store
 
     if not recipe["card"]:
         raise ValueError(
@@ -36,6 +36,9 @@ def check(recipe: Any, folder: PathLike | None, replace: bool) -> None:
             "--publish scores with the images of test, and the recipe trains on them: train on "
             "another split."
         )
+    if hub.is_hub(folder):
+        hub.check(folder, replace)
+        return
     target = pathlib.Path(folder) / recipe["card"]["name"]
     if target.exists() and not replace:
         raise FileExistsError(
@@ -61,11 +64,11 @@ def check_data(recipe: Any) -> None:
 
 def publish(
     model: Any, recipe: Any, out: PathLike, folder: PathLike, replace: bool
-) -> pathlib.Path:
+) -> pathlib.Path | str:
     """Score the model of a run, and write it as an entry; prints the scores.
 
     Returns:
-        Path of the entry's folder.
+        Path of the entry's folder, or its name on the hub.
     """
     from keras_gans import tasks, zoo
 
@@ -84,7 +87,8 @@ def publish(
         overwrite=replace,
         **tasks.of(model).examples(recipe),
     )
-    print(f"\nPublished {published}; its card is {published / 'README.md'}.")
+    where = "there" if isinstance(published, str) else str(published / "README.md")
+    print(f"\nPublished {published}; its card is {where}.")
     return published
 
 

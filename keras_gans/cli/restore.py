@@ -72,7 +72,7 @@ def _flags():
 
 def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     """Run the command."""
-    from keras_gans.cli.sample import class_names_of, class_number, parse_size
+    from keras_gans.cli.sample import class_number, parse_size
     from keras_gans.cli.translate import find_images, unique_names
 
     source, *paths = positional
@@ -87,6 +87,8 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
         raise ValueError("Give images to restore: files, or folders of them.")
     size = parse_size(values.render)
     startup.choose_backend(values.backend)
+    from keras_gans.runs.opening import class_names_of
+
     files = find_images(paths)
     model = open_restoring(source)
     label, _ = class_number("label", values.label, class_names_of(source, model))
@@ -111,33 +113,24 @@ def open_restoring(source: str) -> Any:
         ValueError: it has none, or makes no images of latents.
     """
     from keras_gans.runs.opening import open_source
+    from keras_gans.tasks.noise_panels import with_critic
 
     model = open_source(source)
-    if hasattr(model, "folder") and hasattr(model, "restore"):
-        return type(model)(model.folder, training=True, name=model.name)
     if not hasattr(model, "restore"):
         raise ValueError(
             f"{source} has no discriminator to compare images with: give a run of keras-gans "
             "train, or a zoo entry that ships it."
         )
-    return model
+    return with_critic(model)
 
 
 def read_images(
     files: list[pathlib.Path], model: Any, task: str, factor: int
 ) -> tuple[list[pathlib.Path], list[Any], list[ValueError]]:
-    """(the files that could be read, their images of uint8 in a size that fits, errors).
+    """(the files that could be read, their images of uint8 in a size that fits, errors)."""
+    from keras_gans.data.images import read_image
+    from keras_gans.restoration.fitting import fitted
 
-    For a generator of one size they are cropped about the center; with an INR head they keep their
-    shape, and the shorter side is resized to that of the training. A small image, for "sr", is
-    `factor` times smaller.
-    """
-    from keras_gans.data.images import fit_image, read_image
-    from keras_gans.networks.parts import inr_head
-
-    height, width, channels = model.generator.output_shape[1:]
-    by = factor if task == "sr" else 1
-    any_size = inr_head(model.generator) is not None
     read, images, broken = [], [], []
     for file in files:
         try:
@@ -145,13 +138,10 @@ def read_images(
         except ValueError as error:
             broken.append(error)
             continue
-        if by > 1 and min(image.shape[:2]) < by:
-            raise ValueError(f"{file} is smaller than the factor, {by}.")
-        wanted = (max(height // by, 1), max(width // by, 1))
-        if any_size:
-            scale = min(wanted) / min(image.shape[:2])
-            wanted = tuple(max(1, round(n * scale)) for n in image.shape[:2])
-        images.append(fit_image(image, wanted, channels=1 if channels == 1 else None))
+        try:
+            images.append(fitted(image, model.generator, task, factor))
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
         read.append(file)
     if not images:
         raise broken[0]

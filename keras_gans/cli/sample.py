@@ -1,7 +1,5 @@
 """`keras-gans sample`: images from a zoo entry, a run, or a .keras file."""
 
-import pathlib
-
 from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
 from keras_gans.errors import nearest, printable, quote
@@ -53,7 +51,7 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
 
     from keras_gans.data.images import save_grid
     from keras_gans.files import replacing
-    from keras_gans.runs.opening import open_source
+    from keras_gans.runs.opening import class_names_of, open_source
 
     model = open_source(source)
     label, name = class_number("label", values.label, class_names_of(source, model))
@@ -80,17 +78,6 @@ def parse_size(text: str | None) -> int | tuple[int, ...] | None:
         raise ValueError(f"--size is {text!r}; expected N or HEIGHTxWIDTH, such as 200x300.")
     numbers = [int(p) for p in parts]
     return numbers[0] if len(numbers) == 1 else tuple(numbers)
-
-
-def class_names_of(source: str, model: Any) -> list[str]:
-    """The names of the classes of what `open_source` gave; empty where nobody wrote them down."""
-    from keras_gans import recipes
-
-    file = pathlib.Path(source) / "recipe.yaml"
-    recipe = getattr(model, "recipe", None)
-    if recipe is None and file.is_file():
-        recipe = recipes.load(file)
-    return list(((recipe or {}).get("data") or {}).get("class_names") or [])
 
 
 def class_number(

@@ -36,8 +36,8 @@ _RUN = (
     Flag(
         "publish",
         "string",
-        "folder of entries: once trained, measure a card's scores and write the entry that the "
-        "recipe's card section names; with --resume, of a run that is finished already",
+        "folder of entries, or hf://user/name: once trained, measure a card's scores and write the "
+        "entry that the recipe's card section names; with --resume, of a run that is finished",
         value="FOLDER",
         group=recipe_flags.RUN,
     ),

@@ -171,8 +171,7 @@ def read_images(
 def open_translator(source: str) -> tuple[Any, Any, list[str]]:
     """What translates, of a zoo entry, a run or a .keras file; its examples, or None; its names."""
     from keras_gans import tasks
-    from keras_gans.cli.sample import class_names_of
-    from keras_gans.runs.opening import open_source
+    from keras_gans.runs.opening import class_names_of, open_source
 
     model = open_source(source, "translate")
     task, names = tasks.of(model), class_names_of(source, model)

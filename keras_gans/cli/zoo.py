@@ -1,4 +1,4 @@
-"""`keras-gans zoo list|show|load|export`: all but the last take no backend."""
+"""`keras-gans zoo list|show|load|push|export`: all but the last take no backend."""
 
 import pathlib
 
@@ -25,6 +25,9 @@ WHERE = (
 )
 
 
+ENDINGS = {"saved_model": "", "keras": ".keras", "onnx": ".onnx", "litert": ".tflite"}
+
+
 def _flags():
     return list(WHERE)
 
@@ -39,12 +42,12 @@ def _export_flags():
         Flag(
             "format",
             "string",
-            "saved_model (a folder that TensorFlow serves), keras (a file) or onnx (a file)",
+            "saved_model (a folder that TensorFlow serves), or a file: keras, onnx, litert",
             "saved_model",
             value="NAME",
-            choices=("saved_model", "keras", "onnx"),
+            choices=tuple(ENDINGS),
         ),
-        Flag("out", "string", "what to write", shown="NAME, NAME.keras or NAME.onnx", value="PATH"),
+        Flag("out", "string", "what to write", shown="NAME, and the format's ending", value="PATH"),
         Flag("overwrite", "boolean", "replace what is at --out", False),
         *WHERE,
     ]
@@ -124,13 +127,37 @@ def run_export(values: Any, positional: list[str], arguments: list[str]) -> int:
     from keras_gans import tasks, zoo
 
     name = positional[0]
-    ending = {"keras": ".keras", "onnx": ".onnx"}.get(values.format, "")
     entry = zoo.load(name, **where(values))
-    out = zoo.export(entry, values.out or f"{name}{ending}", values.format, values.overwrite)
+    out = zoo.export(
+        entry,
+        values.out or f"{entry.name}{ENDINGS[values.format]}",
+        values.format,
+        values.overwrite,
+    )
     print(f"Wrote {out}.")
     task = tasks.of(entry)
     for line in _usage(values.format, str(out), task.verb, task.network(entry).inputs):
         print(line)
+    return 0
+
+
+def _push_flags():
+    return [
+        Flag("private", "boolean", "for a new repository: only its owner sees it", False),
+        Flag("overwrite", "boolean", "replace the entry that is there", False),
+        *WHERE,
+    ]
+
+
+def run_push(values: Any, positional: list[str], arguments: list[str]) -> int:
+    """Run `zoo push`."""
+    from keras_gans.zoo import catalogue, hub, store
+
+    name, target = positional
+    hub.parse(target)
+    path = pathlib.Path(name)
+    found = path if (path / store.CARD).is_file() else catalogue.locate(name, **where(values))
+    print(f"Uploaded {hub.push(found.resolve(), target, values.private, values.overwrite)}.")
     return 0
 
 
@@ -149,7 +176,10 @@ def _usage(format, out, verb, inputs):
     yield "Use it, without keras_gans:"
     yield f"  import numpy as np, {'onnxruntime' if format == 'onnx' else 'tensorflow as tf'}"
     yield f"  inputs = dict({', '.join(f'{name}={code}' for name, code in given.items())})"
-    if format == "onnx":
+    if format == "litert":
+        yield f"  runner = tf.lite.Interpreter({out!r}).get_signature_runner()"
+        yield "  (images,) = runner(**inputs).values()"
+    elif format == "onnx":
         yield f"  (images,) = onnxruntime.InferenceSession({out!r}).run(None, inputs)"
     else:
         # Its functions end with it: it has to have a name.
@@ -190,12 +220,24 @@ COMMANDS = (
         (DEBUG,),
     ),
     Command(
+        "zoo push",
+        "upload an entry to the Hugging Face Hub",
+        "Upload an entry, by its name or its folder, into a repository of the Hugging Face Hub, in "
+        "one commit, from which hf://user/name loads it again. Log in first: hf auth login, or "
+        "HF_TOKEN. It needs pip install 'keras_gans[hub]'.",
+        _push_flags,
+        ("keras-gans zoo push my_zoo/faces hf://user/faces --private",),
+        run_push,
+        ("NAME", "TARGET"),
+        (DEBUG,),
+    ),
+    Command(
         "zoo export",
         "write an entry's generator as a SavedModel, a .keras file or ONNX",
         "Write the generator of an entry for serving, or the network that translates. The "
         "SavedModel has the signature generate (or translate), takes any batch, and needs "
         "TensorFlow alone to be loaded; so does ONNX with ONNX Runtime (to write it: pip install "
-        "'keras_gans[onnx]', and --backend=tensorflow or torch).",
+        "'keras_gans[onnx]'). LiteRT, for phones, is written with --backend=tensorflow.",
         _export_flags,
         (
             "keras-gans zoo export osgan_digits --out=served",

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans.models.serving import Served
+from keras_gans.networks.copying import part_of
 from keras_gans.networks.parts import inr_head
 from keras_gans.training import backend
 from keras_gans.training.noise import check_integers, check_truncation, class_labels, latents
@@ -389,7 +390,8 @@ def _cut(generator, part):
             inputs[1] = label_layer(generator).output
         if part.endswith("features"):
             outputs = inr_head(generator).input
-        known[part] = keras.Model(inputs if part == "of labels" else _one(inputs), outputs)
+        inputs = inputs if part == "of labels" else _one(inputs)
+        known[part] = part_of(generator, inputs, outputs)
     return known[part]
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from keras_gans.typing import Any
+
 
 def copied(
     network: keras.Model,
@@ -130,3 +132,16 @@ def _with_seed(initializer, seed):
     words = [*np.atleast_1d(old).tolist(), 1 + seed]
     new = words if np.ndim(old) else int(np.random.default_rng(words).integers(2**31))
     return {**initializer, "config": {**config, "seed": new}}
+
+
+def part_of(network: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
+    """A model of the same layers between tensors of a network, which may begin within it.
+
+    Keras 3.15 then gives the network's own inputs another history, and the network could be neither
+    saved nor copied any more: they get their own back.
+    """
+    histories = [x._keras_history for x in network.inputs]
+    made = keras.Model(inputs, outputs)
+    for x, history in zip(network.inputs, histories, strict=True):
+        x._keras_history = history
+    return made

@@ -39,6 +39,11 @@ def open_run(path: pathlib.Path) -> Any:
 
 
 def _open(source):
+    from keras_gans import zoo
+    from keras_gans.zoo import hub
+
+    if hub.is_hub(source):
+        return zoo.load(source)
     path = pathlib.Path(source)
     if path.is_dir() and ((path / "model.keras").is_file() or weights.exist(path)):
         return open_run(path)
@@ -62,9 +67,18 @@ def _open(source):
             f"There is no {source}: a zoo entry, a folder that keras-gans train wrote, or a .keras "
             "file is wanted."
         )
-    from keras_gans import zoo
-
     return zoo.load(source)
+
+
+def class_names_of(source: str, model: Any) -> list[str]:
+    """The names of the classes of what `open_source` gave; empty where nobody wrote them down."""
+    from keras_gans import recipes
+
+    file = pathlib.Path(source) / "recipe.yaml"
+    recipe = getattr(model, "recipe", None)
+    if recipe is None and file.is_file():
+        recipe = recipes.load(file)
+    return list(((recipe or {}).get("data") or {}).get("class_names") or [])
 
 
 def load_model(path: PathLike) -> Any:

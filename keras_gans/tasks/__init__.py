@@ -8,9 +8,13 @@ import pkgutil
 
 from keras_gans.tasks.base import Picture, Task, View
 from keras_gans.tasks.finding import every, find, get, of, of_card, of_kind, wrapped
+from keras_gans.tasks.playing import Control, Panel, Shown
 
 __all__ = [
+    "Control",
+    "Panel",
     "Picture",
+    "Shown",
     "Task",
     "View",
     "every",

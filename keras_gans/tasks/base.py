@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_gans.tasks.playing import Panel
 from keras_gans.typing import Any, PathLike, Tensor
 
 
@@ -41,10 +42,11 @@ class Task:
         command: the command of `keras-gans` that calls it.
         makes: what it makes of what, such as "images of noise".
         kind: what `config.json` and the card of an entry call it.
+        pipeline: what the Hugging Face Hub calls the task.
         from_noise: bool, whether images come of noise, so that they have to differ when it does.
     """
 
-    name = verb = command = makes = kind = None
+    name = verb = command = makes = kind = pipeline = None
     from_noise = False
 
     def wrap(self, network: Any) -> Any:
@@ -62,6 +64,18 @@ class Task:
     def served(self, network: Any) -> Any:
         """That network with images as its only output, for programs without this library."""
         return network
+
+    def pictures(self, network: Any) -> tuple[list[Any], Any] | None:
+        """A second signature of a SavedModel, of what people say instead of what networks take.
+
+        Args:
+            network: what `served` gives.
+
+        Returns:
+            `(specs, function)`: a list of `keras.InputSpec` with names, and the function of such
+            tensors -> uint8 images; None where there is none, or on a backend that has none.
+        """
+        return None
 
     def view(self, model: Any, recipe: dict[str, Any], seed: int = 0) -> View:
         """The `View` that a run of `keras-gans train` is watched by.
@@ -90,6 +104,15 @@ class Task:
     def stored_examples(self, source: Any) -> Any:
         """What a loaded entry brings along to try it with, a tuple of arrays, or None."""
         return None
+
+    def panels(self, source: Any, names: list[str] | None = None) -> list[Panel]:
+        """What `keras-gans playground` shows: a list of `keras_gans.tasks.Panel`.
+
+        Args:
+            source: a model, an entry or a wrapper.
+            names: those of its classes or domains, in order, as far as they are known.
+        """
+        raise NotImplementedError
 
     def usage(self, architecture: dict[str, Any]) -> str:
         """The Python expression that makes images with `entry`, and its comment.

@@ -3,7 +3,10 @@
 import numpy as np
 
 from keras_gans import registry
+from keras_gans.tasks import image_panels
 from keras_gans.tasks.base import Picture, Task, View
+from keras_gans.tasks.image_panels import panel_rows
+from keras_gans.tasks.playing import Panel
 from keras_gans.typing import Any, PathLike, Tensor
 
 ROWS = 8  # images that a run, or an entry, is shown by
@@ -15,6 +18,7 @@ class Images(Task):
 
     verb, command, makes = "translate", "translate", "images of images"
     kind = "translator"
+    pipeline = "image-to-image"
 
     def wrap(self, network: Any) -> Any:
         from keras_gans.models import Translator
@@ -44,6 +48,9 @@ class Images(Task):
     def stored_examples(self, source: Any) -> Any:
         examples = getattr(source, "examples", None)
         return None if examples is None else examples()
+
+    def panels(self, source: Any, names: list[str] | None = None) -> list[Panel]:
+        return image_panels.panels(source, self.stored_examples(source), names or [])
 
     def usage(self, architecture: dict[str, Any]) -> str:
         return "entry.translate(*entry.examples())  # float32 (N, H, W, C)"
@@ -86,32 +93,3 @@ def panels_picture(panels: dict[str, np.ndarray], targets: Any = None) -> Pictur
     panels = panels if targets is None else {**panels, "target": targets}
     images, columns = panel_rows(panels)
     return Picture(images, columns, f"{len(images) // columns} images: {', '.join(panels)}")
-
-
-def panel_rows(panels: dict[str, np.ndarray]) -> tuple[np.ndarray, int]:
-    """Panels of several images as the images and columns of a grid, a row an image.
-
-    Args:
-        panels: dictionary, name -> images (N, H, W, C), shown at the size of the last panel's;
-            gray is repeated where another panel has color, and where there are neither 1 nor 3
-            channels their mean is shown.
-
-    Returns:
-        `(images, columns)` for `keras_gans.data.save_grid`.
-    """
-    from keras_gans.data.images import fit_image
-
-    columns = [_shown(np.asarray(x)) for x in panels.values()]
-    size = columns[-1].shape[1:3]
-    columns = [
-        x if x.shape[1:3] == size else np.stack([fit_image(i, size, "nearest") for i in x])
-        for x in columns
-    ]
-    channels = max(x.shape[-1] for x in columns)
-    columns = [np.repeat(x, channels // x.shape[-1], axis=-1) for x in columns]
-    images = np.stack(columns, axis=1)
-    return images.reshape(-1, *images.shape[2:]), len(columns)
-
-
-def _shown(images):
-    return images if images.shape[-1] in (1, 3) else images.mean(-1, keepdims=True)

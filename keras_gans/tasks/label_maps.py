@@ -3,8 +3,10 @@
 import numpy as np
 
 from keras_gans import registry
+from keras_gans.tasks import map_panels
 from keras_gans.tasks.base import Picture, Task, View, shapes
 from keras_gans.tasks.images import ROWS, panels_picture
+from keras_gans.tasks.playing import Panel
 from keras_gans.typing import Any, PathLike
 
 
@@ -14,6 +16,7 @@ class LabelMaps(Task):
 
     verb, command, makes = "synthesize", "synthesize", "images of label maps"
     kind = "synthesizer"
+    pipeline = "image-to-image"
 
     def wrap(self, network: Any) -> Any:
         from keras_gans.models import Synthesizer
@@ -37,6 +40,9 @@ class LabelMaps(Task):
     def stored_examples(self, source: Any) -> Any:
         examples = getattr(source, "examples", None)
         return None if examples is None else examples()
+
+    def panels(self, source: Any, names: list[str] | None = None) -> list[Panel]:
+        return map_panels.panels(source, self.stored_examples(source), names or [])
 
     def usage(self, architecture: dict[str, Any]) -> str:
         samples = ", samples=4" if architecture.get("noise_dim") else ""

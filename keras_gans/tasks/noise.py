@@ -3,7 +3,9 @@
 import numpy as np
 
 from keras_gans import registry
+from keras_gans.tasks import noise_panels
 from keras_gans.tasks.base import Picture, Task, View
+from keras_gans.tasks.playing import Panel
 from keras_gans.typing import Any, PathLike, Tensor
 
 GRID = 64  # images in the grid of a run, at most
@@ -14,6 +16,7 @@ class Noise(Task):
     """Images of noise, and of a class where there are classes: `generate`."""
 
     verb, command, makes = "generate", "sample", "images of noise"
+    pipeline = "unconditional-image-generation"
     from_noise = True
 
     def wrap(self, network: Any) -> Any:
@@ -23,6 +26,11 @@ class Noise(Task):
 
     def network(self, source: Any) -> Any:
         return getattr(source, "ema_generator", None) or source.generator
+
+    def pictures(self, network: Any) -> tuple[list[Any], Any] | None:
+        from keras_gans.models.serving import pictures_of_noise
+
+        return pictures_of_noise(network)
 
     def view(self, model: Any, recipe: dict[str, Any], seed: int = 0) -> View:
         return Samples(whole_rows(model, GRID), seed)
@@ -40,6 +48,9 @@ class Noise(Task):
                 break
         of_images = None if labels[0] is None else np.concatenate(labels)[:count]
         return np.concatenate(images)[:count], of_images
+
+    def panels(self, source: Any, names: list[str] | None = None) -> list[Panel]:
+        return noise_panels.panels(source, names or [])
 
     def usage(self, architecture: dict[str, Any]) -> str:
         labels = "" if architecture.get("num_classes") is None else ", labels=0"

@@ -7,6 +7,7 @@ from keras_gans.zoo.catalogue import card, load, write_index
 from keras_gans.zoo.catalogue import list_entries as list
 from keras_gans.zoo.exporting import export
 from keras_gans.zoo.gallery import write_gallery
+from keras_gans.zoo.hub import push
 
 __all__ = [
     "ZooArchitecture",
@@ -17,6 +18,7 @@ __all__ = [
     "list",
     "load",
     "publish",
+    "push",
     "score",
     "start_from",
     "write_gallery",

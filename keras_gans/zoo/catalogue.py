@@ -5,9 +5,10 @@ import pathlib
 import warnings
 
 from keras_gans import registry, tasks
+from keras_gans.errors import quote
 from keras_gans.files import locked, replacing
 from keras_gans.typing import Any, PathLike
-from keras_gans.zoo import architectures, cards, download, store
+from keras_gans.zoo import architectures, cards, download, hub, store
 
 ZOO_URL = "KERAS_GANS_ZOO_URL"
 
@@ -70,6 +71,9 @@ def load(
     the URL in `KERAS_GANS_ZOO_URL`, from which it is downloaded into the cache. The SHA-256 of
     every file is checked before it is opened, and nothing is ever unpickled. The name of a retired
     entry loads its successor, with a `FutureWarning`.
+
+    `hf://user/name` is an entry on the Hugging Face Hub, `hf://user/name@revision` a branch, a tag
+    or a commit of it; these need the extra `keras_gans[hub]`.
 
     Args:
         name: name of the entry.
@@ -163,6 +167,10 @@ def locate(
     path: PathLike | None = None,
 ) -> pathlib.Path:
     """The folder of an entry, downloaded where it has to be; arguments as in `load`."""
+    if hub.is_hub(name):
+        if path is not None or base_url is not None:
+            raise ValueError(f"{quote(name)} says where it is: leave path and base_url out.")
+        return hub.fetch(name, store.cache_folder(cache_dir))
     store.check_name(name)
     if path is not None:
         found = store.find(name, [path]) or _successor(name, [path])

@@ -1,4 +1,4 @@
-"""Networks as files for serving: SavedModel, `.keras`, ONNX. Keras is imported on use."""
+"""Networks as files for serving: SavedModel, `.keras`, ONNX, LiteRT. Keras is imported on use."""
 
 import pathlib
 import shutil
@@ -8,7 +8,7 @@ from keras_gans.files import locked, replacing
 from keras_gans.typing import Any, PathLike
 from keras_gans.zoo import store
 
-FORMATS = ("saved_model", "keras", "onnx")
+FORMATS = ("saved_model", "keras", "onnx", "litert")
 SAVED_MODEL = "saved_model"
 SMALL = 3 * 2**20  # bytes of a SavedModel that ships without being asked for, at most
 
@@ -26,8 +26,12 @@ def export(
         format: "saved_model", with the signature `generate(latents)` or `generate(latents,
             labels)`, or of an entry that translates `translate(images)` or `translate(images,
             domains)`, which give the output images, for `tf.saved_model.load` without this library;
-            "keras", which loads on every backend where this library is installed; "onnx", from
-            TensorFlow and torch, with the extra `keras_gans[onnx]`, for ONNX Runtime and others.
+            of an entry that generates, written on TensorFlow, `pictures(seed, labels, truncation)`
+            too (`pictures(seed, count, truncation)` without classes), which gives uint8 images;
+            "keras", which loads on every backend where this library is installed; "onnx", with
+            the extra `keras_gans[onnx]`, for ONNX Runtime and others (on JAX another backend has to
+            be installed, which writes it); "litert", a `.tflite` file for phones, from TensorFlow,
+            of networks that it converts.
         overwrite: bool, whether what is at `out` may be replaced.
 
     Returns:
@@ -77,12 +81,15 @@ def export(
     if format == "onnx":
         serving.write_onnx(task.served(network), out)
         return out
+    if format == "litert":
+        serving.write_litert(task.served(network), out)
+        return out
     with replacing(out, suffix=".keras", size=5 * network.count_params()) as temporary:
         network.save(temporary)
     return out
 
 
-_SUFFIX = {"saved_model": "", "keras": ".keras", "onnx": ".onnx"}
+_SUFFIX = {"saved_model": "", "keras": ".keras", "onnx": ".onnx", "litert": ".tflite"}
 
 
 def _cached(entry, format):
@@ -131,4 +138,8 @@ def write_saved_model(task: Any, network: Any, folder: PathLike) -> None:
     # Keras's own name, which takes several inputs as one list.
     nested = signature if len(signature) == 1 else [signature]
     archive.add_endpoint("serve", lambda x: network(x, training=False), input_signature=nested)
+    pictures = task.pictures(network)
+    if pictures is not None:
+        specs, of_people = pictures
+        archive.add_endpoint("pictures", of_people, input_signature=specs)
     archive.write_out(str(folder), verbose=False)

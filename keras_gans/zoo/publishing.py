@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import tempfile
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from keras_gans.models.serving import check_saved_model
 from keras_gans.training import AdversarialModel
 from keras_gans.typing import Any, PathLike, RecipeLike
 from keras_gans.version import __version__
-from keras_gans.zoo import cards, exporting, store, weights
+from keras_gans.zoo import cards, exporting, hub, store, weights
 from keras_gans.zoo.catalogue import put_in_place
 from keras_gans.zoo.entry import CONFIG, REFERENCE, weights_file
 
@@ -29,7 +30,7 @@ def publish(
     overwrite: bool = False,
     examples: Any = None,
     targets: Any = None,
-) -> pathlib.Path:
+) -> pathlib.Path | str:
     """Write a trained model as the entry `path`/`name`.
 
     The entry is loaded back, and its images compared with the model's, before it becomes visible
@@ -43,7 +44,8 @@ def publish(
         card: dictionary of what cannot be read off the model: `summary` and `data` (a dictionary
             with `name` and `licence`; `attribution`, `images`, `url`) are needed; `hardware`,
             `seconds`, `images_per_second`, `scores`, `limits`, `notes` are welcome.
-        path: folder of entries.
+        path: folder of entries; or `hf://user/name`, or `hf://user/name@branch`, the repository of
+            this entry on the Hugging Face Hub (see `keras_gans.zoo.push`).
         recipe: the recipe of the training, as `keras_gans.recipes.load` takes it; by default as
             much of it as the model knows.
         discriminator: bool, whether the weights of discriminators, and of a reconstructor, ship,
@@ -60,7 +62,7 @@ def publish(
         targets: images (N, H, W, C) in [-1, 1] for a last column of the picture, or None.
 
     Returns:
-        Path of the entry's folder.
+        Path of the entry's folder; of the hub `hf://user/name@commit`.
 
     Raises:
         FileExistsError: the entry exists, and `overwrite` is False.
@@ -76,6 +78,11 @@ def publish(
     >>> keras_gans.zoo.publish(model, "untrained", card, path="runs/zoo", overwrite=True).name
     'untrained'
     """
+    if hub.is_hub(path):
+        hub.parse(path)
+        with tempfile.TemporaryDirectory() as folder:
+            given = (recipe, discriminator, half, saved_model, False, examples, targets)
+            return hub.push(publish(model, name, card, folder, *given), path, overwrite=overwrite)
     path = pathlib.Path(path)
     target = path / store.check_name(name)
     cards.check_stated(card)

@@ -26,7 +26,9 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
   where Keras's own is good enough;
 - `gpu()`: the name of the GPU that computes, or None on a CPU; `VERSION`: the backend's;
 - `ONNX_PACKAGES`: what Keras writes ONNX with there, none where this library leaves it out;
-  `prepare_onnx()`: what has to be known there first.
+  `prepare_onnx()`: what has to be known there first;
+- `seeded_normal(seed, shape)`: normal numbers of a seed that is a tensor, for served programs, and
+  `write_litert(network, specs, path)`: a LiteRT file; both None where there is no such thing.
 
 Facts that steer layers and callbacks without their importing a backend stand beside them:
 `TRANSPOSED_CONVOLUTION_BY_PHASES`, `GROUPS_APART` and `sync(model)`.
@@ -79,6 +81,13 @@ TRANSPOSED_CONVOLUTION_BY_PHASES: bool = _backend.TRANSPOSED_CONVOLUTION_BY_PHAS
 GROUPS_APART: bool = _backend.GROUPS_APART
 ONNX_PACKAGES: tuple[str, ...] = _backend.ONNX_PACKAGES
 prepare_onnx: Callable[..., Any] = _backend.prepare_onnx
+seeded_normal: Callable[..., Any] | None = _backend.seeded_normal
+write_litert: Callable[..., Any] | None = _backend.write_litert
+# What writes ONNX, the best first, for a backend that has no packages of its own for it.
+ONNX_WRITERS: dict[str, tuple[str, ...]] = {
+    "torch": ("torch", "onnx"),
+    "tensorflow": ("tensorflow", "onnx", "tf2onnx"),
+}
 
 
 def sync(model: keras.Model) -> None:

@@ -21,6 +21,7 @@ _ON_CPU = jax.default_backend() == "cpu"
 TRANSPOSED_CONVOLUTION_BY_PHASES = _ON_CPU
 GROUPS_APART: bool = _ON_CPU
 ONNX_PACKAGES: tuple[str, ...] = ()
+seeded_normal = write_litert = None
 convolution: Any = keras.ops.conv
 transposed_convolution: Any = keras.ops.conv_transpose
 batch_norm: Any = None

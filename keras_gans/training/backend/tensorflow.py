@@ -1,6 +1,7 @@
 """The engine's primitives on TensorFlow: gradient tapes and distribution strategies."""
 
 import contextlib
+import tempfile
 import weakref
 from collections.abc import Callable, Sequence
 
@@ -162,3 +163,34 @@ def check_compile(
 
 def prepare_onnx() -> None:
     """Nothing to prepare here."""
+
+
+def seeded_normal(seed: Tensor, shape: Any) -> Tensor:
+    """Standard normal numbers, float32, which depend on an integer alone: a seed of a caller."""
+    return tf.random.stateless_normal(shape, tf.stack([tf.cast(seed, "int32"), 0]))
+
+
+def write_litert(network: keras.Model, specs: list[keras.InputSpec], path: str) -> None:
+    """A LiteRT (TFLite) file with a dynamic batch, of built-in operations alone.
+
+    Raises:
+        ValueError: an operation that TensorFlow does not convert.
+    """
+
+    def images(*inputs):
+        return network(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
+
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    archive.add_endpoint("images", images, input_signature=specs)
+    with tempfile.TemporaryDirectory() as folder:
+        # Only of a SavedModel does the converter make constants of the weights.
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["images"])
+        try:
+            data = converter.convert()
+        except Exception as error:  # of the converter, whose types are not public
+            line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ValueError(f"TensorFlow does not convert this to LiteRT: {line}") from None
+    with open(path, "wb") as file:
+        file.write(data)

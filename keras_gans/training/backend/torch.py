@@ -30,6 +30,7 @@ VERSION: str = torch.__version__
 TRANSPOSED_CONVOLUTION_BY_PHASES = False
 GROUPS_APART: bool = False
 ONNX_PACKAGES: tuple[str, ...] = ("onnx",)
+seeded_normal = write_litert = None
 no_gradients = torch.no_grad
 
 
@@ -223,9 +224,24 @@ def check_compile(
 
 
 def prepare_onnx() -> None:
-    """Teach PyTorch's writer of ONNX `ravel`, by which Keras's `take` passes its indices."""
+    """Teach PyTorch's writer of ONNX what it lacks.
+
+    `ravel`, by which Keras's `take` passes its indices, and `movedim` with axes counted from the
+    end, which ONNX has not.
+    """
 
     def ravel(graph, x):
         return graph.op("Reshape", x, graph.op("Constant", value_t=torch.tensor([-1])))
 
+    @torch.onnx.symbolic_helper.parse_args("v", "t", "t")
+    def movedim(graph, x, sources, targets):
+        rank = x.type().dim()
+        sources = [axis % rank for axis in sources.view(-1).tolist()]
+        targets = [axis % rank for axis in targets.view(-1).tolist()]
+        order = [axis for axis in range(rank) if axis not in sources]
+        for target, source in sorted(zip(targets, sources, strict=True)):
+            order.insert(target, source)
+        return graph.op("Transpose", x, perm_i=order)
+
     torch.onnx.register_custom_op_symbolic("aten::ravel", ravel, 9)
+    torch.onnx.register_custom_op_symbolic("aten::movedim", movedim, 9)
