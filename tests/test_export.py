@@ -114,7 +114,7 @@ def printed_program(arguments, capsys, kept):
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras cannot write a SavedModel from torch")
 @slow_on("jax")
 @pytest.mark.parametrize(
-    "name", ["osgan_digits", pytest.param("pix2pix_emoji_128", marks=pytest.mark.slow)]
+    "name", ["osgan_digits", pytest.param("pix2pix_avatars_128", marks=pytest.mark.slow)]
 )
 def test_the_printed_lines_of_a_saved_model_work(name, tmp_path, capsys):
     arguments = [name, f"--out={tmp_path / 'it is'}"]
@@ -138,7 +138,7 @@ def needs_onnx(test):
     return slow_on("jax")(test)
 
 
-QUICK = ("osgan_digits", "pix2pix_emoji_128")
+QUICK = ("osgan_digits", "pix2pix_avatars_128")
 ENTRIES = [n for n in zoo.list() if not zoo.catalogue.is_architecture(n)]
 
 

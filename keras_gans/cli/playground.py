@@ -65,7 +65,7 @@ COMMAND = Command(
     _flags,
     (
         "keras-gans playground",
-        "keras-gans playground pix2pix_emoji_128",
+        "keras-gans playground pix2pix_avatars_128",
         "keras-gans playground runs/digits --port=8000",
         "keras-gans playground osgan_digits --space=my_space",
     ),
