@@ -63,6 +63,9 @@ def two(folder):
             port = s.getsockname()[1]
         torch.multiprocessing.spawn(torch_process, (port, folder), nprocs=2)
         for file in [*(folder / "rank0").iterdir()]:
+            first, second = (dict(np.load(folder / f"rank{i}" / file.name)) for i in range(2))
+            for key, value in first.items():  # every variable and log is the same on both
+                np.testing.assert_array_equal(second[key], value, err_msg=f"{file.stem}: {key}")
             file.rename(folder / file.name)
 
 

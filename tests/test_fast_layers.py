@@ -24,7 +24,9 @@ def pulled(layer, x, upstream):
 
 def copied(cls, layer, x):
     """Keras's own layer with the configuration and weights of one of ours."""
-    twin = cls.from_config(layer.get_config())
+    config = layer.get_config()
+    config.pop("synchronized", None)  # which Keras has on TensorFlow only
+    twin = cls.from_config(config)
     twin.build(x.shape)
     twin.set_weights(layer.get_weights())
     return twin

@@ -153,7 +153,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
 
     def save(self, epoch: int, step: int) -> None:
         """Write the backup: `step` steps of `epoch` are done."""
-        if backend.replica()[0] != 0:
+        if backend.process()[0] != 0:
             return  # of several processes, the first one writes
         backend.sync(self.model)
         progress = {"epoch": epoch, "step": step, "variables": self._form(), "batch": self._batch()}

@@ -200,7 +200,7 @@ class Evaluate(PeriodicCallback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._reset()
-        if self.best is not None and backend.replica()[0] == 0:
+        if self.best is not None and backend.process()[0] == 0:
             remove_leftovers(self.best)
         cached = self.measurement.prepare()
         if cached:
@@ -324,7 +324,7 @@ class Evaluate(PeriodicCallback):
             if not (value < self.best_value if self.lower else value > self.best_value):
                 return
         self.best_value, self.best_step = value, step
-        if self.best is None or backend.replica()[0] != 0:
+        if self.best is None or backend.process()[0] != 0:
             return  # of several processes, the first one writes
         backend.sync(self.model)
         with writing_weights(self.model, self.best) as f:

@@ -3,7 +3,9 @@
 import keras
 from keras import ops
 
+from keras_gans.layers.batch_normalization import moments
 from keras_gans.layers.spectral import SpectralDense
+from keras_gans.training import backend
 from keras_gans.typing import Any, Config, Shape, Tensor
 
 
@@ -14,12 +16,13 @@ class BatchNorm(keras.layers.Layer):
     Unlike `keras.layers.BatchNormalization` the moving variance is the unbiased estimate, and
     epsilon is 1e-5; momentum is Keras's, the share of the old statistics that stays (PyTorch's 0.1
     is 0.9). Statistics are float32 under any policy. As in Keras, a layer with
-    `trainable = False` uses the moving statistics, and replicas normalize by their own batch's
-    statistics; their moving ones are averaged.
+    `trainable = False` uses the moving statistics.
 
     Args:
         momentum: float in [0, 1).
         epsilon: float, added to the variance.
+        synchronized: bool, whether the replicas of a train step share their statistics, see
+            `BatchNormalization`.
 
     Call arguments:
         inputs: (B, ..., C); statistics are over all axes but the last.
@@ -32,10 +35,17 @@ class BatchNorm(keras.layers.Layer):
 
     couples_instances: bool = True
 
-    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any):
+    def __init__(
+        self,
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        synchronized: bool = True,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
+        self.synchronized: bool = synchronized
 
     def build(self, input_shape: Shape) -> None:
         self.build_statistics(input_shape[-1])
@@ -64,11 +74,10 @@ class BatchNorm(keras.layers.Layer):
         """`gain * (x - mean) / sqrt(variance + epsilon) + bias` in the compute dtype."""
         x = ops.cast(x, "float32")
         if training and self.trainable:
-            axes = list(range(len(x.shape) - 1))
-            mean = ops.mean(x, axes)
+            mean, variance = moments(x, list(range(len(x.shape) - 1)), self.synchronized)
             x = x - mean
-            variance = ops.mean(ops.square(x), axes)
-            self.move(mean, variance, ops.size(x) // x.shape[-1])
+            replicas = backend.replica()[1] if self.synchronized else 1
+            self.move(mean, variance, ops.size(x) // x.shape[-1] * replicas)
         else:
             x = x - ops.convert_to_tensor(self.moving_mean)
             variance = ops.convert_to_tensor(self.moving_variance)
@@ -85,7 +94,8 @@ class BatchNorm(keras.layers.Layer):
         return input_shape
 
     def get_config(self) -> Config:
-        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+        own = {name: getattr(self, name) for name in ("momentum", "epsilon", "synchronized")}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="keras_gans")
@@ -99,7 +109,7 @@ class ConditionalBatchNorm(BatchNorm):
     Args:
         spectral: bool, whether the two linear maps are under spectral normalization.
         initializer: of their kernels, or a pair (gain's, bias's).
-        momentum, epsilon: of `BatchNorm`.
+        momentum, epsilon, **kwargs: of `BatchNorm`.
         spectral_epsilon: float, of `SpectralDense`.
 
     Call arguments:

@@ -171,12 +171,13 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
     def apply(self, player: str, gradients: list[Tensor], loss: Tensor = None) -> None:
         """Update one player with gradients in the order of `player_variables(player)`."""
         short = _SHORT.get(player, player)
+        gradients = backend.average_gradients(list(gradients))
         squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in gradients]
         logs = {f"{short}_grad_norm": ops.sqrt(functools.reduce(ops.add, squares))}
         if loss is not None:
             logs[f"{short}_loss"] = loss
         self.log(**logs)
-        self.optimizer.apply_player(player, backend.average_gradients(list(gradients)))
+        self.optimizer.apply_player(player, gradients)
 
     def log(self, **values: Any) -> None:
         """Report scalars; the progress bar and History show their means over the epoch."""

@@ -7,6 +7,7 @@ from absl import logging
 from keras import ops
 
 from keras_gans.errors import nearest
+from keras_gans.training import backend
 from keras_gans.typing import Any, Config, Self, Tensor
 
 
@@ -31,6 +32,7 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
         self.names: list[str] = list(players)
         for player, optimizer in players.items():
             setattr(self, f"{player}_optimizer", optimizer)
+            backend.takes_means(optimizer)
             # Keras loads what it finds inside as well, a variable at a time, as far as they fit.
             optimizer.load_own_variables = _with_all_players
 
@@ -114,7 +116,12 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
             variable.assign(store[key])
 
     def apply_player(self, name: str, gradients: list[Tensor]) -> None:
-        """One update of one player; `gradients` in the order it was built with."""
+        """One update of one player.
+
+        Args:
+            name: the player.
+            gradients: means over the replicas, in the order of the variables it was built with.
+        """
         self.players[name].apply(gradients)
 
     def finish_step(self) -> None:

@@ -11,12 +11,14 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
 - `synced(model)`: a context in which the variables hold the state of a running `fit`;
 - `predict(network, inputs, batch_size)`: outputs of many inputs; `padded(run, inputs)`: of few, in
   a batch of one of a few sizes where each is compiled anew;
-- `replica()`: which replica this is, and of how many (`MirroredStrategy`, torch processes);
+- `replica()`: which replica this is in a train step, and of how many (`MirroredStrategy`, torch
+  processes); outside a step everything works alone, (0, 1);
+- `process()`: which process this is, and of how many: the first one writes files;
 - `devices(model)`: in how many parts a batch comes, and how many devices share each of them;
   `of_replicas(model, fn, batch)`: a batch whose parts, a list, went through `fn` (None for None);
   `fed(data, feed, shuffle)`: data whose batches have to be looked at before the step draws them;
-- `average_gradients(gradients)`: what has to happen to gradients before `optimizer.apply`, so
-  that several replicas take the step of one device with the global batch;
+- `average_gradients(gradients)`: their means over the replicas, so that these take the step of one
+  device with the global batch; `takes_means(optimizer)`: an optimizer, told that it gets those;
 - `replica_mean(x)`: a mean over the replicas for losses that couple the instances of a batch;
 - `forward(network, training)`: a function, inputs -> outputs, of a network that somebody else
   holds, for few calls: it starts sooner than `predict`; in training mode its state moves along;
@@ -62,10 +64,12 @@ synced: Callable[..., Any] = _backend.synced
 predict: Callable[..., Any] = _backend.predict
 padded: Callable[..., Any] = _backend.padded
 replica: Callable[..., Any] = _backend.replica
+process: Callable[..., Any] = _backend.process
 devices: Callable[..., Any] = _backend.devices
 of_replicas: Callable[..., Any] = _backend.of_replicas
 fed: Callable[..., Any] = _backend.fed
 average_gradients: Callable[..., Any] = _backend.average_gradients
+takes_means: Callable[..., Any] = _backend.takes_means
 broadcast: Callable[..., Any] = _backend.broadcast
 check_compile: Callable[..., Any] = _backend.check_compile
 replica_mean: Callable[..., Any] = _backend.replica_mean

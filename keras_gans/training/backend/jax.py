@@ -281,6 +281,11 @@ def replica() -> tuple[Tensor, int]:
     return 0, 1
 
 
+def process() -> tuple[int, int]:
+    """(rank of this process, number of processes): one process."""
+    return 0, 1
+
+
 def devices(model: keras.Model) -> tuple[int, int]:
     """(parts that a batch comes in, devices that share each part)."""
     distribution = keras.distribution.distribution()
@@ -335,6 +340,10 @@ def broadcast(variables: list[keras.Variable]) -> None:
 def average_gradients(gradients: list[Tensor]) -> list[Tensor]:
     """The compiler has summed over the devices already."""
     return gradients
+
+
+def takes_means(optimizer: keras.optimizers.Optimizer) -> None:
+    """Optimizers take gradients as they come."""
 
 
 def replica_mean(x: Tensor) -> Tensor:

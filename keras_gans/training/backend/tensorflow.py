@@ -92,6 +92,11 @@ def replica() -> tuple[Tensor, int]:
     return context.replica_id_in_sync_group, context.num_replicas_in_sync
 
 
+def process() -> tuple[int, int]:
+    """(rank of this process, number of processes): one process."""
+    return 0, 1
+
+
 def devices(model: keras.Model) -> tuple[int, int]:
     """(parts that a batch comes in, devices that share each part)."""
     return model.distribute_strategy.num_replicas_in_sync, 1
@@ -124,9 +129,16 @@ def broadcast(variables: list[keras.Variable]) -> None:
 
 
 def average_gradients(gradients: list[Tensor]) -> list[Tensor]:
-    """Keras's optimizers sum over the replicas when they apply: divide first."""
+    """Mean over the replicas, all in one call."""
     _, count = replica()
-    return gradients if count == 1 else [g / count for g in gradients]
+    if count == 1 or not gradients:
+        return gradients
+    return tf.distribute.get_replica_context().all_reduce("MEAN", gradients)
+
+
+def takes_means(optimizer: keras.optimizers.Optimizer) -> None:
+    """Keras sums gradients in an optimizer, behind its clipping, which has to see the mean."""
+    optimizer._all_reduce_sum_gradients = list
 
 
 def replica_mean(x: Tensor) -> Tensor:

@@ -93,8 +93,12 @@ def forward(network: keras.Model, training: bool = False) -> Callable[[Tensor], 
 
 def run_step(model: keras.Model, step: Callable[..., None], data: Any) -> Any:
     """One training step; only `vjp` builds graphs."""
-    with torch.no_grad():
-        step(_own_part(data))
+    _nesting.in_step = True
+    try:
+        with torch.no_grad():
+            step(_own_part(data))
+    finally:
+        _nesting.in_step = False
     return model.get_metrics_result()
 
 
@@ -116,7 +120,7 @@ def _distributed():
 
 def _own_part(data):
     """This process's part of the global batch, which every process loads in the same order."""
-    rank, count = replica()
+    rank, count = process()
     if count == 1:
         return data
 
@@ -134,7 +138,7 @@ def _own_part(data):
 
 def devices(model: keras.Model) -> tuple[int, int]:
     """(parts that a batch comes in, devices that share each part)."""
-    return 1, replica()[1]
+    return 1, process()[1]
 
 
 def broadcast(variables: list[keras.Variable]) -> None:
@@ -152,11 +156,20 @@ def gpu() -> str | None:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def replica() -> tuple[Tensor, int]:
+def process() -> tuple[int, int]:
     """(rank of this process, number of processes)."""
     if not _distributed():
         return 0, 1
     return torch.distributed.get_rank(), torch.distributed.get_world_size()
+
+
+def replica() -> tuple[Tensor, int]:
+    """(rank of this process, number of processes) in a train step; outside each works alone.
+
+    The first process evaluates and draws pictures while the others do not: a collective there, of a
+    batch norm that runs in training mode, say, would wait for ever.
+    """
+    return process() if getattr(_nesting, "in_step", False) else (0, 1)
 
 
 def average_gradients(gradients: list[Tensor]) -> list[Tensor]:
@@ -173,12 +186,16 @@ def average_gradients(gradients: list[Tensor]) -> list[Tensor]:
     return [p.reshape(g.shape) for p, g in zip(pieces, gradients, strict=True)]
 
 
+def takes_means(optimizer: keras.optimizers.Optimizer) -> None:
+    """Optimizers take gradients as they come."""
+
+
 class _ReplicaMean(torch.autograd.Function):
     """Mean over the processes of a tensor that each has; so is the gradient."""
 
     @staticmethod
     def forward(x):
-        total = x.clone()
+        total = x.clone(memory_format=torch.contiguous_format)
         torch.distributed.all_reduce(total)
         return total / torch.distributed.get_world_size()
 
@@ -193,7 +210,7 @@ class _ReplicaMean(torch.autograd.Function):
 
 def replica_mean(x: Tensor) -> Tensor:
     """Mean over the processes, differentiable: its gradient is the mean of theirs."""
-    return _ReplicaMean.apply(x) if _distributed() else x
+    return _ReplicaMean.apply(x) if replica()[1] > 1 else x
 
 
 def average_logs(logs: dict[str, Tensor]) -> dict[str, Tensor]:
