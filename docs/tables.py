@@ -1,4 +1,5 @@
-"""Writes what this folder and README.md say of declarations: tables of names, and a JSON Schema.
+"""Writes what this folder and README.md say of declarations: tables of names, of the zoo's entries,
+and a JSON Schema.
 
     python docs/tables.py            # rewrites what stands between the marks
     python docs/tables.py --check    # exits with 1 where that would change something
@@ -7,6 +8,7 @@ A table stands between `<!-- methods -->` and `<!-- end -->`, or another kind of
 recipes is `recipe.schema.json`.
 """
 
+import json
 import pathlib
 import re
 import sys
@@ -57,7 +59,26 @@ def names(kind):
     return rows
 
 
+def zoo(page):
+    """One row an entry: its method, its images, and what its card says of them."""
+    rows = [
+        _row("entry", "method", "makes", "fd_kgnet ↓", "diversity ↑", "steps", "backend"),
+        _row(*["---"] * 7),
+    ]
+    for path in sorted((ROOT / "zoo").glob("*/card.json")):
+        card = json.loads(path.read_text(encoding="utf-8"))
+        shape = "x".join(map(str, card["architecture"]["image_shape"]))
+        scores = (card["scores"].get(name) for name in ("fd_kgnet", "diversity_kgnet"))
+        told = ["" if score is None else f"{score['value']:.3g}" for score in scores]
+        folder = f"{'../' if page.startswith('docs/') else ''}zoo/{card['name']}"
+        link = f"[{card['name']}]({folder}/README.md)"
+        made = f"{card['steps']:,}", card["backend"]
+        rows.append(_row(link, card["architecture"]["method"], shape, *told, *made))
+    return rows
+
+
 TABLES = {
+    "zoo": zoo,
     "methods": methods,
     "objectives": names("objective"),
     "penalties": names("penalty"),

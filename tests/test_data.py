@@ -882,6 +882,7 @@ def test_array_dataset_refuses(change, words):
         (dict(resize="cubic"), ("'cubic'", "'nearest'")),
         (dict(labels="digit"), ("labels=True",)),
         (dict(name_or_path="./no/such"), ("does not exist",)),
+        (dict(name_or_path="photos/"), ("photos does not exist",)),
         (dict(name_or_path="no.npz"), ("no.npz does not exist",)),
         (dict(name_or_path=__file__), ("test_data.py is no data set",)),
         (dict(name_or_path="cifar100", data_dir="no_dir"), ("no_dir", "download=True")),

@@ -265,7 +265,11 @@ def test_the_first_two_shell_blocks_of_the_readme_are_one_line_each():
     assert all(f" {name} " in tests.replace(";", " ") for name in ("tensorflow", "jax", "torch"))
 
 
-def test_the_code_of_the_readme(monkeypatch, tmp_path):
+# They go on from one another, in this order.
+PAGES = ("README.md", "docs/omni_gan.md", "docs/data.md", "docs/training.md", "docs/metrics.md")
+
+
+def test_the_code_of_the_readme_and_of_the_pages_that_go_on_from_it(monkeypatch, tmp_path):
     pytest.importorskip("tensorflow", reason="keras_gans.data.load gives a tf.data.Dataset")
     asked, fit = [], keras_gans.training.AdversarialModel.fit
 
@@ -274,7 +278,8 @@ def test_the_code_of_the_readme(monkeypatch, tmp_path):
         return fit(self, *args, epochs=1, steps_per_epoch=1, verbose=0, **kwargs)
 
     monkeypatch.setattr(keras_gans.training.AdversarialModel, "fit", short)
-    names = run_blocks(blocks("README.md", "python"), monkeypatch, tmp_path, "readme")
+    code = [block for page in PAGES for block in blocks(page, "python")]
+    names = run_blocks(code, monkeypatch, tmp_path, "readme")
     assert asked == [40, 1, 40]
     made = names["samples"]
     assert made.shape == (16, 32, 32, 1) and made.dtype == np.float32 and abs(made).max() <= 1

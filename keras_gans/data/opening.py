@@ -42,7 +42,7 @@ def opener(
             f"{path} is no data set: it must be a folder of images, a .zip of one, an .npz or an "
             ".npy file."
         )
-    if path.is_absolute() or name.startswith((".", "~")):
+    if path.is_absolute() or name.startswith((".", "~")) or name.endswith(("/", "\\")):
         found = without_images(path) if path.is_dir() else f"{path} does not exist"
         kinds = ", ".join(IMAGE_SUFFIXES)
         raise FileNotFoundError(
