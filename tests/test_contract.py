@@ -23,6 +23,7 @@ from PIL import Image
 
 from keras_gans import data, losses, registry, zoo
 from keras_gans.cli import main
+from keras_gans.models.latent import couples_instances
 
 HERE = pathlib.Path(__file__).resolve().parent
 BACKEND = keras.backend.backend()
@@ -251,7 +252,10 @@ def on_torch(tmp_path_factory, request):
 
 def test_the_step_is_that_of_another_backend(method, run, on_torch):
     model, found = run
-    assert_same_steps(model, found, on_torch[method])
+    # Batch norm divides by the spread of a few values, which makes more of rounding: of SPADE's step
+    # 0.9 to 2.1e-4 were seen, by processor and by how XLA compiles.
+    normed = any(couples_instances(network) for network in model.players.values())
+    assert_same_steps(model, found, on_torch[method], 5e-4 if normed else 1e-4)
 
 
 @pytest.fixture(scope="module")
