@@ -77,15 +77,14 @@ def other_process(folder, backend, replicas, names):
     return {path.stem: dict(np.load(path)) for path in folder.glob("*.npz")}
 
 
-def assert_same_steps(model, mine, theirs, tolerance=1e-4, each=5e-4):
+def assert_same_steps(model, mine, theirs, tolerance=1e-4, each=1e-4):
     """The movements of two runs, of each player and of every variable, and their losses."""
     moved = [theirs[f"moved_{i}"] for i in range(len(mine["moved"]))]
     assert f"moved_{len(moved)}" not in theirs
     first, second = per_player(model, mine["moved"]), per_player(model, moved)
     for player, arrays in first.items():
         assert relative(arrays, second[player]) < tolerance, player
-        # Each by itself, but for those that hardly move: rounding is large beside that. And one
-        # kernel's rounding is the processor's: 2e-4 of its movement was seen, 5e-5 on another.
+        # Each by itself, but for those that hardly move: rounding is large beside that.
         least = 1e-2 * norm(arrays)
         variables = model.player_variables(player)
         for v, a, b in zip(variables, arrays, second[player], strict=True):

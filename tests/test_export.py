@@ -142,13 +142,8 @@ QUICK = ("osgan_digits", "pix2pix_avatars_128")
 ENTRIES = [n for n in zoo.list() if not zoo.catalogue.is_architecture(n)]
 
 
-@needs_onnx
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in ENTRIES]
-)
-def test_onnx_gives_the_same_images(name, tmp_path):
-    entry = zoo.load(name)
-    path = zoo.export(entry, tmp_path / "made.onnx", "onnx")
+def served(entry):
+    """Random inputs of an entry's network, one and three of them, and what Keras makes of each."""
     network, random = tasks.of(entry).network(entry), np.random.default_rng(0)
     for count in (1, 3):
         inputs = {}
@@ -159,7 +154,17 @@ def test_onnx_gives_the_same_images(name, tmp_path):
             inputs[x.name] = value.astype(x.dtype)
         made = network(list(inputs.values()) if len(inputs) > 1 else inputs["".join(inputs)])
         made = made["output"] if isinstance(made, dict) else made
-        wanted = keras.ops.convert_to_numpy(made)
+        yield inputs, keras.ops.convert_to_numpy(made)
+
+
+@needs_onnx
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in ENTRIES]
+)
+def test_onnx_gives_the_same_images(name, tmp_path):
+    entry = zoo.load(name)
+    path = zoo.export(entry, tmp_path / "made.onnx", "onnx")
+    for inputs, wanted in served(entry):
         np.testing.assert_allclose(onnx_images(path, inputs), wanted, atol=1e-4)
 
 
@@ -312,15 +317,6 @@ def test_litert_gives_the_same_images(name, conditional, tmp_path):
     import tensorflow as tf
 
     runner = tf.lite.Interpreter(str(zoo.export(entry, out, "litert"))).get_signature_runner()
-    network, random = tasks.of(entry).network(entry), np.random.default_rng(0)
-    for count in (1, 3):
-        inputs = {}
-        for x in network.inputs:
-            shape = (count, *x.shape[1:])
-            whole = "int" in x.dtype
-            value = random.integers(0, 3, shape) if whole else random.uniform(-1, 1, shape)
-            inputs[x.name] = value.astype(x.dtype)
-        made = network(list(inputs.values()) if len(inputs) > 1 else inputs["".join(inputs)])
-        made = made["output"] if isinstance(made, dict) else made
+    for inputs, wanted in served(entry):
         (found,) = runner(**inputs).values()
-        np.testing.assert_allclose(found, keras.ops.convert_to_numpy(made), atol=1e-4)
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
