@@ -78,6 +78,12 @@ def fails(cli):
     return run
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(3600))  # the line's limit is in setup.cfg
+
+
 # Minutes of compilation or of process starts there: in the slow set (see BUILD.md).
 def slow_on(*backends):
     return pytest.mark.slow if keras.backend.backend() in backends else lambda test: test

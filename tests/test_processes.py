@@ -3,6 +3,7 @@
 import os
 import pathlib
 import resource
+import select
 import shutil
 import signal
 import stat
@@ -31,6 +32,13 @@ from keras_gans import files
 with files.locked(sys.argv[1], "training in run"):
     print("held", flush=True)
     sys.stdin.read()
+"""
+KILLED = """
+import os, signal, sys
+from keras_gans.zoo import store
+with store.new_folder(sys.argv[1], "e") as folder:
+    (folder / "generator.npz").write_bytes(b"x")
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -183,12 +191,10 @@ def test_folders_that_only_look_like_a_previous_version(tmp_path):
 
 
 def test_the_next_publication_sweeps_what_a_killed_one_left(tmp_path):
-    child = os.fork()
-    if not child:
-        with store.new_folder(tmp_path, "e") as folder:
-            (folder / "generator.npz").write_bytes(b"x")
-            os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(child, 0)
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_GANS_COMMAND_LINE": "1"}
+    assert subprocess.run(command, env=environment).returncode == -signal.SIGKILL
+    assert list(tmp_path.rglob("generator.npz"))
     (tmp_path / ".e.notes").mkdir()
     with store.new_folder(tmp_path, "e") as living:
         zoo.publish(make_model(), "e", CARD, path=tmp_path, saved_model=False)
@@ -225,20 +231,20 @@ def write(path, content=b"new"):
 
 
 def test_a_pipe_is_written_through_or_refused(tmp_path):
-    pipe, found = tmp_path / "pipe", []
+    pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(OSError, match="Could not write .*pipe"):
         write(pipe)  # nobody reads
     end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    os.set_blocking(end, True)
     with open(end, "rb") as reading:
-        thread = threading.Thread(target=lambda: found.append(reading.read()))
-        write_big = threading.Thread(target=write, args=(pipe, b"x" * 300_000))
-        write_big.start()
-        thread.start()
-        write_big.join()
-        thread.join()
-    assert found == [b"x" * 300_000] and stat.S_ISFIFO(os.lstat(pipe).st_mode)
+        writing = threading.Thread(target=write, args=(pipe, b"x" * 300_000), daemon=True)
+        writing.start()
+        # Before the writer has come, a reader is at the end of the file, and would leave it alone.
+        assert select.select([reading], [], [], 60)[0]
+        os.set_blocking(end, True)
+        found = reading.read()
+        writing.join(60)
+    assert found == b"x" * 300_000 and stat.S_ISFIFO(os.lstat(pipe).st_mode)
     assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
 
 
