@@ -8,7 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import relative
+from conftest import relative, slow_on
 
 from keras_gans import models, networks
 
@@ -24,7 +24,8 @@ def folder(tmp_path_factory):
     return target
 
 
-@pytest.mark.parametrize("name", ["average", "rest"])  # every method: test_contract
+@slow_on("tensorflow", "torch")  # there test_contract has every method on two
+@pytest.mark.parametrize("name", ["average", "rest"])
 def test_two_devices_equal_one(folder, name):
     single, two = (dict(np.load(folder / f"{name}_{n}.npz")) for n in ("single", "two"))
     assert relative([two["weights"]], [single["weights"]]) < 1e-4

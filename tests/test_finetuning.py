@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from conftest import images, to_numpy
 
-from keras_gans import callbacks, models, networks, zoo
+from keras_gans import callbacks, models, networks, recipes, zoo
+from keras_gans.runs import fitting
 
 X, Y = images(12, size=8), np.arange(12) % 3
 
@@ -196,3 +197,15 @@ def test_nothing_that_fits_is_an_error():
     with pytest.raises(ValueError, match="No layer of .* fits"):
         g, d = networks.dcgan(8, 3, 8, latent_dim=5, d_norm="none")
         zoo.start_from(make(width=4), models.GAN(g, d))
+
+
+def test_stages_that_nobody_trained_are_not_frozen():
+    recipe = recipes.load("osgan_images").changed({"data.image_size": 8, "networks.width": 4})
+    with pytest.raises(ValueError, match="say in schedule.init what to start from"):
+        recipes.build_model(recipe.changed({"schedule.freeze_d": 1}), channels=3)
+    # This entry ships no discriminator.
+    schedule = {"init": "osgan_avatars_64", "freeze_d": 1}
+    recipe = recipe.changed({f"schedule.{key}": value for key, value in schedule.items()})
+    model = recipes.build_model(recipe, channels=3)
+    with pytest.raises(ValueError, match="osgan_avatars_64 gives it no weights"):
+        fitting.start(model, recipe.schedule)

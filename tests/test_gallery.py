@@ -63,9 +63,10 @@ def test_the_page_says_what_the_cards_say(entries, tmp_path):
     assert "<script>alert(1)</script> & more" in page.text and "<script" not in text
     assert not page.values("link", "href") and not page.values("script", "src")
     pictures = page.values("img", "src")
-    png = (entries / "osgan_digits" / "samples.png").read_bytes()
+    files = ("samples.png", "nearest.png")
+    shown = [(entries / "osgan_digits" / name).read_bytes() for name in files]
     prefix = "data:image/png;base64,"
-    assert [base64.b64decode(p.removeprefix(prefix)) for p in pictures] == [png, png]
+    assert [base64.b64decode(p.removeprefix(prefix)) for p in pictures] == [*shown, *shown]
     assert page.values("a", "href") == ["#a.b", "#osgan_digits"]
     assert page.values("article", "id") == ["a.b", "osgan_digits"]
 

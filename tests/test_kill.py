@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
-from conftest import slow_on
+import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -18,7 +18,7 @@ def start(folder, when="never"):
     return subprocess.run(command, env=environment).returncode
 
 
-@slow_on("tensorflow", "jax")
+@pytest.mark.slow
 def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path):
     """7 steps an epoch, 3 epochs: killed while writing in the first, and by step in the second."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"

@@ -100,6 +100,8 @@ def test_memorized_images_are_no_farther_than_nothing_and_not_new(network, short
     found = zoo.score(Memory(images), recipe, samples=400, progress=False)
     assert value(found, "fd_kgnet") == pytest.approx(0, abs=1e-4)
     assert value(found, "novelty_kgnet") == pytest.approx(0, abs=1e-3)
+    for share in ("precision", "recall", "coverage"):  # of an image in a set that has it
+        assert value(found, f"{share}_kgnet") == 1
     train, test = (features(network, x) for x in (images[:400], images[400:500]))
     assert value(found, "fd_kgnet, held-out real") == pytest.approx(frechet(train, test), rel=1e-3)
     constant = np.repeat(features(network, images[:400].mean(0, keepdims=True)), 400, axis=0)
@@ -114,6 +116,32 @@ def test_memorized_images_are_no_farther_than_nothing_and_not_new(network, short
     assert found["fd_kgnet"]["samples"] == 400
     assert found["fd_kgnet, held-out real"]["samples"] == 100
     assert "train[:400]" in found["fd_kgnet"]["protocol"]
+
+
+def test_beside_held_out_images_novelty_looks_at_the_training_ones(network, short, tmp_path):
+    images, _ = keras_gans.data.load_arrays("digits", image_size=32)
+    recipe = recipes.load({**LATENTS, "data": {"name": "digits", "image_size": 32}})
+    compared = comparison.compare(Memory(images), recipe, split=PARTS["test"], samples=400)
+    found = compared.measurement(("fd", "novelty"), cache_dir=tmp_path).of(compared.source)
+    train, test = (features(network, x) for x in (images[:400], images[400:500]))
+    assert found["fd"] == pytest.approx(frechet(test, train), rel=1e-3)
+    assert found["novelty"] == pytest.approx(0, abs=1e-3)
+    assert "train[:400]" in found["novelty"].protocol
+    assert "train[400:500]" in found["fd"].protocol
+
+
+def test_the_nearest_training_image_is_that_of_a_loop(network, short):
+    images, _ = keras_gans.data.load_arrays("digits", image_size=32)
+    random = np.random.default_rng(0)
+    noisy = np.clip(images[200:203] + random.normal(0, 0.1, images[200:203].shape), -1, 1)
+    recipe = {**LATENTS, "data": {"name": "digits", "image_size": 32}}
+    found = zoo.nearest(Memory(noisy.astype("float32")), recipe, count=3, progress=False)
+    assert found.shape == (6, 32, 32, 1) and found.dtype == np.float32
+    np.testing.assert_allclose(found[:3], noisy, atol=1e-6)
+    train = features(network, images[:400])
+    for seen, neighbor in zip(features(network, found[:3]), found[3:], strict=True):
+        distances = [np.linalg.norm(seen - x) for x in train]
+        np.testing.assert_allclose(neighbor, images[np.argmin(distances)], atol=1e-6)
 
 
 def test_scores_of_a_generator_equal_numpy(network, short):
@@ -437,7 +465,7 @@ def cli(capsys, monkeypatch):
 @slow_on("tensorflow", "jax")
 def test_evaluate_score_and_card_say_the_same(capsys, tmp_path):
     line = ["evaluate", "osgan_digits", "--baselines", f"--out={tmp_path}"]
-    line += ["--metrics=fd,novelty,diversity,accuracy"]
+    line += ["--metrics=fd,prdc,novelty,diversity,accuracy"]
     with pytest.raises(SystemExit) as left:
         main.main(line)
     assert not left.value.code, capsys.readouterr().err
@@ -483,6 +511,7 @@ def test_one_command_trains_scores_and_publishes(cli, tmp_path, monkeypatch):
     for key in ("seconds", "images_per_second"):
         assert card[key] == last[key] > 0
     assert card["hardware"] == last["hardware"][0] and card["steps"] == 5
+    assert {"samples.png", "nearest.png"} <= set(card["files"])
     assert card["limits"] == CARD["limits"] and card["data"] == CARD["data"]
     model = keras.saving.load_model(run / "model.keras")
     assert card["scores"] == scoring.score(model, LATENTS, samples=FEW, progress=False)
@@ -503,7 +532,8 @@ def test_one_command_trains_scores_and_publishes(cli, tmp_path, monkeypatch):
     for score, found in updated.metadata["scores"].items():
         # The entry's kernels are float16.
         assert found["value"] == pytest.approx(card["scores"][score]["value"], rel=0.01, abs=0.01)
-    assert "| liked | 0.5 |" in (folder / "README.md").read_text()
+    text = (folder / "README.md").read_text()
+    assert "| liked | 0.5 |" in text and "(nearest.png)" in text
     assert store.read_index(shop)["tiny_digits"] == store.EntryFolder(folder).card_digest
     store.write_card(folder, {**store.EntryFolder(folder).card, "scores": card["scores"]})
 

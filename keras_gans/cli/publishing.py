@@ -85,6 +85,7 @@ def publish(
         recipe=recipe,
         discriminator=True if ships is None else ships,
         overwrite=replace,
+        nearest=zoo.nearest(model, recipe),
         **tasks.of(model).examples(recipe),
     )
     where = "there" if isinstance(published, str) else str(published / "README.md")

@@ -124,7 +124,7 @@ def _train(recipe, out, values, backend, command, resumed):
     if values.overwrite:
         folder.clear(out)  # not before now: a recipe that cannot be built costs no run
     if recipe.schedule.get("init") and not fitting.has_backup(out):
-        fitting.start(model, recipe.schedule["init"])
+        fitting.start(model, recipe.schedule)
     recipe.save(out / "recipe.yaml")
     name = printable(recipe["data"]["name"])
     what = f"{recipe['model']['method']} on {name}, {backend} backend"

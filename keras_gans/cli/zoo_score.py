@@ -4,11 +4,13 @@ from keras_gans.cli import startup
 from keras_gans.cli.flags import Command, Flag
 from keras_gans.cli.zoo import WHERE, where
 from keras_gans.typing import Any
+from keras_gans.zoo import cards
 from keras_gans.zoo.cards import SAMPLES
 
 TOLERANCE = 0.05  # relative: the same samples on every backend, within float error
-# Of shares such as accuracy: float error moves an image or two across kgnet's decision, which is
-# much of a share of few images.
+# Of shares of images: float error moves an image or two across a border, which is much of a share
+# of few images.
+SHARES = ("accuracy", "precision", "recall", "coverage")
 SHARE_TOLERANCE = 0.005
 # What has to be equal for two values to be comparable.
 _CALLED = {"protocol": "protocol", "samples": "number of samples"}
@@ -64,7 +66,9 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     for row in rows:
         print("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
     if values.update:
-        print(f"\nWrote {scoring.update(name, found, values.path)} with these scores.")
+        nearest = zoo.nearest(entry, data_dir=values.data_dir)
+        written = scoring.update(name, found, values.path, nearest)
+        print(f"\nWrote {written} with these scores, and {cards.NEAREST}.")
         return 0
     if off:
         print(f"\nMore than {TOLERANCE:.0%} off, or measured otherwise: {', '.join(off)}.")
@@ -108,7 +112,7 @@ def compare(
         difference = abs(new["value"] - told["value"])
         relative = difference / max(abs(told["value"]), 1e-12) if difference else 0.0
         rows.append((name, *texts, f"{relative:.2%}"))
-        share = name.startswith("accuracy") and difference <= SHARE_TOLERANCE
+        share = name.startswith(SHARES) and difference <= SHARE_TOLERANCE
         if not relative <= TOLERANCE and not share:  # NaN is off, too
             off.append(name)
     return rows, off, compared

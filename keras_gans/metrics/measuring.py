@@ -44,6 +44,8 @@ class Measurement:
         name, split, cache_dir: see `keras_gans.metrics.reference.fill`.
         batch_size: integer, images generated at once.
         held_out: real images that nobody trained on, in a form that `data` may have; for "novelty".
+        training: the training images, where `data` are others, in the same form; for "novelty".
+        training_split: what they are called.
         classes: for "accuracy": the network's class of each label, integers (K,), such as those of
             `keras_gans.metrics.kgnet.class_numbers`; None where they are the same.
         judge: for "mean_iou" and "pixel_accuracy": `keras_gans.metrics.Judge`, a segmentation
@@ -79,6 +81,8 @@ class Measurement:
         cache_dir: PathLike | None = None,
         batch_size: int = 64,
         held_out: Any = None,
+        training: Any = None,
+        training_split: str | None = None,
         classes: Sequence[int] | None = None,
         judge: Any = None,
     ):
@@ -87,6 +91,8 @@ class Measurement:
                 raise ValueError(f"{what} is {value!r}; an integer of {least} or more is expected.")
         self.data = data
         self.held_out = held_out
+        self.training = training
+        self.training_split: str | None = training_split
         self.samples: int = int(samples)
         self.seed = seed
         self.name = name
@@ -120,8 +126,11 @@ class Measurement:
         if isinstance(metric, GenerativeMetric):
             return metric
         declared = registry.get("metric", metric)
-        network = judge if "judge" in facts(declared)["needs"] else self.network
-        return declared.value.measuring(network, self.split, self.samples, classes)
+        needs = facts(declared)["needs"]
+        network = judge if "judge" in needs else self.network
+        apart = self.training is not None and "held_out" in needs
+        split = self.training_split if apart else self.split
+        return declared.value.measuring(network, split, self.samples, classes)
 
     def lower_is_better(self, alias: str) -> bool:
         """Whether a score is better where it is lower.
@@ -147,8 +156,15 @@ class Measurement:
             Names of the metrics whose real side came from the cache.
         """
         cached = []
-        for side, data in (("real", self.data), ("held_out", self.held_out)):
-            missing = [m for m in self.suite.metrics if side in m.sides and not m.count(side)]
+        metrics = self.suite.metrics
+        apart = [m for m in metrics if self.training is not None and "held_out" in m.sides]
+        beside = [m for m in metrics if m not in apart]
+        for side, data, looking, split in (
+            ("real", self.data, beside, self.split),
+            ("real", self.training, apart, self.training_split),
+            ("held_out", self.held_out, metrics, self.split),
+        ):
+            missing = [m for m in looking if side in m.sides and not m.count(side)]
             if self._ready or not missing:
                 continue
             cached += reference.fill(
@@ -158,7 +174,7 @@ class Measurement:
                 side,
                 self.samples,
                 name=self.name,
-                split=self.split,
+                split=split,
                 batch_size=self.batch_size,
                 cache_dir=self.cache_dir,
                 progress=progress,

@@ -146,6 +146,12 @@ def build_model(recipe: RecipeLike, channels: int | None = None) -> keras.Model:
     options["name"] = recipe.method.name
     model = vocabulary.model_of(recipe.method, networks, recipe.seed, options)
     if recipe.schedule.get("freeze_d"):
+        if not recipe.schedule.get("init"):
+            raise RecipeError(
+                "schedule.freeze_d keeps stages of the discriminator as they are, which helps a "
+                "trained one only: say in schedule.init what to start from.",
+                ("schedule", "freeze_d"),
+            )
         freeze_lowest(model.players["discriminator"], recipe.schedule["freeze_d"])
     made = {p: vocabulary.make_optimizer(o) for p, o in recipe.optimizers.items()}
     model.compile(made or None)

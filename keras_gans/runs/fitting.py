@@ -6,6 +6,7 @@ import math
 import pathlib
 import sys
 import time
+from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -149,12 +150,26 @@ def run_file_of(recipe: Any, out: pathlib.Path) -> timing.RunFile:
     return timing.RunFile(out, has_backup(out), left_out_of(path))
 
 
-def start(model: Any, source: str) -> None:
-    """Start from the weights of an entry, a run or a file, and say which of them fit."""
+def start(model: Any, schedule: Mapping[str, Any]) -> None:
+    """Start from the weights of an entry, a run or a file, and say which of them fit.
+
+    Args:
+        model: the model, with its initial weights.
+        schedule: the section `schedule` of a recipe; its `init` says from what.
+
+    Raises:
+        ValueError: nothing fits; `freeze_d` would keep a discriminator at its initial weights.
+    """
     from keras_gans.runs.opening import open_source
     from keras_gans.zoo.starting import start_from
 
+    source = schedule["init"]
     taken = start_from(model, open_source(source, None))
+    if schedule.get("freeze_d") and not taken["discriminator"][0]:
+        raise ValueError(
+            f"schedule.freeze_d keeps stages of the discriminator as they are, and {source} gives "
+            "it no weights: leave freeze_d out, or start from what has a discriminator."
+        )
     counts = ", ".join(f"{n} {count} of {total}" for n, (count, total) in taken.items())
     print(f"Starting with weights of {source}: {counts}.")
 

@@ -150,9 +150,8 @@ def train(study: Study, cell: Cell, out: pathlib.Path, minutes: float | None = N
     path.mkdir(parents=True, exist_ok=True)
     cell.recipe.save(path / "recipe.yaml")
     model, data = recipes.build(cell.recipe)
-    init = cell.recipe.schedule.get("init")
-    if init and not fitting.has_backup(path):
-        fitting.start(model, init)
+    if cell.recipe.schedule.get("init") and not fitting.has_backup(path):
+        fitting.start(model, cell.recipe.schedule)
     compared = comparison.compare(
         model,
         cell.recipe,

@@ -7,6 +7,7 @@ from keras_gans.typing import Any
 
 README = "README.md"
 __all__ = ["README", "check_stated", "number", "render", "usage"]
+NEAREST = "nearest.png"
 SAMPLES = 2000  # images that scores are measured on, where nobody says another number
 
 
@@ -22,6 +23,7 @@ def render(card: dict[str, Any]) -> str:
         card["summary"],
         f"![Samples of {name}](samples.png)" if "samples.png" in card["files"] else "",
         _columns(card["architecture"]),
+        _nearest(card["files"]),
         f"```python\n{usage(card)}\n```",
         "## Data\n\n" + _data(card["data"], (card["recipe"].get("data") or {}).get("class_names")),
         "## Architecture\n\n" + _architecture(card),
@@ -39,6 +41,15 @@ def usage(card: dict[str, Any]) -> str:
     """The three lines of Python that load an entry and make images."""
     load = f'import keras_gans\nentry = keras_gans.zoo.load("{card["name"]}")\n'
     return f"{load}images = {tasks.of_card(card).usage(card['architecture'])}"
+
+
+def _nearest(files):
+    if NEAREST not in files:
+        return ""
+    return (
+        f"![Samples, and the training images nearest to them]({NEAREST})\n\nSamples above, "
+        "and below each the training image that is nearest to it, by the features of kgnet."
+    )
 
 
 def _columns(architecture):

@@ -90,7 +90,8 @@ class Comparison:
         self.samples: int = samples
         self.seed: int = seed
         self.batch_size: int = batch_size
-        self.part: str = split or recipe["data"].get("split") or recipe.splits["train"]
+        self.training_part: str = recipe["data"].get("split") or recipe.splits["train"]
+        self.part: str = split or self.training_part
         self.split: str = f"{recipe['data']['name']}/{self.part}"
 
     @functools.cached_property
@@ -144,6 +145,10 @@ class Comparison:
                 f"{seen_by} does not know the classes of {self.recipe['data']['name']}, which "
                 "accuracy needs: leave it out."
             )
+        if held_out and self.part != self.training_part:
+            where = (self.recipe, self.data_dir, self.training_part)
+            trained = type(self)(self.model, *where, self.samples, self.seed, self.batch_size)
+            options |= {"training": trained.real, "training_split": trained.split}
         return Measurement(
             self.real if any(each["real"] for each in known) else None,
             metrics,
@@ -183,7 +188,13 @@ class OfLatents(Comparison):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        return ("fd", "novelty", "diversity", *(("accuracy",) if self.classes is not None else ()))
+        return (
+            "fd",
+            "prdc",
+            "novelty",
+            "diversity",
+            *(("accuracy",) if self.classes is not None else ()),
+        )
 
     def others(self) -> list[tuple[sources.Source, Sequence[str]]]:
         channels = int(self.model.generator.output_shape[-1])
@@ -191,6 +202,8 @@ class OfLatents(Comparison):
         mean = mean_image(self.real)
         images, labels, _ = self.test
         judged = ("accuracy",) if "accuracy" in self.metrics and labels is not None else ()
+        # The balls of two sides compare only where there are as many.
+        judged += ("prdc",) if len(images) == self.samples else ()
         found = [
             (self._samples(blank, "untrained"), ("fd",)),
             (Pictures(mean, np.zeros(self.samples, int), name="mean image"), ("fd",)),

@@ -85,10 +85,13 @@ def _page(entries):
 
 def _article(entry):
     card = entry.card
+    shown = {"samples.png": "Samples", cards.NEAREST: "Samples, and the nearest training images,"}
     picture = ""
-    if "samples.png" in card["files"]:
-        data = base64.b64encode(entry.read("samples.png")).decode("ascii")
-        picture = f'<img alt="Samples of {_text(entry.name)}" src="data:image/png;base64,{data}">'
+    for name, what in shown.items():
+        if name in card["files"]:
+            data = base64.b64encode(entry.read(name)).decode("ascii")
+            says = f"{what} of {_text(entry.name)}"
+            picture += f'<img alt="{says}" src="data:image/png;base64,{data}">'
     architecture = card["architecture"]
     columns = architecture.get("columns")
     facts = {

@@ -30,6 +30,7 @@ def publish(
     overwrite: bool = False,
     examples: Any = None,
     targets: Any = None,
+    nearest: Any = None,
 ) -> pathlib.Path | str:
     """Write a trained model as the entry `path`/`name`.
 
@@ -60,6 +61,7 @@ def publish(
             make the picture (8 rows at most), and a handful of them, rounded to 8 bits, ships with
             the entry.
         targets: images (N, H, W, C) in [-1, 1] for a last column of the picture, or None.
+        nearest: what `keras_gans.zoo.nearest` returns, for a second picture; or None.
 
     Returns:
         Path of the entry's folder; of the hub `hf://user/name@commit`.
@@ -81,7 +83,7 @@ def publish(
     if hub.is_hub(path):
         hub.parse(path)
         with tempfile.TemporaryDirectory() as folder:
-            given = (recipe, discriminator, half, saved_model, False, examples, targets)
+            given = (recipe, discriminator, half, saved_model, False, examples, targets, nearest)
             return hub.push(publish(model, name, card, folder, *given), path, overwrite=overwrite)
     path = pathlib.Path(path)
     target = path / store.check_name(name)
@@ -93,6 +95,8 @@ def publish(
         store.index_of(path)  # a damaged neighbor shows before anything is written
         with store.new_folder(path, name) as folder:
             metadata = _write(subject, name, card, folder, recipe, discriminator, half)
+            if nearest is not None:
+                _save(nearest, folder / cards.NEAREST, len(nearest) // 2)
             _finish(subject, folder, metadata, saved_model)
             put_in_place(folder, target)
     return target
@@ -112,7 +116,6 @@ def _subject_of(model, examples, targets):
 def _write(subject, name, card, folder, recipe, discriminator, half):
     """Configuration, weights, recipe, picture; returns the metadata without the files."""
     from keras_gans import recipes
-    from keras_gans.data.images import save_grid
     from keras_gans.recipes import configs
 
     main = subject.entry_class.main
@@ -128,8 +131,7 @@ def _write(subject, name, card, folder, recipe, discriminator, half):
     recipe = _recipe(subject, recipe, recipes)
     (folder / "recipe.yaml").write_text(recipes.dumps(recipe), encoding="utf-8")
     picture = subject.picture()
-    save_grid(picture.images, folder / "samples.png", columns=picture.columns)
-    (folder / "samples.png").chmod(0o644)
+    _save(picture.images, folder / "samples.png", picture.columns)
     model = subject.model
     return {
         "format": store.FORMAT,
@@ -186,6 +188,13 @@ def _check_same(images, wanted, what, other, same):
             f"{what} gives images that differ from the {other}'s by {difference:.2g} "
             f"({same:g} is the most): its configuration leaves something out."
         )
+
+
+def _save(images, path, columns):
+    from keras_gans.data.images import save_grid
+
+    save_grid(images, path, columns)
+    path.chmod(0o644)  # it was a temporary file, which others may not read
 
 
 def _finish(subject, folder, metadata, saved_model):

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_gans import recipes, registry
+from keras_gans.data.images import save_grid
 from keras_gans.files import locked
 from keras_gans.metrics.base import facts
 from keras_gans.recipes.recipe import Recipe
@@ -40,6 +41,8 @@ def score(
     - fd_kgnet, the Frechet distance to the training images, beside that of the untrained network,
       of the mean image, and of held-out real images (what a perfect generator would get);
       "fd_kgnet, untrained / generator" and its like say how many times farther those are;
+    - precision_kgnet and density_kgnet (realism), recall_kgnet and coverage_kgnet (variety), see
+      `keras_gans.metrics.PRDC`, beside those of held-out real images;
     - novelty_kgnet, the distance of a sample to its nearest training image relative to that of
       held-out real images: near 0 is memorized, about 1 is as new as real ones;
     - diversity_kgnet, the distance of two samples of a class relative to that of real ones: near 0
@@ -106,7 +109,9 @@ def score(
     return stated(scores)
 
 
-def update(name: str, scores: Mapping[str, Any], path: PathLike) -> pathlib.Path:
+def update(
+    name: str, scores: Mapping[str, Any], path: PathLike, nearest: np.ndarray | None = None
+) -> pathlib.Path:
     """Put scores into the card of an entry, in one move; what was there before is whole until then.
 
     Scores that the card has from elsewhere stay.
@@ -115,6 +120,7 @@ def update(name: str, scores: Mapping[str, Any], path: PathLike) -> pathlib.Path
         name: name of the entry.
         scores: what `score` returns.
         path: folder of entries that holds it.
+        nearest: the images of `keras_gans.zoo.nearest`, or None to leave it as it is.
 
     Returns:
         Path of the entry's folder.
@@ -124,11 +130,11 @@ def update(name: str, scores: Mapping[str, Any], path: PathLike) -> pathlib.Path
     """
     target = catalogue.locate(name, path=path).with_name(name)
     with locked(target, f"writing {target}"):
-        _update(store.EntryFolder(catalogue.locate(name, path=path)), scores, target)
+        _update(store.EntryFolder(catalogue.locate(name, path=path)), scores, target, nearest)
     return target
 
 
-def _update(entry, scores, target):
+def _update(entry, scores, target, nearest):
     entry.verify()
     own = set(aliases(registry.names("metric")))
     kept = {
@@ -139,7 +145,12 @@ def _update(entry, scores, target):
     card = {**entry.card, "scores": {**scores, **kept}}
     with store.new_folder(target.parent, entry.name) as folder:
         shutil.copytree(entry.path, folder, dirs_exist_ok=True)
-        (folder / cards.README).write_text(cards.render(card), encoding="utf-8")
+        if nearest is not None:
+            save_grid(nearest, folder / cards.NEAREST, columns=len(nearest) // 2)
+            (folder / cards.NEAREST).chmod(0o644)
+        described = store.describe_files(folder, (store.CARD, store.CARD_SUM, cards.README))
+        readme = cards.render({**card, "files": described})
+        (folder / cards.README).write_text(readme, encoding="utf-8")
         described = store.describe_files(folder, (store.CARD, store.CARD_SUM))
         store.write_card(folder, {**card, "files": described})
         store.EntryFolder(folder, entry.name).verify()
