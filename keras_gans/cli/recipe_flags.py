@@ -133,6 +133,13 @@ _KEYS = {
         ("beta_1", "float", "optimizers.*.beta_1", "of every player's Adam", {}),
         ("seed", "integer", "schedule.seed", "of weights, noise and order", {}),
         (
+            "precision",
+            "string",
+            "schedule.precision",
+            "float32, or mixed_bfloat16: half the memory, faster on GPUs and TPUs that have it",
+            {"shown": "float32"},
+        ),
+        (
             "init",
             "string",
             "schedule.init",

@@ -1,5 +1,6 @@
 """`keras-gans train`: flags over a recipe, a folder for the run, training, what it leaves."""
 
+import contextlib
 import pathlib
 import shlex
 import sys
@@ -32,6 +33,14 @@ _RUN = (
     Flag("resume", "boolean", "continue the run in --out", False, group=recipe_flags.RUN),
     Flag("overwrite", "boolean", "replace the run in --out", False, group=recipe_flags.RUN),
     Flag("save_every", "integer", "train steps between backups", 200, group=recipe_flags.RUN),
+    Flag(
+        "devices",
+        "string",
+        "devices of this machine that train together: a number, or all",
+        "1",
+        value="N",
+        group=recipe_flags.RUN,
+    ),
     Flag("minutes", "float", "pause after so long; --resume goes on", group=recipe_flags.RUN),
     Flag(
         "publish",
@@ -73,7 +82,8 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
             resumed = folder.prepare(out, recipe, values.resume, values.overwrite)
             if resumed and recipe.data.get("class_names") is None:
                 recipe = recipe.with_class_names(_own_names(out))
-            return _train(recipe, out, values, backend, command, resumed)
+            with _on_devices(values.devices):
+                return _train(recipe, out, values, backend, command, resumed)
     except KeyboardInterrupt:
         print(f"\nInterrupted. Continue with:\n  {command}", file=sys.stderr)
         return 130
@@ -93,6 +103,18 @@ def _recipe_and_folder(values):
     if values.resume and values.recipe is None and own.is_file():
         return recipe_flags.make_recipe(values, own), out
     return recipe or recipe_flags.make_recipe(values), out
+
+
+def _on_devices(asked):
+    """The context of `keras_gans.training.on_devices` for the flag; one device needs none."""
+    count = None if asked == "all" else int(asked) if asked.isdecimal() else 0
+    if count == 1:
+        return contextlib.nullcontext()
+    if count == 0:
+        raise ValueError(f"--devices is {asked!r}; expected a number of 1 or more, or all.")
+    from keras_gans import training
+
+    return training.on_devices(count)
 
 
 def _own_names(out):

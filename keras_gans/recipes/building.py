@@ -1,5 +1,6 @@
 """From a recipe to a model and its data, and from a model back to a recipe."""
 
+import contextlib
 import importlib.util
 import json
 import pathlib
@@ -140,6 +141,23 @@ def build_model(recipe: RecipeLike, channels: int | None = None) -> keras.Model:
     _check_data(recipe)
     # For initializers without a seed of their own.
     keras.utils.set_random_seed(recipe.seed)
+    with _precision(recipe.schedule.get("precision")):
+        return _build_model(recipe, channels)
+
+
+@contextlib.contextmanager
+def _precision(policy):
+    """Keras's dtype policy for what is made meanwhile; None leaves it alone."""
+    before = keras.config.dtype_policy()
+    if policy is not None:
+        keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _build_model(recipe, channels):
     networks = _networks(recipe, recipe.networks, channels)
     options = {k: v for k, v in recipe.model.items() if v is not None and k != "method"}
     options |= vocabulary.losses_of(recipe)

@@ -2,6 +2,7 @@
 
 from keras_gans.training.adam_l2 import AdamL2
 from keras_gans.training.burn_in import BurnIn
+from keras_gans.training.devices import on_devices
 from keras_gans.training.gradients import input_gradient, value_and_grad, vjp
 from keras_gans.training.late_decay import LateDecay
 from keras_gans.training.model import AdversarialModel
@@ -25,6 +26,7 @@ __all__ = [
     "Seam",
     "StepRandom",
     "input_gradient",
+    "on_devices",
     "one_stage",
     "one_stage_seam",
     "one_stage_with_slopes",

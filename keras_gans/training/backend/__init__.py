@@ -17,6 +17,7 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
 - `devices(model)`: in how many parts a batch comes, and how many devices share each of them;
   `of_replicas(model, fn, batch)`: a batch whose parts, a list, went through `fn` (None for None);
   `fed(data, feed, shuffle)`: data whose batches have to be looked at before the step draws them;
+- `on_devices(count)`: a context in which models are made for so many devices, or for all (None);
 - `average_gradients(gradients)`: their means over the replicas, so that these take the step of one
   device with the global batch; `takes_means(optimizer)`: an optimizer, told that it gets those;
 - `replica_mean(x)`: a mean over the replicas for losses that couple the instances of a batch;
@@ -66,6 +67,7 @@ padded: Callable[..., Any] = _backend.padded
 replica: Callable[..., Any] = _backend.replica
 process: Callable[..., Any] = _backend.process
 devices: Callable[..., Any] = _backend.devices
+on_devices: Callable[..., Any] = _backend.on_devices
 of_replicas: Callable[..., Any] = _backend.of_replicas
 fed: Callable[..., Any] = _backend.fed
 average_gradients: Callable[..., Any] = _backend.average_gradients

@@ -13,6 +13,7 @@ import numpy as np
 from keras.src.trainers.data_adapters import get_data_adapter
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
+from keras_gans.training.backend.counting import check_devices
 from keras_gans.typing import Any, Tensor
 
 VERSION: str = jax.__version__
@@ -293,6 +294,20 @@ def devices(model: keras.Model) -> tuple[int, int]:
         return 1, 1
     mesh = distribution.device_mesh
     return 1, mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
+
+
+@contextlib.contextmanager
+def on_devices(count: int | None) -> Iterator[int]:
+    """`DataParallel` over the first `count` devices of this process."""
+    found = keras.distribution.list_devices()
+    hint = "XLA_FLAGS=--xla_force_host_platform_device_count=N makes N of a CPU"
+    check_devices(count, len(found), hint if _ON_CPU else None)
+    before = keras.distribution.distribution()
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=found[:count]))
+    try:
+        yield len(found[:count])
+    finally:
+        keras.distribution.set_distribution(before)
 
 
 def of_replicas(model: keras.Model, fn: Callable[[list[Any]], Any], batch: Any) -> Any:

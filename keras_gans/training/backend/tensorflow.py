@@ -3,11 +3,12 @@
 import contextlib
 import tempfile
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import tensorflow as tf
 
+from keras_gans.training.backend.counting import check_devices
 from keras_gans.training.backend.in_place import (  # noqa: F401
     KeepsState,
     fed,
@@ -100,6 +101,24 @@ def process() -> tuple[int, int]:
 def devices(model: keras.Model) -> tuple[int, int]:
     """(parts that a batch comes in, devices that share each part)."""
     return model.distribute_strategy.num_replicas_in_sync, 1
+
+
+@contextlib.contextmanager
+def on_devices(count: int | None) -> Iterator[int]:
+    """`MirroredStrategy` over the first `count` GPUs; without a GPU, over parts of the CPU."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if gpus:
+        found = [f"GPU:{i}" for i in range(len(gpus))]
+    else:
+        cpu = tf.config.get_visible_devices("CPU")[0]
+        parts = [tf.config.LogicalDeviceConfiguration()] * (count or 1)
+        with contextlib.suppress(RuntimeError):  # TensorFlow is at work: what there is counts
+            tf.config.set_logical_device_configuration(cpu, parts)
+        found = [f"CPU:{i}" for i in range(len(tf.config.list_logical_devices("CPU")))]
+    check_devices(count, len(found))
+    strategy = tf.distribute.MirroredStrategy(found[:count])
+    with strategy.scope():
+        yield strategy.num_replicas_in_sync
 
 
 def of_replicas(model: keras.Model, fn: Callable[[list[Any]], Any], batch: Any) -> Any:

@@ -1,8 +1,9 @@
 """The engine's primitives on PyTorch: autograd on demand, and plain collectives."""
 
+import contextlib
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import torch
@@ -139,6 +140,17 @@ def _own_part(data):
 def devices(model: keras.Model) -> tuple[int, int]:
     """(parts that a batch comes in, devices that share each part)."""
     return 1, process()[1]
+
+
+@contextlib.contextmanager
+def on_devices(count: int | None) -> Iterator[int]:
+    """One process has one device: several are several processes."""
+    if count not in (None, process()[1]):
+        raise ValueError(
+            f"{count} devices are {count} processes on PyTorch, which torchrun starts: see "
+            "examples/train_torch_processes.py, or train on TensorFlow or JAX (--backend)."
+        )
+    yield process()[1]
 
 
 def broadcast(variables: list[keras.Variable]) -> None:

@@ -1,0 +1,70 @@
+"""Several devices and precision, from the command line and from a recipe."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from conftest import relative, to_numpy
+
+from keras_gans import recipes, training
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BACKEND = keras.backend.backend()
+TINY = ["--image_size=8", "--width=8", "--latent_dim=4", "--batch_size=256", "--steps=3"]
+
+
+def train(out, *more):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": BACKEND}
+    environment["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    line = [sys.executable, "-m", "keras_gans.cli", "train", *TINY, "--num_samples=0"]
+    line += [f"--out={out}", *more]
+    return subprocess.run(line, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BACKEND == "torch", reason="torch's devices are processes")
+def test_two_devices_take_the_steps_of_one(tmp_path):
+    found = {}
+    for count in ("1", "2"):
+        done = train(tmp_path / count, f"--devices={count}")
+        assert done.returncode == 0, done.stderr[-2000:]
+        model = keras.saving.load_model(tmp_path / count / "model.keras")
+        found[count] = [to_numpy(v) for v in model.trainable_variables]
+    # Adam's third step: rounding of tiny gradients counts.
+    assert relative(found["2"], found["1"]) < 1e-4
+    assert not all(np.array_equal(a, b) for a, b in zip(*found.values(), strict=True))
+
+
+@pytest.mark.parametrize("asked", ["0", "two", "-1", "1.5"])
+def test_a_number_of_devices_that_is_none(asked, fails, tmp_path):
+    said = fails("train", *TINY, f"--out={tmp_path / 'run'}", f"--devices={asked}")
+    assert f"--devices is '{asked}'; expected a number of 1 or more, or all" in said
+    assert not (tmp_path / "run").exists() or not any((tmp_path / "run").iterdir())
+
+
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="there it makes parts of the CPU")
+def test_more_devices_than_there_are(fails, tmp_path):
+    said = fails("train", *TINY, f"--out={tmp_path / 'run'}", "--devices=99")
+    hint = {"torch": "torchrun", "jax": "xla_force_host_platform_device_count"}[BACKEND]
+    assert "99 devices are" in said and hint in said
+    with pytest.raises(ValueError, match="count is 0; expected an integer of 1 or more"):
+        with training.on_devices(0):
+            pass
+
+
+def test_precision_of_a_recipe():
+    recipe = recipes.load("osgan_digits").changed({"data.image_size": 8, "networks.width": 8})
+    before = keras.config.dtype_policy().name
+    half = recipes.build_model(recipe.changed({"schedule.precision": "mixed_bfloat16"}), channels=1)
+    assert keras.config.dtype_policy().name == before
+    kernels = [x for x in half.generator.layers if x.weights]
+    assert {x.compute_dtype for x in kernels} == {"bfloat16"}
+    assert {v.dtype for v in half.trainable_variables} == {"float32"}
+    plain = recipes.build_model(recipe.changed({"schedule.precision": "float32"}), channels=1)
+    assert {x.compute_dtype for x in plain.generator.layers if x.weights} == {"float32"}
+    with pytest.raises(ValueError, match="precision is 'mixed_float16'"):
+        recipe.changed({"schedule.precision": "mixed_float16"})
