@@ -29,7 +29,7 @@ def main(epochs=50, folder="runs/torch_processes"):
 
     images, _ = keras_gans.data.load_arrays("digits", image_size=32)
     data = keras_gans.data.ArrayDataset(images, batch_size=BATCH_SIZE, seed=0)
-    # No batch norm: its statistics would be those of each process's own part.
+    # Batch norm would do, too: its statistics are those of all processes together.
     networks = keras_gans.networks.dcgan(image_size=32, width=16, norm="layer", d_norm="spectral")
     model = keras_gans.models.OSGAN(*networks, objective="non_saturating", ema=0.99)
     model.compile(optimizers="adam")

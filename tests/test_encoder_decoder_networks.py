@@ -110,6 +110,27 @@ def test_parameters_of_pix2pix():
     assert round(patch_parameters(64) / 1e6, 2) == 2.77
 
 
+def test_a_u_net_that_resizes_weaves_less():
+    """Energy at the highest frequency of untrained outputs, beside that of the paper's U-Net."""
+    x = np.ones((1, 64, 64, 3), "float32") * np.linspace(-1, 1, 64, dtype="float32")[:, None]
+
+    def weave(up, seed):
+        g = networks.unet(64, width=8, norm="instance", dropout=0.0, up=up, seed=seed)
+        y = to_numpy(g(x))[0, 16:48, 16:48].astype("float64")
+        columns, rows = abs(np.diff(y, 2, axis=0)).mean(), abs(np.diff(y, 2, axis=1)).mean()
+        return (columns + rows) / y.std()
+
+    resized, transposed = (
+        np.mean([weave(up, seed) for seed in range(3)]) for up in ("resize", "transposed")
+    )
+    assert resized < 0.5 * transposed
+    # Kernels of 3x3 in the place of 4x4 on the way up, and as many of all else.
+    g = networks.unet(32, width=4, up="resize")
+    ups = [32 * 32, 64 * 16, 32 * 8, 16 * 4, 8 * 3]  # input x output channels
+    found = sum(w.size for w in map(to_numpy, g.trainable_weights))
+    assert found == unet_parameters(4, 5) - (16 - 9) * sum(ups)
+
+
 @slow_on("jax")
 def test_values_of_pix2pix_equal_pytorch():
     torch = pytest.importorskip("torch", reason="PyTorch is the independent computation here")
@@ -195,6 +216,7 @@ def test_labels_of_caae_are_signs_beside_the_code_and_in_every_pixel():
         (lambda: networks.encoder_decoder(100), "power of two"),
         (lambda: networks.unet(8), "power of two of 16"),
         (lambda: networks.unet(32, dropout=1.0), "dropout is 1.0"),
+        (lambda: networks.unet(32, up="resized"), "Unknown up 'resized'"),
         (lambda: networks.patch_discriminator(32, d_layers=4), "d_layers is 4"),
         (lambda: networks.caae(num_classes=1), "num_classes is 1"),
     ],

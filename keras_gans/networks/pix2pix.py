@@ -7,7 +7,10 @@ from keras import layers
 
 from keras_gans import registry
 from keras_gans.layers import Conv2D, Conv2DTranspose, SeededNormal, SpectralConv2D
+from keras_gans.networks.blocks import check_choice
 from keras_gans.networks.dcgan import check_norms, check_power_of_two, norm_layers
+
+UPS = ("transposed", "resize")
 
 
 @registry.network("pix2pix")
@@ -20,6 +23,7 @@ def pix2pix(
     d_norm: str = "batch",
     dropout: float = 0.5,
     d_layers: int = 3,
+    up: str = "transposed",
     seed: int = 0,
 ) -> tuple[keras.Model, keras.Model]:
     """The generator and discriminator of Pix2Pix.
@@ -36,6 +40,7 @@ def pix2pix(
         d_norm: D's, one of these or "spectral"; one-stage training wants none with batch norm.
         dropout: float in [0, 1), of the U-Net.
         d_layers: integer, of `patch_discriminator`.
+        up: how the U-Net enlarges, see there.
         seed: integer, of the initial weights.
 
     Returns:
@@ -53,7 +58,7 @@ def pix2pix(
     """
     in_channels = channels if in_channels is None else in_channels
     return (
-        unet(image_size, channels, in_channels, width, norm, dropout, seed),
+        unet(image_size, channels, in_channels, width, norm, dropout, up, seed),
         patch_discriminator(image_size, channels, in_channels, width, d_norm, d_layers, seed),
     )
 
@@ -65,6 +70,7 @@ def unet(
     width: int = 64,
     norm: str = "batch",
     dropout: float = 0.5,
+    up: str = "transposed",
     seed: int = 0,
 ) -> keras.Model:
     """Pix2Pix's U-Net: halved down to one pixel and back, each level joined to its mirror image.
@@ -77,25 +83,36 @@ def unet(
 
     Args:
         image_size, channels, in_channels, width, norm, dropout, seed: see `pix2pix`.
+        up: "transposed", the paper's transposed convolutions, or "resize": nearest neighbors and a
+            3x3 convolution, against the weave of pixels that the former leave in even areas (Odena
+            et al., Deconvolution and Checkerboard Artifacts, Distill 2016).
 
     Returns:
         Keras model, images (B, H, W, in_channels) -> images (B, H, W, channels) in [-1, 1].
     """
     check_norms(norm, choices=("batch", "group", "instance", "layer", "none"))
     check_power_of_two(image_size, least=16)
+    check_choice("up", up, UPS)
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout is {dropout}; expected a rate in [0, 1).")
     levels = image_size.bit_length() - 1
     filters = [width * min(2**i, 8) for i in range(levels)]
     weights = _Weights((seed, 1))
 
-    def convolve(cls, x, n, norm, last=False):
+    def convolve(cls, x, n, norm, last=False, size=4, strides=2):
         bias = last or norm == "none"
         options = {"padding": "same", "use_bias": bias, "kernel_initializer": weights()}
-        x = cls(n, 4, 2, **options)(x)
+        x = cls(n, size, strides, **options)(x)
         for layer in norm_layers(norm):
             x = layer(x)
         return x
+
+    def enlarge(x, n, norm, last=False):
+        x = layers.ReLU()(x)
+        if up == "transposed":
+            return convolve(Conv2DTranspose, x, n, norm, last)
+        x = layers.UpSampling2D(interpolation="nearest")(x)
+        return convolve(Conv2D, x, n, norm, last, size=3, strides=1)
 
     inputs = keras.Input((image_size, image_size, in_channels), name="inputs")
     skips = [convolve(Conv2D, inputs, filters[0], "none")]
@@ -104,11 +121,11 @@ def unet(
         skips.append(convolve(Conv2D, x, n, "none" if i == levels - 1 else norm))
     x = skips.pop()
     for i, n in enumerate(reversed(filters[:-1])):
-        x = convolve(Conv2DTranspose, layers.ReLU()(x), n, norm)
+        x = enlarge(x, n, norm)
         if dropout and i < min(3, levels - 2):
             x = layers.Dropout(dropout, seed=seed + i)(x)
         x = layers.Concatenate()([skips.pop(), x])
-    x = convolve(Conv2DTranspose, layers.ReLU()(x), channels, "none", last=True)
+    x = enlarge(x, channels, "none", last=True)
     return keras.Model(inputs, layers.Activation("tanh", dtype="float32")(x), name="generator")
 
 
