@@ -1,6 +1,17 @@
-"""For MkDocs: what links to a file of the repository, outside this folder, becomes its path."""
+"""For MkDocs: the gallery of the zoo becomes a part of the site; what links to a file of the
+repository, outside this folder, becomes its path."""
 
+import os
+import pathlib
 import re
+import subprocess
+import sys
+import tempfile
+
+from mkdocs.structure.files import File
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+GALLERY = "zoo_gallery.html"
 
 _OUTSIDE = re.compile(r"(?<!!)\[([^\]]*)\]\(\.\./([^)]*)\)")
 
@@ -15,3 +26,20 @@ def on_page_markdown(markdown, page, **kwargs):
         return text if text.strip("`/") == path.strip("/") else f"{text} (`{path}`)"
 
     return _OUTSIDE.sub(told, markdown)
+
+
+def on_files(files, config):
+    """The files of the site, and the page that `keras-gans gallery` writes of `zoo/`."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / GALLERY
+        command = [sys.executable, "-m", "keras_gans_cli", "gallery", f"--path={ROOT / 'zoo'}"]
+        subprocess.run(
+            [*command, f"--out={out}"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        page = out.read_text(encoding="utf-8")
+    home = '<body>\n<p><a href="index.html">keras_gans</a></p>\n'
+    files.append(File.generated(config, GALLERY, content=page.replace("<body>\n", home, 1)))
+    return files

@@ -1,5 +1,5 @@
 """Writes what this folder and README.md say of declarations: tables of names, of the zoo's entries,
-and a JSON Schema.
+of each method, and a JSON Schema.
 
     python docs/tables.py            # rewrites what stands between the marks
     python docs/tables.py --check    # exits with 1 where that would change something
@@ -8,17 +8,20 @@ A table stands between `<!-- methods -->` and `<!-- end -->`, or another kind of
 recipes is `recipe.schema.json`.
 """
 
+import inspect
 import json
 import pathlib
 import re
 import sys
 
-from keras_gans import registry
+from keras_gans import recipes, registry
 from keras_gans.recipes import for_editors
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCHEMA = "docs/recipe.schema.json"
-PAGES = ("README.md", "docs/names.md", SCHEMA)
+# Those of the methods begin with their papers, recipes and entries.
+METHODS = sorted({f"docs/{x.page}" for x in registry.all("method").values() if x.page})
+PAGES = ("README.md", "docs/names.md", "docs/methods.md", *METHODS, SCHEMA)
 _BLOCK = re.compile(r"(<!-- (\w[\w ]*) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -59,7 +62,7 @@ def names(kind):
     return rows
 
 
-def zoo(page):
+def zoo(page, wanted=lambda card: True):
     """One row an entry: its method, its images, and what its card says of them."""
     rows = [
         _row("entry", "method", "makes", "fd_kgnet ↓", "diversity ↑", "steps", "backend"),
@@ -67,6 +70,8 @@ def zoo(page):
     ]
     for path in sorted((ROOT / "zoo").glob("*/card.json")):
         card = json.loads(path.read_text(encoding="utf-8"))
+        if not wanted(card):
+            continue
         shape = "x".join(map(str, card["architecture"]["image_shape"]))
         scores = (card["scores"].get(name) for name in ("fd_kgnet", "diversity_kgnet"))
         told = ["" if score is None else f"{score['value']:.3g}" for score in scores]
@@ -77,7 +82,93 @@ def zoo(page):
     return rows
 
 
+def _entries(page, *methods):
+    """The table of the entries of some methods; nothing where there are none."""
+    classes = {x.value.__name__ for x in methods}
+    rows = zoo(page, lambda card: card["architecture"]["method"] in classes)
+    return ["", *rows] if len(rows) > 2 else []
+
+
+def _rate(rate):
+    return f"{rate['learning_rate']:g}, {rate['name']}" if isinstance(rate, dict) else f"{rate:g}"
+
+
+def _optimizer(of):
+    betas = [f"{of[name]:g}" for name in ("beta_1", "beta_2") if name in of]
+    told = f"{of.get('name')} {_rate(of['learning_rate'])}"
+    return told + (f", beta {' '.join(betas)}" if betas else "")
+
+
+def _settings(*methods):
+    """The table of the bundled recipes of some methods."""
+    rows = [
+        _row("recipe", "data", "networks", "objective", "optimizers", "batch", "length"),
+        _row(*["---"] * 7),
+    ]
+    names = {x.name for x in methods}
+    for name in recipes.presets():
+        recipe = recipes.load(name).as_dict()
+        model, data, schedule = recipe["model"], recipe["data"], recipe["schedule"]
+        if model["method"] not in names:
+            continue
+        told = {player: _optimizer(of) for player, of in recipe["optimizers"].items()}
+        same = len(set(told.values())) == 1
+        said = [*told.values()][0] if same else "; ".join(f"{k}: {v}" for k, v in told.items())
+        length = next(f"{schedule[x]:,} {x}" for x in ("steps", "epochs") if schedule.get(x))
+        objective = model.get("objective", "")
+        objective = objective["name"] if isinstance(objective, dict) else objective
+        rows.append(
+            _row(
+                f"`{name}`",
+                f"{data['name']} {data.get('image_size', '')}".strip(),
+                recipe["networks"]["name"],
+                objective or "its own",
+                said,
+                schedule.get("batch_size", ""),
+                length,
+            )
+        )
+    return ["", *rows] if len(rows) > 2 else []
+
+
+def head(page):
+    """What a page of methods begins with: papers, bundled recipes, entries of the zoo."""
+    found = [x for x in registry.all("method").values() if f"docs/{x.page}" == page]
+    rows = [_row("`--method`", "paper", "networks"), _row(*["---"] * 3)]
+    for x in found:
+        link = f"[`{x.name}`](methods.md#{x.value.__name__.lower()})"
+        rows.append(_row(link, x.paper, _code(x.networks)))
+    return [*rows, *_settings(*found), *_entries(page, *found)]
+
+
+def every_method(page):
+    """A section for each method: its equations, paper, networks, recipes and entries."""
+    rows = []
+    for name, x in registry.all("method").items():
+        cls = x.value.__name__
+        about = re.split(r"\n(?=\w+:\n)", inspect.getdoc(x.value))[0].strip()
+        makes = registry.get("task", x.task).value.makes
+        more = f"- More of it, and what was measured: [{x.page}]({x.page})."
+        rows += [
+            f"## {cls}",
+            "",
+            about,
+            "",
+            f"- `--method={name}` makes {makes}: [`keras_gans.models.{cls}`]"
+            f"(api/models.md#keras_gans.models.{cls}).",
+            f"- Paper: {x.paper}.",
+            f"- Networks: {_code(x.networks)}.",
+            *([more] if x.page else []),
+            *_settings(x),
+            *_entries(page, x),
+            "",
+        ]
+    return rows
+
+
 TABLES = {
+    "head": head,
+    "every method": every_method,
     "zoo": zoo,
     "methods": methods,
     "objectives": names("objective"),

@@ -52,6 +52,14 @@ def test_every_page_of_the_folder_is_there(site):
     assert {path.stem for path in (ROOT / "docs").rglob("*.md")} <= names
 
 
+def test_the_gallery_is_a_part_of_it(site):
+    (gallery,) = (path for path in site if path.name == "zoo_gallery.html")
+    entries = {card.parent.name for card in (ROOT / "zoo").glob("*/card.json")}
+    assert entries and entries <= site[gallery].anchors
+    start = next(page for path, page in site.items() if path.name == "index.html")
+    assert gallery.name in start.linked and "index.html" in site[gallery].linked
+
+
 def test_nothing_is_fetched_from_elsewhere(site):
     for path, page in site.items():
         for address in page.fetched:

@@ -18,6 +18,7 @@ from keras_gans.typing import Any
     networks=("dcgan", "wgan_gp_resnet", "sngan_resnet", "biggan", "r3gan"),
     preset="osgan_digits",
     image_preset="osgan_images",
+    page="osgan.md",
 )
 @keras.saving.register_keras_serializable(package="keras_gans")
 class OSGAN(LatentModel):
