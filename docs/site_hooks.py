@@ -13,13 +13,15 @@ from mkdocs.structure.files import File
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 GALLERY = "zoo_gallery.html"
 
+_ENTRY = re.compile(r"\]\(\.\./zoo/([\w.-]+)/README\.md\)")
 _OUTSIDE = re.compile(r"(?<!!)\[([^\]]*)\]\(\.\./([^)]*)\)")
 
 
 def on_page_markdown(markdown, page, **kwargs):
-    """The text of a page, its links to other parts of the repository as text."""
+    """The text of a page: links to entries lead into the gallery, others outside become text."""
     if page.file.src_path.startswith("api/"):
         return markdown
+    markdown = _ENTRY.sub(rf"]({GALLERY}#\1)", markdown)
 
     def told(match):
         text, path = match.groups()

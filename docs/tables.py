@@ -148,7 +148,8 @@ def every_method(page):
         cls = x.value.__name__
         about = re.split(r"\n(?=\w+:\n)", inspect.getdoc(x.value))[0].strip()
         makes = registry.get("task", x.task).value.makes
-        more = f"- More of it, and what was measured: [{x.page}]({x.page})."
+        page_of = (x.page or "").removesuffix(".md")
+        more = f"- More of it, and what was measured: [{page_of}]({x.page})."
         rows += [
             f"## {cls}",
             "",

@@ -58,6 +58,8 @@ def test_the_gallery_is_a_part_of_it(site):
     assert entries and entries <= site[gallery].anchors
     start = next(page for path, page in site.items() if path.name == "index.html")
     assert gallery.name in start.linked and "index.html" in site[gallery].linked
+    methods = next(page for path, page in site.items() if path.name == "methods.html")
+    assert f"{gallery.name}#osgan_digits" in methods.linked
 
 
 def test_nothing_is_fetched_from_elsewhere(site):

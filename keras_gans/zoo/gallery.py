@@ -20,14 +20,19 @@ nav { display: flex; flex-wrap: wrap; gap: 0 1rem; }
 article { border-top: 1px solid var(--line); padding: 1rem 0 2rem; display: grid; gap: 1rem 2rem;
   grid-template-columns: minmax(0, 1fr); }
 @media (min-width: 52rem) { article { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); } }
+/* The name stands over the pictures, on a phone too. */
+header { grid-column: 1 / -1; }
 h2 { margin: 0 0 .25rem; overflow-wrap: anywhere; }
+header p { margin: 0; }
 img { width: 100%; max-height: 40rem; object-fit: contain; object-position: top left;
   image-rendering: pixelated; }
-pre { background: var(--soft); padding: .75rem; white-space: pre-wrap; margin: .75rem 0; }
+pre { background: var(--soft); padding: .75rem; white-space: pre-wrap; margin: 0 0 .75rem;
+  overflow-wrap: anywhere; }
 table { border-collapse: collapse; }
 th, td { text-align: left; padding: .15rem 1rem .15rem 0; vertical-align: top;
   border-bottom: 1px solid var(--line); }
-td:last-child { overflow-wrap: break-word; }
+td:last-child { overflow-wrap: anywhere; }
+td:nth-child(2) { white-space: nowrap; }
 dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .15rem 1rem;
   margin: .75rem 0; }
 dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
@@ -110,8 +115,8 @@ def _article(entry):
     }
     rows = "".join(f"<dt>{k}</dt><dd>{_text(v)}</dd>" for k, v in facts.items() if v)
     return (
-        f'<article id="{_text(entry.name)}">\n<div>{picture}</div>\n<div>\n'
-        f"<h2>{_text(entry.name)}</h2>\n<p>{_text(card['summary'])}</p>\n"
+        f'<article id="{_text(entry.name)}">\n<header><h2>{_text(entry.name)}</h2>\n'
+        f"<p>{_text(card['summary'])}</p></header>\n<div>{picture}</div>\n<div>\n"
         f"<pre>{_text(cards.usage(card))}</pre>\n{_scores(card.get('scores'))}\n"
         f"<dl>{rows}</dl>\n<details><summary>The whole card</summary>"
         f"<pre>{_text(cards.render(card))}</pre></details>\n</div>\n</article>"
