@@ -113,15 +113,15 @@ def main():
     parser.add_argument("--photos", type=int, default=500)
     values = parser.parse_args()
     words, commands = path()
+    print(f"{words} words to read, {len(commands)} commands to copy after the clone", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         clone = pathlib.Path(folder) / "keras_gans"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
         make_photos(clone / "photos", values.photos)
         taken = run(commands, clone, values.installed)
+        for command, seconds in taken:
+            print(f"  {seconds:6.1f} s  {command}", flush=True)
     minutes = minutes_of(words, commands)
-    print(f"{words} words to read, {len(commands)} commands to copy after the clone")
-    for command, seconds in taken:
-        print(f"  {seconds:6.1f} s  {command}")
     print(f"reading and typing: {minutes:.1f} minutes, bound {BOUND:g}")
     print(f"waiting, until the first samples: {sum(s for _, s in taken) / 60:.1f} minutes")
     return int(minutes > BOUND)

@@ -124,6 +124,59 @@ def test_a_picture_is_restored_as_restore_does_it(faces, panels, tmp_path):
         panel.show(picture=str(tmp_path / "bad.png"))
 
 
+def test_a_hole_or_what_a_mask_covers_is_filled(faces, panels, tmp_path, monkeypatch):
+    asked = []
+
+    def restore(given, task, mask=None, **kwargs):
+        asked.append(mask)
+        return type("Made", (), {"given": given, "images": given, "residual": [0], "seconds": [0]})
+
+    monkeypatch.setattr(faces, "restore", restore)
+    Image.fromarray(np.full((64, 96, 3), 90, "uint8")).save(tmp_path / "torn.png")
+    mask = np.zeros((64, 96), "uint8")
+    mask[:, :48] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    Image.fromarray(mask[:, :50]).save(tmp_path / "other.png")
+    values = {"picture": str(tmp_path / "torn.png"), "task": "inpaint"}
+    panel = panels["Restoration"]
+    panel.show(**values)
+    panel.show(**values, mask=str(tmp_path / "mask.png"))
+    panel.show(**values, hole="the left half")
+    middle, left, half = asked
+    assert middle.shape == (32, 48) and middle[8:24, 12:36].all() and middle.sum() == 16 * 24
+    assert left[:, :24].all() and not left[:, 24:].any() and (left == half).all()
+    with pytest.raises(ValueError, match="the mask is 64x50, of another shape than the image"):
+        panel.show(**values, mask=str(tmp_path / "other.png"))
+    panel.show(**{**values, "task": "color"}, mask=str(tmp_path / "mask.png"))
+    assert asked[-1] is None
+
+
+@pytest.mark.slow
+def test_a_hole_is_really_filled(faces, panels, tmp_path):
+    pixels = (images(1, 32, 3)[0] * 127 + 128).astype("uint8")
+    Image.fromarray(pixels).save(tmp_path / "torn.png")
+    values = {"picture": str(tmp_path / "torn.png"), "task": "inpaint", "effort": 0.05}
+    shown = panels["Restoration"].show(**values, label="1 long", seed=2).picture
+    mask = np.zeros((32, 32), bool)
+    mask[8:24, 8:24] = True
+    steps = keras_gans.restoration.schedule("compact").shortened(0.05)
+    made = faces.restore(
+        pixels[None], "inpaint", mask=mask, labels=1, seed=2, schedule=steps, verbose=0
+    )
+    wanted = image_grid(np.concatenate([made.given, made.images]), 2)
+    assert np.abs(shown.astype(int) - wanted).max() <= 1
+
+
+def test_gray_generators_color_nothing_and_grids_have_no_empty_place():
+    g, d = networks.dcgan(image_size=8, channels=1, width=4, latent_dim=3)
+    model = models.GAN(g, d)
+    panels = {p.name: p for p in tasks.of(model).panels(model)}
+    (task,) = (c for c in panels["Restoration"].controls if c.name == "task")
+    assert task.choices == ("sr", "inpaint", "reconstruct") and task.default == "sr"
+    shown = panels["Samples"].show(count=8).picture
+    np.testing.assert_array_equal(shown, image_grid(model.generate(8, seed=0), 4))
+
+
 def test_an_entry_without_its_discriminator_restores_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     g, d = networks.dcgan(image_size=8, channels=1, width=4, latent_dim=3)

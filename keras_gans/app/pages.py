@@ -24,7 +24,7 @@ footer { display: none !important; }
 .gradio-container { max-width: 1180px !important; width: 100%; margin: 0 auto !important; }
 .picture img { image-rendering: pixelated; object-fit: contain; }
 /* On a phone the picture stands above what changes it. */
-@media (max-width: 680px) { .made { order: -1; } }
+@media (max-width: 680px) { .made { order: -1; } h1 { font-size: 1.35rem !important; } }
 """
 
 

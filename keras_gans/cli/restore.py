@@ -152,20 +152,16 @@ def _restored(model, images, label, values):
     """One restoration: each image `seeds` times."""
     import numpy as np
 
-    from keras_gans.data.images import fit_image, read_image
+    from keras_gans.data.images import read_image
+    from keras_gans.restoration.fitting import fitted_mask
 
     count, seeds = len(images), values.seeds
     mask = None
     if values.mask:
-        shape = images[0].shape[:2]
-        mask = read_image(values.mask)
-        whole = mask.shape[0] * shape[1] == mask.shape[1] * shape[0]
-        if not whole:
-            raise ValueError(
-                f"--mask is {mask.shape[0]}x{mask.shape[1]}, of another shape than the images, "
-                f"{shape[0]}x{shape[1]}."
-            )
-        mask = fit_image(mask, shape, "nearest", channels=1)[..., 0] > 127
+        try:
+            mask = fitted_mask(read_image(values.mask), images[0].shape[:2])
+        except ValueError as error:
+            raise ValueError(f"--mask={values.mask}: {error}") from None
     return model.restore(
         np.repeat(np.stack(images), seeds, axis=0),
         values.task,

@@ -36,3 +36,28 @@ def fitted(image: np.ndarray, generator: keras.Model, task: str, factor: int = 4
         scale = min(wanted) / min(image.shape[:2])
         wanted = tuple(max(1, round(n * scale)) for n in image.shape[:2])
     return fit_image(image, wanted, channels=1 if channels == 1 else None)
+
+
+def fitted_mask(
+    mask: np.ndarray, size: tuple[int, int], own: tuple[int, int] | None = None
+) -> np.ndarray:
+    """A picture of what is lost, white there and else black, as `restore` takes it.
+
+    Args:
+        mask: uint8 (H, W, 1 or 3), of the proportions of the fitted image, or of the size that the
+            image had before: then it is cropped about its center, as that was.
+        size: (h, w) of the fitted image.
+        own: (H, W) that the image had before `fitted`; None where that is unknown.
+
+    Returns:
+        Booleans (h, w), true where the image is lost.
+
+    Raises:
+        ValueError: a mask of other proportions.
+    """
+    height, width = mask.shape[:2]
+    if height * size[1] != width * size[0] and mask.shape[:2] != own:
+        raise ValueError(
+            f"the mask is {height}x{width}, of another shape than the image, {size[0]}x{size[1]}."
+        )
+    return fit_image(mask, size, "nearest", channels=1)[..., 0] > 127

@@ -22,7 +22,16 @@ LARGEST = 512  # pixels of a side, of a generator that renders any size
 RESTORED = {
     "color": "gives a gray picture colors",
     "sr": "enlarges a small one",
+    "inpaint": "fills a hole",
     "reconstruct": "looks for the picture itself",
+}
+# What is lost, as shares of the height and width: from, to, from, to.
+HOLES = {
+    "the middle": (0.25, 0.75, 0.25, 0.75),
+    "the upper half": (0, 0.5, 0, 1),
+    "the lower half": (0.5, 1, 0, 1),
+    "the left half": (0, 1, 0, 0.5),
+    "the right half": (0, 1, 0.5, 1),
 }
 
 
@@ -95,7 +104,7 @@ def _samples(source, names):
         size = _at(source, count, height, width)
         labels = None if label is None else class_of(label)
         images = source.generate(count, seed=seed, labels=labels, truncation=truncation, size=size)
-        columns = None
+        columns = _columns(count)
         if classes and labels is None and len(classes) < count:
             columns = len(classes)  # a column of each class
         said = "" if label is None or labels is None else f" of the class {label}"
@@ -122,6 +131,12 @@ def _count(source, classes):
     height, width, _ = shape_of(source)
     few = min(32, max(1, 2**19 // (height * width)))
     return max(few - few % classes, 1) if 0 < classes <= few else few
+
+
+def _columns(count):
+    """Columns of a grid without an empty place, where one is not too wide; else None."""
+    least = int(np.ceil(np.sqrt(count)))
+    return next((n for n in range(least, 2 * least) if count % n == 0), None)
 
 
 def _way(source, names):
@@ -162,29 +177,54 @@ def _restoration(source, names):
 
     classes = _classes(source, names)
     critic = functools.cache(lambda: with_critic(source))
+    gray = shape_of(source)[-1] == 1
+    tasks = {task: said for task, said in RESTORED.items() if not (gray and task == "color")}
 
-    def make(picture, task, factor, effort, seed, label=None):
+    def make(picture, task, factor, hole, mask, effort, seed, label=None):
         picture, model, factor = dropped(picture), critic(), int(factor)
         image = fitted(picture, model.generator, task, factor)
         steps = default_schedule(task, model.generator).shortened(effort)
         labels = None if label is None else class_of(label)
+        lost = _lost(image.shape[:2], hole, mask, picture.shape[:2]) if task == "inpaint" else None
         made = model.restore(
-            image[None], task, factor=factor, labels=labels, seed=seed, schedule=steps, verbose=0
+            image[None],
+            task,
+            factor=factor,
+            mask=lost,
+            labels=labels,
+            seed=seed,
+            schedule=steps,
+            verbose=0,
         )
         text = f"left: given; right: restored, residual {made.residual[0]:.3f}"
         return Shown(side_by_side(made.given, made.images), f"{text}, {made.seconds[0]:.0f} s")
 
     controls = [
         Control("picture", "picture", "A picture of the kind that the model makes"),
-        Control("task", "choice", "Task", "color", choices=tuple(RESTORED)),
+        Control("task", "choice", "Task", next(iter(tasks)), choices=tuple(tasks)),
         Control("factor", "choice", "Times larger, for sr", "4", choices=("2", "4", "8")),
+        Control("hole", "choice", "Hole, for inpaint", "the middle", choices=tuple(HOLES)),
+        Control("mask", "picture", "Or a mask, white where the picture is lost"),
         *([Control("label", "choice", "Class", BEST, choices=(BEST, *classes))] if classes else []),
         seed_control(),
         Control("effort", "number", "Share of the steps", 1.0, 0.05, 1.0, 0.05),
     ]
-    said = "; ".join(f"{task} {what}" for task, what in RESTORED.items())
+    said = "; ".join(f"{task} {what}" for task, what in tasks.items())
     text = f"Tune the generator to one picture: {said}. It takes seconds to minutes."
     return Panel("Restoration", text, tuple(controls), make, slow=True)
+
+
+def _lost(size, hole, mask, own):
+    """Where a picture of a size is lost, booleans: by one of `HOLES`, or a mask's file."""
+    from keras_gans.restoration.fitting import fitted_mask
+
+    if mask is not None:
+        return fitted_mask(dropped(mask), size, own)
+    lost, (height, width) = np.zeros(size, bool), size
+    top, bottom, left, right = HOLES[hole]
+    rows = slice(round(top * height), round(bottom * height))
+    lost[rows, round(left * width) : round(right * width)] = True
+    return lost
 
 
 def side_by_side(*columns: np.ndarray) -> np.ndarray:
