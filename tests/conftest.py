@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import importlib.util
 import os
 import pathlib
 import shutil
@@ -76,6 +77,14 @@ def fails(cli):
         return err
 
     return run
+
+
+def load_script(path):
+    """A Python file outside the package, as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def pytest_collection_modifyitems(items):

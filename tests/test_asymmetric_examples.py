@@ -1,6 +1,5 @@
 """The examples of AsymmetricGAN run, in small, and write what they say."""
 
-import importlib.util
 import pathlib
 import sys
 import types
@@ -8,7 +7,7 @@ import types
 import keras
 import numpy as np
 import pytest
-from conftest import images, slow_on
+from conftest import images, load_script, slow_on
 from PIL import Image
 
 from keras_gans import data
@@ -17,10 +16,7 @@ EXAMPLES = pathlib.Path(__file__).resolve().parent.parent / "examples"
 
 
 def example(name):
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(EXAMPLES / f"{name}.py")
 
 
 def png(path):

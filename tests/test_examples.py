@@ -1,6 +1,5 @@
 """The examples and the code in the documents do what they say, on the backend at hand."""
 
-import importlib.util
 import os
 import pathlib
 import re
@@ -10,7 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import images, relative, slow_module, slow_on, to_numpy
+from conftest import images, load_script, relative, slow_module, slow_on, to_numpy
 from PIL import Image
 
 import keras_gans
@@ -25,10 +24,7 @@ OWN_METHOD = ROOT / "examples" / "write_your_own_method.py"
 @pytest.fixture(scope="module")
 def own():
     """The guide's example as a module."""
-    spec = importlib.util.spec_from_file_location("write_your_own_method", OWN_METHOD)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(OWN_METHOD)
 
 
 def bigan(own, optimizer=keras.optimizers.SGD, rate=0.0):
@@ -308,9 +304,7 @@ def test_two_torch_processes_take_the_steps_of_one(tmp_path):
 
 
 def test_the_tables_are_those_of_the_declarations():
-    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
-    tables = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tables)
+    tables = load_script(ROOT / "docs" / "tables.py")
     for page in tables.PAGES:
         now, made = tables.rendered(page)
         # Another Keras or pydantic may have other optimizers, and say the same in other words.

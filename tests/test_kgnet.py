@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-import importlib.util
 import json
 import pathlib
 import pickle
@@ -10,7 +9,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
-from conftest import relative, slow_on
+from conftest import load_script, relative, slow_on
 from PIL import Image
 
 from keras_gans import data, metrics
@@ -299,10 +298,7 @@ def test_other_files_are_refused_in_one_line(tmp_path):
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("train_kgnet", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(SCRIPT)
 
 
 @slow_on("jax")

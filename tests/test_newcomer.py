@@ -1,13 +1,12 @@
 """The way from a clone to a training on photos of one's own is as short as the page says."""
 
-import importlib.util
 import pathlib
 import shutil
 import subprocess
 import sys
 
 import pytest
-from conftest import slow_module
+from conftest import load_script, slow_module
 
 pytestmark = slow_module("tensorflow", "jax")  # it chooses its backend itself
 
@@ -16,10 +15,7 @@ SCRIPT = pathlib.Path(__file__).resolve().parent.parent / "benchmarks" / "newcom
 
 @pytest.fixture(scope="module")
 def newcomer():
-    spec = importlib.util.spec_from_file_location("newcomer", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(SCRIPT)
 
 
 def test_reading_and_typing_take_less_than_ten_minutes(newcomer):

@@ -6,7 +6,7 @@ import pathlib
 import keras
 import numpy as np
 import pytest
-from conftest import to_numpy
+from conftest import load_script, to_numpy
 from PIL import Image
 
 import keras_gans
@@ -23,10 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 def example(name):
     path = ROOT / "examples" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(path)
 
 
 @pytest.fixture

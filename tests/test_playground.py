@@ -10,7 +10,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import images
+from conftest import images, load_script
 from PIL import Image
 
 import keras_gans
@@ -285,8 +285,7 @@ def test_a_space_has_all_it_needs(cli, fails, tmp_path, monkeypatch):
     # The program of the Space opens the entry that lies beside it.
     opened = []
     monkeypatch.setattr("keras_gans.app.playground", opened.append)
-    spec = importlib.util.spec_from_file_location("space_app", out / "app.py")
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    load_script(out / "app.py")
     assert zoo.load("osgan_digits", path=pathlib.Path(opened[0]).parent).name == "osgan_digits"
 
 

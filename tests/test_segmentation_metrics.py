@@ -1,13 +1,12 @@
 """Mean IoU and pixel accuracy by a judge, and what they are measured beside."""
 
-import importlib.util
 import json
 import pathlib
 
 import keras
 import numpy as np
 import pytest
-from conftest import slow_on
+from conftest import load_script, slow_on
 
 from keras_gans import metrics, models, networks, recipes
 from keras_gans.metrics import sources
@@ -194,9 +193,7 @@ def test_evaluate_with_a_judge(cli, tmp_path):
 
 @slow_on("jax", "tensorflow")
 def test_the_example_trains_a_judge_on_real_images(tmp_path, capsys):
-    spec = importlib.util.spec_from_file_location("train_judge", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = load_script(SCRIPT)
     out = tmp_path / "judge.keras"
     script.main(
         [

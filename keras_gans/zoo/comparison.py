@@ -146,8 +146,7 @@ class Comparison:
                 "accuracy needs: leave it out."
             )
         if held_out and self.part != self.training_part:
-            where = (self.recipe, self.data_dir, self.training_part)
-            trained = type(self)(self.model, *where, self.samples, self.seed, self.batch_size)
+            trained = compare(self.model, self.recipe, self.data_dir)
             options |= {"training": trained.real, "training_split": trained.split}
         return Measurement(
             self.real if any(each["real"] for each in known) else None,
@@ -188,13 +187,8 @@ class OfLatents(Comparison):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        return (
-            "fd",
-            "prdc",
-            "novelty",
-            "diversity",
-            *(("accuracy",) if self.classes is not None else ()),
-        )
+        known = ("accuracy",) if self.classes is not None else ()
+        return ("fd", "prdc", "novelty", "diversity", *known)
 
     def others(self) -> list[tuple[sources.Source, Sequence[str]]]:
         channels = int(self.model.generator.output_shape[-1])

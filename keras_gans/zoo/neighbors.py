@@ -10,14 +10,12 @@ from keras_gans.typing import Any, PathLike, RecipeLike
 from keras_gans.zoo import comparison
 from keras_gans.zoo.scoring import Bar, find_recipe
 
-COUNT = 4
-
 
 def nearest(
     source: Any,
     recipe: RecipeLike | None = None,
     data_dir: PathLike | None = None,
-    count: int = COUNT,
+    count: int = 4,
     seed: int = 0,
     progress: bool = True,
 ) -> np.ndarray:

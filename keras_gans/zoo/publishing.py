@@ -96,7 +96,7 @@ def publish(
         with store.new_folder(path, name) as folder:
             metadata = _write(subject, name, card, folder, recipe, discriminator, half)
             if nearest is not None:
-                _save(nearest, folder / cards.NEAREST, len(nearest) // 2)
+                save_picture(nearest, folder / cards.NEAREST, len(nearest) // 2)
             _finish(subject, folder, metadata, saved_model)
             put_in_place(folder, target)
     return target
@@ -131,7 +131,7 @@ def _write(subject, name, card, folder, recipe, discriminator, half):
     recipe = _recipe(subject, recipe, recipes)
     (folder / "recipe.yaml").write_text(recipes.dumps(recipe), encoding="utf-8")
     picture = subject.picture()
-    _save(picture.images, folder / "samples.png", picture.columns)
+    save_picture(picture.images, folder / "samples.png", picture.columns)
     model = subject.model
     return {
         "format": store.FORMAT,
@@ -190,11 +190,12 @@ def _check_same(images, wanted, what, other, same):
         )
 
 
-def _save(images, path, columns):
+def save_picture(images: Any, path: pathlib.Path, columns: int | None) -> None:
+    """Write a picture of an entry, which all may read."""
     from keras_gans.data.images import save_grid
 
     save_grid(images, path, columns)
-    path.chmod(0o644)  # it was a temporary file, which others may not read
+    path.chmod(0o644)  # it was a temporary file, which others may not
 
 
 def _finish(subject, folder, metadata, saved_model):

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 
 from keras_gans import recipes, registry
-from keras_gans.data.images import save_grid
 from keras_gans.files import locked
 from keras_gans.metrics.base import facts
 from keras_gans.recipes.recipe import Recipe
@@ -17,6 +16,7 @@ from keras_gans.training.noise import check_integers
 from keras_gans.typing import Any, PathLike, RecipeLike
 from keras_gans.zoo import cards, catalogue, comparison, store
 from keras_gans.zoo.cards import SAMPLES
+from keras_gans.zoo.publishing import save_picture
 
 # What factors are given of: distances, of one source after the other.
 _FACTORS = ("l1", "fd_kgnet", "intra_fd_kgnet")
@@ -146,8 +146,7 @@ def _update(entry, scores, target, nearest):
     with store.new_folder(target.parent, entry.name) as folder:
         shutil.copytree(entry.path, folder, dirs_exist_ok=True)
         if nearest is not None:
-            save_grid(nearest, folder / cards.NEAREST, columns=len(nearest) // 2)
-            (folder / cards.NEAREST).chmod(0o644)
+            save_picture(nearest, folder / cards.NEAREST, len(nearest) // 2)
         described = store.describe_files(folder, (store.CARD, store.CARD_SUM, cards.README))
         readme = cards.render({**card, "files": described})
         (folder / cards.README).write_text(readme, encoding="utf-8")
