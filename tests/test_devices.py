@@ -62,12 +62,15 @@ def test_more_devices_than_there_are(fails, tmp_path):
 def test_precision_of_a_recipe():
     recipe = recipes.load("osgan_digits").changed({"data.image_size": 8, "networks.width": 8})
     before = keras.config.dtype_policy().name
-    half = recipes.build_model(recipe.changed({"schedule.precision": "mixed_bfloat16"}), channels=1)
-    assert keras.config.dtype_policy().name == before
-    kernels = [x for x in half.generator.layers if x.weights]
-    assert {x.compute_dtype for x in kernels} == {"bfloat16"}
-    assert {v.dtype for v in half.trainable_variables} == {"float32"}
+    for name in ("bfloat16", "float16"):
+        changed = recipe.changed({"schedule.precision": f"mixed_{name}"})
+        half = recipes.build_model(changed, channels=1)
+        assert keras.config.dtype_policy().name == before
+        kernels = [x for x in half.generator.layers if x.weights]
+        assert {x.compute_dtype for x in kernels} == {name}
+        assert {v.dtype for v in half.trainable_variables} == {"float32"}
+        assert bool(half.optimizer.loss_scales) == (name == "float16")
     plain = recipes.build_model(recipe.changed({"schedule.precision": "float32"}), channels=1)
     assert {x.compute_dtype for x in plain.generator.layers if x.weights} == {"float32"}
-    with pytest.raises(ValueError, match="precision is 'mixed_float16'"):
-        recipe.changed({"schedule.precision": "mixed_float16"})
+    with pytest.raises(ValueError, match="precision is 'float16'"):
+        recipe.changed({"schedule.precision": "float16"})

@@ -25,13 +25,17 @@ def folder(tmp_path_factory):
 
 
 @slow_on("tensorflow", "torch")  # there test_contract has every method on two
-@pytest.mark.parametrize("name", ["average", "rest"])
+@pytest.mark.parametrize("name", ["average", "rest", "float16"])
 def test_two_devices_equal_one(folder, name):
+    half = name == "float16"  # sums over a part of a batch are rounded on their own
     single, two = (dict(np.load(folder / f"{name}_{n}.npz")) for n in ("single", "two"))
-    assert relative([two["weights"]], [single["weights"]]) < 1e-4
+    assert relative([two["weights"]], [single["weights"]]) < (1e-2 if half else 1e-4)
     assert set(single) == set(two)
+    for scale in ("scale_discriminator", "scale_generator") if half else ():
+        assert two[scale] == single[scale]
+    assert not half or 2.0**10 < single["scale_discriminator"] < 2.0**19
     for log in ("d_loss", "g_loss", "real_score", "fake_score"):
-        np.testing.assert_allclose(two[log], single[log], rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(two[log], single[log], rtol=1e-3, atol=1e-3 if half else 1e-5)
     if keras.backend.backend() == "torch":
         other = dict(np.load(folder / f"{name}_rank1.npz"))
         np.testing.assert_array_equal(other["weights"], two["weights"])

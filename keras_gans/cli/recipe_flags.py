@@ -136,7 +136,7 @@ _KEYS = {
             "precision",
             "string",
             "schedule.precision",
-            "float32, or mixed_bfloat16: half the memory, faster on GPUs and TPUs that have it",
+            "float32, mixed_bfloat16, or, for GPUs without bfloat16, mixed_float16: less memory",
             {"shown": "float32"},
         ),
         (

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_gans.training import backend, vjp
+from keras_gans.training import backend
 from keras_gans.typing import Any, Tensor
 
 
@@ -46,7 +46,7 @@ def _conv2d_transpose_with_gradient(inputs, kernel):
     @ops.custom_gradient
     def transpose(inputs, kernel):
         def gradient(upstream):
-            _, pullback = vjp(lambda k: convolve(upstream, k), (), [kernel])
+            _, pullback = backend.vjp(lambda k: convolve(upstream, k), [], [kernel])
             return convolve(upstream, kernel), pullback(inputs, wrt="inputs")[1][0]
 
         return conv2d_transpose_by_phases(inputs, kernel), gradient

@@ -88,8 +88,7 @@ class Schedule(Form):
     seed: SEED | None = None
     init: Annotated[str, Field(min_length=1)] | None = None
     freeze_d: Annotated[int, whole(0, 100)] | None = None
-    # float16 would need loss scaling.
-    precision: Literal["float32", "mixed_bfloat16"] | None = None
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] | None = None
 
 
 class Evaluation(Form):

@@ -19,9 +19,9 @@ HEADER = """\
 # builder in keras_gans.networks, of a class in keras_gans.models, of keras.optimizers. schedule:
 # epochs or steps; batch_size counts the images of one update; init, where there is one: the zoo
 # entry, run or .keras file whose weights training starts from; freeze_d: the lowest stages of D
-# that stay as they are (FreezeD); precision: float32 or mixed_bfloat16. card, where there is one:
-# what an entry of the zoo says that a run cannot know (name, summary, data, limits, notes, and
-# whether the discriminator ships). Run it with
+# that stay as they are (FreezeD); precision: float32, mixed_bfloat16 or mixed_float16. card, where
+# there is one: what an entry of the zoo says that a run cannot know (name, summary, data, limits,
+# notes, and whether the discriminator ships). Run it with
 #   keras-gans train --recipe THIS_FILE --out FOLDER
 # and with a card --publish ZOO_FOLDER
 """

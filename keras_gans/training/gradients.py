@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import ops, tree
 
-from keras_gans.training import backend
+from keras_gans.training import backend, loss_scale
 from keras_gans.typing import Any, Tensor
 
 
@@ -27,6 +27,7 @@ def vjp(
         (the same structure and shapes) and returns `(gradients of variables, gradients of inputs)`
         as two lists; `wrt="variables"` or `"inputs"` computes one of them and leaves the other
         list empty. It may be called several times. What does not depend on a source gives zeros.
+        With float16 networks, in a train step, it scales what it pulls back, see `loss_scale.py`.
 
     Example:
 
@@ -39,7 +40,8 @@ def vjp(
     >>> of_variables[0].shape, of_inputs[0].shape
     ((3, 1), (2, 3))
     """
-    return backend.vjp(fn, list(variables), list(inputs))
+    outputs, pullback = backend.vjp(fn, list(variables), list(inputs))
+    return outputs, loss_scale.scaled(pullback, variables)
 
 
 def value_and_grad(
@@ -60,7 +62,7 @@ def value_and_grad(
         loss, aux = fn() if has_aux else (fn(), ())
         return ops.cast(ops.mean(loss), "float32"), aux
 
-    (loss, aux), pullback = backend.vjp(outputs, list(variables), [])
+    (loss, aux), pullback = vjp(outputs, variables)
     zeros = tree.map_structure(ops.zeros_like, aux)
     gradients, _ = pullback((ops.ones_like(loss), zeros), wrt="variables")
     return (loss, gradients, aux) if has_aux else (loss, gradients)
@@ -79,5 +81,5 @@ def input_gradient(fn: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     Returns:
         A tensor of the shape of `inputs`.
     """
-    outputs, pullback = backend.vjp(lambda x: ops.cast(fn(x), "float32"), [], [inputs])
+    outputs, pullback = vjp(lambda x: ops.cast(fn(x), "float32"), [], [inputs])
     return pullback(ops.ones_like(outputs), wrt="inputs")[1][0]

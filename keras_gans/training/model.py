@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gans.training import backend, ema
+from keras_gans.training import backend, ema, loss_scale
 from keras_gans.training.fitting import FitMixin
 from keras_gans.training.gradients import value_and_grad
 from keras_gans.training.optimizer import make_players_optimizer, serialize_optimizer
@@ -52,20 +52,20 @@ def check_precision(player: str, network: keras.Model) -> None:
 
     The network's own, whatever the policy of the moment is: it may be built under another one.
     """
-    use = 'build it under the "mixed_bfloat16" policy (keras.config.set_dtype_policy), or "float32"'
     for v in network.weights:
         if v.dtype in ("bfloat16", "float16"):
             raise ValueError(
                 f"{v.path} of the {player} is {v.dtype}, which rounds small updates away (an Adam "
-                f"of beta_2 = 0.999 stands still): {use}."
+                f'of beta_2 = 0.999 stands still): build it under the "mixed_{v.dtype}" policy '
+                '(keras.config.set_dtype_policy), or "float32".'
             )
-    for layer in network._flatten_layers():
-        # A model is named after its own layers: what holds them computes nothing.
-        if layer.compute_dtype == "float16" and not isinstance(layer, keras.Model):
-            raise ValueError(
-                f"{layer.name} of the {player} computes in float16, whose training needs loss "
-                f"scaling, which is not offered: {use}."
-            )
+
+
+def computes_in_float16(model: keras.Model) -> bool:
+    """Whether a layer of a model, or of a network in it, does, so that gradients need scaling."""
+    # A model is named after its own layers: what holds them computes nothing.
+    layers = (x for x in model._flatten_layers() if not isinstance(x, keras.Model))
+    return any(x.compute_dtype == "float16" for x in layers)
 
 
 class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
@@ -187,7 +187,12 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
                     f"{name!r} is logged but not declared: add it to log_names of "
                     f"{type(self).__name__} (declared: {sorted(self._trackers)})."
                 )
-            self._trackers[name].update_state(value)
+            kept = None
+            if loss_scale.active():  # a step that is taken back does not count in the means
+                hopeless = ops.logical_not(loss_scale.may_shrink())
+                kept = ops.logical_or(ops.isfinite(value), hopeless)
+                value, kept = ops.where(kept, value, 0.0), ops.cast(kept, "float32")
+            self._trackers[name].update_state(value, kept)
 
     def split(self, data: Any, pieces: int) -> list[Any]:
         """Deal every tensor of a batch out into equal pieces: piece i holds i, i + pieces, ...
@@ -258,7 +263,8 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
         _current.random = StepRandom(self.seed, iterations, backend.replica())
         _current.scheduled = self.begin_step(data)
         try:
-            step(self, data)
+            with loss_scale.using(self.optimizer.loss_scales.values()):
+                step(self, data)
             for average, network, decay, start, warm in self._averages:
                 now = ops.where(ops.cast(iterations, "int32") + 1 < start, 0.0, decay)
                 now = ema.warm_decay(decay, iterations) if warm else now
@@ -303,8 +309,8 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
                 the method's, and `keras_gans.callbacks.Evaluate` measures.
 
         Raises:
-            ValueError: a player without an optimizer, an unknown player, float16, or a combination
-                that the backend cannot run.
+            ValueError: a player without an optimizer, an unknown player, variables of 16 bits, or a
+                combination that the backend cannot run.
         """
         names = list(self.players)
         for name, value in (("optimizer", optimizer), ("loss", loss), ("metrics", metrics)):
@@ -321,7 +327,8 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
             "steps_per_execution": steps_per_execution,
         }
         super().compile(optimizer=composite, auto_scale_loss=False, **self._compile_arguments)
-        composite.build_players({name: self.player_variables(name) for name in names})
+        variables = {name: self.player_variables(name) for name in names}
+        composite.build_players(variables, computes_in_float16(self))
         logged = [f"{_SHORT.get(n, n)}_loss" for n in names]
         logged += [f"{_SHORT.get(n, n)}_grad_norm" for n in names]
         self._trackers = {

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from keras_gans.training import loss_scale
 from keras_gans.training.gradients import value_and_grad, vjp
 from keras_gans.typing import Any, Tensor
 
@@ -42,8 +43,8 @@ class Seam(NamedTuple):
 
 # The floor under |dL_D/dD(x)| as a fraction of the batch's largest |dL_G/dD(x)|: small enough that
 # its own part of D's gradient is below float32's resolution, large enough that the seam, a multiple
-# of it, is computed at full precision.
-_FLOOR = 2.0**-24
+# of it, is computed at full precision. float16 resolves less, and has no room for numbers so small.
+_FLOOR, _FLOOR_OF_FLOAT16 = 2.0**-24, 2.0**-12
 
 
 def score_gradients(
@@ -72,7 +73,8 @@ def seam_ratio(c_d: Tensor, c_g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         floor acted.
     """
     # The smallest normal number keeps the division finite where c_G is zero for the whole batch.
-    floor = ops.maximum(_FLOOR * ops.max(ops.abs(c_g)), 1.2e-38)
+    share = _FLOOR_OF_FLOAT16 if loss_scale.active() else _FLOOR
+    floor = ops.maximum(share * ops.max(ops.abs(c_g)), 1.2e-38)
     unsaturated = ops.abs(c_d) >= floor
     sign = ops.where(c_d < 0, -1.0, 1.0)
     floored = ops.where(unsaturated, c_d, sign * floor)

@@ -7,7 +7,7 @@ from absl import logging
 from keras import ops
 
 from keras_gans.errors import nearest
-from keras_gans.training import backend
+from keras_gans.training import backend, loss_scale
 from keras_gans.typing import Any, Config, Self, Tensor
 
 
@@ -30,6 +30,7 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
         # A callable, so that the base class makes no learning rate variable of its own.
         super().__init__(learning_rate=lambda: 0.0, name=name)
         self.names: list[str] = list(players)
+        self.loss_scales: dict[str, loss_scale.LossScale] = {}
         for player, optimizer in players.items():
             setattr(self, f"{player}_optimizer", optimizer)
             backend.takes_means(optimizer)
@@ -41,7 +42,9 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
         """Dictionary, player name -> optimizer."""
         return {name: getattr(self, f"{name}_optimizer") for name in self.names}
 
-    def build_players(self, variables: dict[str, list[keras.Variable]]) -> None:
+    def build_players(
+        self, variables: dict[str, list[keras.Variable]], float16: bool = False
+    ) -> None:
         """Create each optimizer's variables.
 
         They must exist before the first trace and before weights are loaded: Keras restores
@@ -49,6 +52,7 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
 
         Args:
             variables: dictionary, player name -> list of `keras.Variable`.
+            float16: bool, whether gradients pass through float16, which needs a scale a player.
         """
         for name, optimizer in self.players.items():
             if optimizer.built:
@@ -58,6 +62,8 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
                 )
             with keras.name_scope(f"{name}_optimizer"):
                 optimizer.build(variables[name])
+        if float16:
+            self.loss_scales = {n: loss_scale.LossScale(n, v) for n, v in variables.items()}
         self.built = True
 
     def build(self, variables: list[keras.Variable]) -> None:
@@ -65,8 +71,12 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
 
     @property
     def variables(self) -> list[keras.Variable]:
-        own = super().variables
-        return own + [v for o in self.players.values() for v in o.variables]
+        own = [*super().variables, *(v for o in self.players.values() for v in o.variables)]
+        return own + self._scale_variables
+
+    @property
+    def _scale_variables(self):
+        return [v for s in self.loss_scales.values() for v in s.variables]
 
     def check_trained(self, player: str, variables: list[keras.Variable]) -> None:
         """Raise `ValueError` unless a player's variables are those its optimizer was built with.
@@ -96,7 +106,8 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
 
         Half of a state is worse than none: Adam would take second moments of zero for means over
         many steps. A player whose state does not fit stays new, and the count of steps with it; a
-        line says so.
+        line says so. Scales of float16 stand last: a file of float32 has none, and one of float16
+        goes on in float32.
         """
         groups = {"": super().variables, **{n: o.variables for n, o in self.players.items()}}
         place, fits = 0, {}
@@ -106,23 +117,32 @@ class PlayersOptimizer(keras.optimizers.Optimizer):
             shapes = [tuple(store[k].shape) if k in store.keys() else None for _, k in pairs]
             if shapes == [tuple(v.shape) for v in variables]:
                 fits[name] = pairs
-        if len(store.keys()) != place:  # nobody knows where a player's begin
+        last = [str(i) for i in range(place, len(store.keys()))]
+        scales = len(last) == 2 * len(self.names) and all(store[k].shape == () for k in last)
+        if len(store.keys()) != place and not scales:  # nobody knows where a player's begin
             fits = {}
         if len(fits) < len(groups):
             fits.pop("", None)
             new = ", ".join(n for n in self.names if n not in fits)
             logging.warning("The optimizer of %s starts anew: the file's is of another form.", new)
+        elif scales and self.loss_scales:
+            fits["scales"] = list(zip(self._scale_variables, last, strict=True))
         for variable, key in (pair for pairs in fits.values() for pair in pairs):
             variable.assign(store[key])
 
     def apply_player(self, name: str, gradients: list[Tensor]) -> None:
-        """One update of one player.
+        """One update of one player; in float16 none where a gradient is not finite.
 
         Args:
             name: the player.
             gradients: means over the replicas, in the order of the variables it was built with.
         """
-        self.players[name].apply(gradients)
+        if name not in self.loss_scales:
+            self.players[name].apply(gradients)
+            return
+        finite = loss_scale.all_finite(gradients)
+        backend.apply_if(finite, self.players[name], gradients)
+        self.loss_scales[name].update(finite)
 
     def finish_step(self) -> None:
         """Count one train step."""
@@ -218,6 +238,13 @@ def make_players_optimizer(optimizers: Any, player_names: Sequence[str]) -> Play
             f"{list(player_names)}."
         )
     players = {name: keras.optimizers.get(optimizers[name]) for name in player_names}
+    for name, optimizer in players.items():
+        wrapped = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if wrapped or optimizer.loss_scale_factor:
+            raise ValueError(
+                f"The optimizer of {name!r} scales a loss: leave that out, float16 is scaled by "
+                "itself (keras_gans.training.loss_scale)."
+            )
     if len({id(o) for o in players.values()}) < len(players):
         raise ValueError("Two players share one optimizer object: give each player its own.")
     return PlayersOptimizer(players)

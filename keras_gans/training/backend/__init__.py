@@ -20,6 +20,7 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
 - `on_devices(count)`: a context in which models are made for so many devices, or for all (None);
 - `average_gradients(gradients)`: their means over the replicas, so that these take the step of one
   device with the global batch; `takes_means(optimizer)`: an optimizer, told that it gets those;
+- `apply_if(finite, optimizer, gradients)`: an update, or none where a scalar says so;
 - `replica_mean(x)`: a mean over the replicas for losses that couple the instances of a batch;
 - `forward(network, training)`: a function, inputs -> outputs, of a network that somebody else
   holds, for few calls: it starts sooner than `predict`; in training mode its state moves along;
@@ -71,6 +72,7 @@ on_devices: Callable[..., Any] = _backend.on_devices
 of_replicas: Callable[..., Any] = _backend.of_replicas
 fed: Callable[..., Any] = _backend.fed
 average_gradients: Callable[..., Any] = _backend.average_gradients
+apply_if: Callable[..., Any] = _backend.apply_if
 takes_means: Callable[..., Any] = _backend.takes_means
 broadcast: Callable[..., Any] = _backend.broadcast
 check_compile: Callable[..., Any] = _backend.check_compile

@@ -361,6 +361,16 @@ def takes_means(optimizer: keras.optimizers.Optimizer) -> None:
     """Optimizers take gradients as they come."""
 
 
+def apply_if(
+    finite: Tensor, optimizer: keras.optimizers.Optimizer, gradients: list[Tensor]
+) -> None:
+    """See `keras_gans.training.backend`."""
+    with _Scope([]) as scope:
+        optimizer.apply(gradients)
+    for variable, value in zip(*scope.updates(), strict=True):
+        variable.assign(jax.numpy.where(finite, value, variable.value))
+
+
 def replica_mean(x: Tensor) -> Tensor:
     """The global batch's already."""
     return x

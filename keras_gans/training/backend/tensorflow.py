@@ -160,6 +160,32 @@ def takes_means(optimizer: keras.optimizers.Optimizer) -> None:
     optimizer._all_reduce_sum_gradients = list
 
 
+def apply_if(
+    finite: Tensor, optimizer: keras.optimizers.Optimizer, gradients: list[Tensor]
+) -> None:
+    """See `keras_gans.training.backend`."""
+
+    def apply(*gradients):
+        optimizer.apply(list(gradients))
+        return True
+
+    if replica()[1] == 1:
+        tf.cond(finite, lambda: apply(*gradients), lambda: True)
+        return
+
+    # An optimizer leaves the replicas for its update, which it must not do within a `cond` of one.
+    def together(strategy, finite, *gradients):
+        finite = strategy.experimental_local_results(finite)[0]  # of means: all say the same
+
+        def apply_on_all():
+            strategy.extended.call_for_each_replica(apply, args=gradients)
+            return True
+
+        tf.cond(finite, apply_on_all, lambda: True)
+
+    tf.distribute.get_replica_context().merge_call(together, args=(finite, *gradients))
+
+
 def replica_mean(x: Tensor) -> Tensor:
     """Mean over the replicas, differentiable: its gradient is the mean of theirs."""
     _, count = replica()

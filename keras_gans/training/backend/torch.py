@@ -202,6 +202,14 @@ def takes_means(optimizer: keras.optimizers.Optimizer) -> None:
     """Optimizers take gradients as they come."""
 
 
+def apply_if(
+    finite: Tensor, optimizer: keras.optimizers.Optimizer, gradients: list[Tensor]
+) -> None:
+    """See `keras_gans.training.backend`."""
+    if finite:
+        optimizer.apply(gradients)
+
+
 class _ReplicaMean(torch.autograd.Function):
     """Mean over the processes of a tensor that each has; so is the gradient."""
 
