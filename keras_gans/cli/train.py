@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 
-from keras_gans.cli import publishing, recipe_flags, startup
+from keras_gans.cli import processes, publishing, recipe_flags, startup
 from keras_gans.cli.flags import Command, Flag
 from keras_gans.errors import printable
 from keras_gans.runs import folder, timing
@@ -71,19 +71,27 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
             raise ValueError(f"--{name} is {values[name].value}; expected {least} or more.")
     if values.resume and values.overwrite:
         raise ValueError("--resume continues a run and --overwrite removes it: give one of them.")
+    count = _device_count(values.devices)
     command = _resume_line(arguments)
     try:
         backend = startup.choose_backend(values.backend)
         recipe, out = _recipe_and_folder(values)
         publishing.check(recipe, values.publish, values.republish)
-        folder.prepare(out, recipe, values.resume, values.overwrite)
-        with folder.held(out):
-            # Once more: another process may have been at work until now.
-            resumed = folder.prepare(out, recipe, values.resume, values.overwrite)
+        if not processes.launched():
+            folder.prepare(out, recipe, values.resume, values.overwrite)
+            if count != 1 and (parts := _processes_of(count)) > 1:
+                return processes.launch(parts, arguments, command)
+        with processes.joined() as first, contextlib.ExitStack() as stack:
+            resumed = False
+            if first:
+                stack.enter_context(folder.held(out))
+                # Once more: another process may have been at work until now.
+                resumed = folder.prepare(out, recipe, values.resume, values.overwrite)
+            resumed = processes.agreed(resumed)
             if resumed and recipe.data.get("class_names") is None:
                 recipe = recipe.with_class_names(_own_names(out))
-            with _on_devices(values.devices):
-                return _train(recipe, out, values, backend, command, resumed)
+            stack.enter_context(_on_devices(count))
+            return _train(recipe, out, values, backend, command, resumed, first)
     except KeyboardInterrupt:
         print(f"\nInterrupted. Continue with:\n  {command}", file=sys.stderr)
         return 130
@@ -105,16 +113,25 @@ def _recipe_and_folder(values):
     return recipe or recipe_flags.make_recipe(values), out
 
 
-def _on_devices(asked):
-    """The context of `keras_gans.training.on_devices` for the flag; one device needs none."""
+def _device_count(asked):
+    """What the flag says: a number, or None for all."""
     count = None if asked == "all" else int(asked) if asked.isdecimal() else 0
-    if count == 1:
-        return contextlib.nullcontext()
     if count == 0:
         raise ValueError(f"--devices is {asked!r}; expected a number of 1 or more, or all.")
+    return count
+
+
+def _processes_of(count):
+    from keras_gans.training import backend
+
+    return backend.processes_of(count)
+
+
+def _on_devices(count):
+    """The context of `keras_gans.training.on_devices`; one device needs none."""
     from keras_gans import training
 
-    return training.on_devices(count)
+    return contextlib.nullcontext() if count == 1 else training.on_devices(count)
 
 
 def _own_names(out):
@@ -124,7 +141,7 @@ def _own_names(out):
     return recipes.load(out / "recipe.yaml").data.get("class_names")
 
 
-def _train(recipe, out, values, backend, command, resumed):
+def _train(recipe, out, values, backend, command, resumed, first):
     from keras_gans import recipes, tasks
     from keras_gans.runs import fitting
 
@@ -132,6 +149,8 @@ def _train(recipe, out, values, backend, command, resumed):
         from keras_gans.runs.opening import open_run
 
         print(f"The run in {out} is finished: there is nothing left to train.")
+        if not first:
+            return 0
         publishing.publish(open_run(out), recipe, out, values.publish, values.republish)
         return 0
     model, data = recipes.build(recipe)
@@ -143,11 +162,15 @@ def _train(recipe, out, values, backend, command, resumed):
     if done > wanted:
         print(f"There is nothing to do in {out}: {done} of {wanted} steps are done.")
         return 0
-    if values.overwrite:
+    if values.overwrite and first:
         folder.clear(out)  # not before now: a recipe that cannot be built costs no run
-    if recipe.schedule.get("init") and not fitting.has_backup(out):
+    there = processes.agreed(first and fitting.has_backup(out))
+    if there and not fitting.has_backup(out):
+        raise ValueError(f"{out} is not what the first process has there: share it among them.")
+    if recipe.schedule.get("init") and not there:
         fitting.start(model, recipe.schedule)
-    recipe.save(out / "recipe.yaml")
+    if first:
+        recipe.save(out / "recipe.yaml")
     name = printable(recipe["data"]["name"])
     what = f"{recipe['model']['method']} on {name}, {backend} backend"
     how_long = f"{steps} steps" if steps else f"{epochs} epochs of {len(data)} steps"
@@ -158,6 +181,8 @@ def _train(recipe, out, values, backend, command, resumed):
     if paused == "interrupted":
         print(f"\nPaused, nothing is lost. Continue with:\n  {command}")
         return 130
+    if not first:
+        return 0
     written = fitting.write_results(model, recipe, out)
     if not paused:
         timing.finish(out, recipe)

@@ -18,7 +18,10 @@ from keras_gans.data.finding import left_out_of
 from keras_gans.data.opening import path_of
 from keras_gans.files import replacing
 from keras_gans.runs import stopping, timing, watching, weights
+from keras_gans.training import backend
 from keras_gans.typing import Any, PathLike
+
+_REASONS = (None, "time", "interrupted")  # to leave training for, the strongest last
 
 
 class Paused(Exception):
@@ -50,7 +53,11 @@ class Pause(PeriodicCallback):
             self.reason = self.reason or "time"
         # Every slice of a run, however short, trains one step at least: a step passed over while
         # resuming (`_skipping`) is none.
-        if self.reason is not None and not self._skipping:
+        if self._skipping:
+            return
+        # One of several processes may have got the signal first, or have another clock.
+        self.reason = _REASONS[backend.agreed(_REASONS.index(self.reason))]
+        if self.reason is not None:
             self.backup.save(self.epoch, batch + 1)
             raise Paused
 
@@ -211,17 +218,19 @@ def fit(
     if watch is None:
         watch = watching.callbacks_of(model, recipe, data, out)
         print(watch[0].watches, flush=True)
+    first = backend.process()[0] == 0  # of several processes, the one that writes
     callbacks = [
         # First, and by an exception: what went wrong must not be backed up.
-        *watch,
-        HistoryFile(out / "history.csv"),
+        *(watch if first else watch[:1]),
+        *([HistoryFile(out / "history.csv")] if first else []),
         *([StepLimit(steps)] if steps else []),
         backup,
         pause,
-        Bar(steps),
+        *([Bar(steps)] if first else []),
     ]
     if verbose is None:
         verbose = 1 if sys.stdout.isatty() else 2
+    verbose = verbose if first else 0
     run_file.begin()
     with stopping.handling(pause.request), contextlib.suppress(Paused):
         model.fit(data, epochs=epochs, callbacks=callbacks, verbose=verbose)

@@ -117,6 +117,9 @@ class RunFile:
         from keras_gans.training import backend
         from keras_gans.version import __version__
 
+        rank, processes = backend.process()
+        if rank:
+            return  # of several processes, the first one writes
         name, before = keras.backend.backend(), self.before
         steps, batch = model.steps_done, model.images_per_step
         seconds, speed = before.get("seconds"), before.get("images_per_second")
@@ -124,7 +127,9 @@ class RunFile:
         # A finished run that is resumed trains no step. Of a run whose first slices left no time
         # (of an earlier version), the whole time is unknown.
         if steps > before.get("steps", 0):
-            now = hardware(backend.gpu(), f"{name} {backend.VERSION}")
+            software = f"{name} {backend.VERSION}"
+            software += f", {processes} processes" if processes > 1 else ""
+            now = hardware(backend.gpu(), software)
             used = used if now in used else [*used, now]
             if seconds is not None:
                 seconds = round(self.seconds(), 3)

@@ -14,7 +14,8 @@ def on_devices(count: int | None = None) -> Iterator[int]:
     N devices take the steps of one with the same global batch: gradients are averaged over them,
     and the batch norms of this library share their statistics. `tf.distribute.MirroredStrategy` on
     TensorFlow, `keras.distribution.DataParallel` on JAX. On PyTorch a process has one device:
-    `torchrun` starts several (`examples/train_torch_processes.py`), and all of them are taken.
+    `keras-gans train --devices=N` or `torchrun` (`examples/train_torch_processes.py`) starts
+    several, and all of them are taken.
 
     Args:
         count: integer, the first so many GPUs, or parts of the CPU where there is no GPU; None for

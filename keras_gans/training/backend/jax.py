@@ -310,6 +310,22 @@ def on_devices(count: int | None) -> Iterator[int]:
         keras.distribution.set_distribution(before)
 
 
+def processes_of(count: int | None) -> int:
+    """One process has all devices of a machine."""
+    return 1
+
+
+@contextlib.contextmanager
+def joined() -> Iterator[None]:
+    """One process has all devices of a machine."""
+    yield
+
+
+def agreed(number: int) -> int:
+    """One process agrees with itself."""
+    return number
+
+
 def of_replicas(model: keras.Model, fn: Callable[[list[Any]], Any], batch: Any) -> Any:
     """See `keras_gans.training.backend`."""
     parts = fn([batch])

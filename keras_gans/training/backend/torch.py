@@ -1,6 +1,8 @@
 """The engine's primitives on PyTorch: autograd on demand, and plain collectives."""
 
 import contextlib
+import datetime
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +11,7 @@ import keras
 import torch
 from keras import ops, tree
 
+from keras_gans.training.backend.counting import check_devices
 from keras_gans.training.backend.in_place import (  # noqa: F401
     KeepsState,
     fed,
@@ -147,10 +150,45 @@ def on_devices(count: int | None) -> Iterator[int]:
     """One process has one device: several are several processes."""
     if count not in (None, process()[1]):
         raise ValueError(
-            f"{count} devices are {count} processes on PyTorch, which torchrun starts: see "
-            "examples/train_torch_processes.py, or train on TensorFlow or JAX (--backend)."
+            f"{count} devices are {count} processes on PyTorch: keras-gans train --devices={count} "
+            "starts them, or torchrun (examples/train_torch_processes.py)."
         )
     yield process()[1]
+
+
+def processes_of(count: int | None) -> int:
+    """One for each device; without a GPU as many as are asked for, or one."""
+    gpus = torch.cuda.device_count()
+    if gpus:
+        check_devices(count, gpus)
+    return count or gpus or 1
+
+
+@contextlib.contextmanager
+def joined() -> Iterator[None]:
+    """See `keras_gans.training.backend`; RANK, WORLD_SIZE and so on say which processes."""
+    if "RANK" not in os.environ or _distributed():
+        yield
+        return
+    gpus = torch.cuda.is_available()
+    if gpus:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+    # The others wait while the first one measures or publishes, which may take long.
+    options = {"timeout": datetime.timedelta(hours=6)}
+    torch.distributed.init_process_group("nccl" if gpus else "gloo", **options)
+    try:
+        yield
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def agreed(number: int) -> int:
+    """See `keras_gans.training.backend`."""
+    if not _distributed():
+        return number
+    value = torch.tensor(number, device="cuda" if torch.cuda.is_available() else "cpu")
+    torch.distributed.all_reduce(value, torch.distributed.ReduceOp.MAX)
+    return int(value)
 
 
 def broadcast(variables: list[keras.Variable]) -> None:

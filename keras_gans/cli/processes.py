@@ -1,0 +1,157 @@
+"""One command in several processes: each trains on its part of a batch, the first one writes."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+from keras_gans.runs import stopping
+from keras_gans.typing import Any
+
+_ERROR = b"keras-gans: error: "
+_PAUSED = 130
+_PARENT = "KERAS_GANS_PARENT"  # set where a parent holds the other end of stdin
+_GRACE = 20.0  # seconds for the others, once a process has ended
+
+
+def launched() -> bool:
+    """Whether this process is one of several, of `launch` or of `torchrun`."""
+    return "RANK" in os.environ
+
+
+@contextlib.contextmanager
+def joined() -> Iterator[bool]:
+    """Context in which the processes that were launched work together.
+
+    Yields:
+        Whether this is the first one. The others print nothing, and do not write.
+    """
+    from keras_gans.training import backend
+
+    if os.environ.pop(_PARENT, None):
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    with backend.joined(), contextlib.ExitStack() as stack:
+        first = backend.process()[0] == 0
+        if not first:
+            nothing = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stdout(nothing))
+        yield first
+
+
+def agreed(whether: bool) -> bool:
+    """Whether it is so in one of the processes; waits for all of them."""
+    from keras_gans.training import backend
+
+    return bool(backend.agreed(int(whether)))
+
+
+def _end_with_parent():
+    while os.read(0, 1):  # stdin, until its other end is gone
+        pass
+    os._exit(1)
+
+
+class _Process:
+    """One of the processes; its errors are kept, so that one of them is told, once."""
+
+    def __init__(self, rank: int, arguments: list[str], environment: dict[str, str]):
+        self.rank = rank
+        self.errors: list[bytes] = []
+        self.running: Any = subprocess.Popen(
+            [sys.executable, "-m", "keras_gans.cli", *arguments],
+            env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank), _PARENT: "1"},
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # a terminal's Ctrl-C comes to the parent, which hands it on
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.running.stderr:
+            if line.startswith(_ERROR):
+                self.errors.append(line)
+            elif self.rank == 0:
+                sys.stderr.buffer.write(line)
+                sys.stderr.buffer.flush()
+
+    def signal(self, number: int) -> None:
+        """Hand a signal on."""
+        with contextlib.suppress(ProcessLookupError):
+            self.running.send_signal(number)
+
+    def end(self) -> None:
+        """End it, if it runs still, and read what it said."""
+        self.running.kill()
+        self.running.wait()
+        self.running.stdin.close()
+        self._reader.join(timeout=5)
+
+
+def launch(count: int, arguments: list[str], command: str) -> int:
+    """Run a command line in `count` processes of this machine.
+
+    When one ends, the others have some seconds to do the same, and are killed then: nothing is
+    lost by that but the steps behind the last backup.
+
+    Args:
+        count: integer, the processes.
+        arguments: list of strings, of the command line.
+        command: the line that continues the run.
+
+    Returns:
+        The exit status: that of the process that failed first, or 0.
+
+    Raises:
+        RuntimeError: what the process that failed first said of it.
+    """
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    environment = {
+        **os.environ,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": str(count),
+    }
+    sys.stdout.flush()
+    processes = [_Process(rank, arguments, environment) for rank in range(count)]
+    try:
+        with stopping.handling(lambda number, _: [p.signal(number) for p in processes]):
+            failed = _wait(processes)
+    finally:
+        for process in processes:
+            process.end()
+    if failed is None:
+        return 0
+    status = failed.running.returncode
+    if failed.errors:
+        sys.stderr.buffer.write(failed.errors[-1])
+    elif status < 0:
+        raise RuntimeError(
+            f"Process {failed.rank + 1} of {count} was ended by signal {-status}, and the others "
+            f"with it. Continue with: {command}"
+        )
+    return status if status > 0 else 1
+
+
+def _wait(processes):
+    """Wait for the end of all; returns the process that failed first, or None."""
+    failed, deadline = None, None
+    while True:
+        ended = [p for p in processes if p.running.poll() is not None]
+        # One that is paused, or that is the end of another one's, has not failed by itself.
+        bad = [p for p in ended if p.running.returncode not in (0, _PAUSED)]
+        bad.sort(key=lambda p: (p.running.returncode >= 0, p.rank))
+        failed = failed or next(iter(bad), None)
+        if len(ended) == len(processes):
+            return failed or next((p for p in processes if p.running.returncode), None)
+        if failed and deadline is None:
+            deadline = time.monotonic() + _GRACE
+        if deadline is not None and (time.monotonic() > deadline or failed.running.returncode < 0):
+            return failed
+        time.sleep(0.05)

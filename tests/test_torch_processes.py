@@ -1,0 +1,128 @@
+"""`keras-gans train --devices=2` on torch: two processes, which are one run."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import pytest
+from conftest import relative, to_numpy
+
+from keras_gans.runs.opening import open_run
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "torch", reason="elsewhere a process has all devices"
+)
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TINY = ["--image_size=8", "--width=8", "--latent_dim=4", "--batch_size=256", "--num_samples=0"]
+TINY += ["--save_every=2"]
+
+
+def line(out, *more):
+    return [sys.executable, "-m", "keras_gans.cli", "train", *TINY, f"--out={out}", *more]
+
+
+def start(out, *more, launcher=()):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "torch"}
+    command = [*launcher, *line(out, *more)[1:]] if launcher else line(out, *more)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, env=environment, **pipes)
+
+
+def train(out, *more, **options):
+    process = start(out, *more, **options)
+    told, errors = process.communicate(timeout=300)
+    return process.returncode, told, errors
+
+
+def weights(out):
+    return [to_numpy(v) for v in open_run(out).variables]
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory):
+    out = tmp_path_factory.mktemp("single") / "run"
+    status, _, errors = train(out, "--steps=12")
+    assert status == 0, errors
+    return weights(out)
+
+
+def test_two_processes_are_one(single, tmp_path):
+    status, told, errors = train(tmp_path / "run", "--steps=12", "--devices=2")
+    assert (status, errors) == (0, "")
+    assert told.count("Trained osgan on digits") == 1
+    assert relative(weights(tmp_path / "run"), single) < 1e-5
+    assert "2 processes" in (tmp_path / "run" / "run.json").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not pathlib.Path("/proc/self/task").exists(), reason="looks into /proc")
+@pytest.mark.parametrize("killed", ["first", "second", "parent"])
+def test_killed_and_resumed_with_two_and_with_one(killed, single, tmp_path):
+    out = tmp_path / "run"
+    process = start(out, "--steps=100000", "--devices=2")
+    wait_for((out / "backup" / "latest.weights.h5").is_file)
+    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    first, second = map(int, children)
+    os.kill({"first": first, "second": second, "parent": process.pid}[killed], signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    wait_for(lambda: not any(pathlib.Path(f"/proc/{c}").exists() for c in children))
+    if killed != "parent":
+        number = 1 if killed == "first" else 2
+        assert errors.startswith(f"keras-gans: error: Process {number} of 2 was ended by signal 9")
+        assert errors.count("\n") == 1 and "--resume" in errors
+    done = json.loads((out / "run.json").read_text())["steps"]
+    # As far as a run that goes on to there: two processes, then one.
+    whole = tmp_path / "whole"
+    for more in (
+        [out, f"--steps={done + 4}", "--devices=2", "--resume"],
+        [out, f"--steps={done + 8}", "--resume"],
+        [whole, f"--steps={done + 8}"],
+    ):
+        status, _, errors = train(*more)
+        assert status == 0 and "error" not in errors, errors
+    assert relative(weights(out), weights(whole)) < 1e-4
+
+
+def test_a_signal_pauses_all(tmp_path):
+    out = tmp_path / "run"
+    process = start(out, "--steps=100000", "--devices=2")
+    wait_for((out / "backup" / "latest.weights.h5").is_file)
+    process.send_signal(signal.SIGTERM)
+    told, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "")
+    assert "Paused, nothing is lost" in told
+
+
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        (["--batch_size=255"], "A batch of 255 cannot be shared among 2 devices"),
+        (["--dataset=nowhere"], "nowhere"),
+    ],
+)
+def test_what_is_wrong_is_said_once(flags, said, tmp_path):
+    status, _, errors = train(tmp_path / "run", "--steps=4", "--devices=2", *flags)
+    assert status == 2
+    assert errors.startswith("keras-gans: error: ") and errors.count("\n") == 1
+    assert said in errors
+
+
+@pytest.mark.slow
+def test_torchrun_launches_the_same(single, tmp_path):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    status, told, errors = train(tmp_path / "run", "--steps=12", launcher=launcher)
+    assert status == 0, errors
+    assert told.count("Trained osgan on digits") == 1
+    assert relative(weights(tmp_path / "run"), single) < 1e-5
