@@ -1,5 +1,6 @@
 """Several devices and precision, from the command line and from a recipe."""
 
+import configparser
 import os
 import pathlib
 import subprocess
@@ -8,9 +9,11 @@ import sys
 import keras
 import numpy as np
 import pytest
+import yaml
 from conftest import relative, to_numpy
 
 from keras_gans import recipes, training
+from keras_gans.cli import train as train_command
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BACKEND = keras.backend.backend()
@@ -51,7 +54,7 @@ def test_a_number_of_devices_that_is_none(asked, fails, tmp_path):
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="there it makes parts of the CPU")
 def test_more_devices_than_there_are(fails, tmp_path):
     said = fails("train", *TINY, f"--out={tmp_path / 'run'}", "--devices=99")
-    hint = {"torch": "torchrun", "jax": "xla_force_host_platform_device_count"}[BACKEND]
+    hint = {"torch": "core of the CPU", "jax": "xla_force_host_platform_device_count"}[BACKEND]
     assert "99 devices are" in said and hint in said
     with pytest.raises(ValueError, match="count is 0; expected an integer of 1 or more"):
         with training.on_devices(0):
@@ -73,3 +76,21 @@ def test_precision_of_a_recipe():
     assert {x.compute_dtype for x in plain.generator.layers if x.weights} == {"float32"}
     with pytest.raises(ValueError, match="precision is 'float16'"):
         recipe.changed({"schedule.precision": "float16"})
+
+
+def test_the_files_that_launch(tmp_path):
+    job = yaml.safe_load((ROOT / "examples/train.kubernetes.yaml").read_text(encoding="utf-8"))
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    values, positional = train_command.COMMAND.parse(container["args"])
+    assert (values.devices, values.resume, positional) == ("all", True, [])
+    script = ROOT / "examples/train.slurm"
+    assert subprocess.run(["bash", "-n", str(script)]).returncode == 0
+    # What the image is made of is there, and is all that an installation needs.
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    copied = [x for line in lines if line.startswith("COPY ") for x in line.split()[1:-1]]
+    assert all((ROOT / name).exists() for name in copied)
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    modules = [f"{name}.py" for name in setup["options"]["py_modules"].split()]
+    needed = {"setup.cfg", "pyproject.toml", "README.md", "LICENSE", "keras_gans", "zoo", *modules}
+    assert needed <= set(copied)

@@ -157,10 +157,11 @@ def on_devices(count: int | None) -> Iterator[int]:
 
 
 def processes_of(count: int | None) -> int:
-    """One for each device; without a GPU as many as are asked for, or one."""
+    """One for each device; without a GPU one for each core that is asked for."""
     gpus = torch.cuda.device_count()
-    if gpus:
-        check_devices(count, gpus)
+    # Two share a core, where there is only one, to try what several would do.
+    hint = None if gpus else "without a GPU each process wants a core of the CPU"
+    check_devices(count, gpus or max(2, os.cpu_count() or 1), hint)
     return count or gpus or 1
 
 
