@@ -12,7 +12,7 @@ from keras_gans import registry as names
 from keras_gans.cli import main
 from keras_gans.data import packing
 from keras_gans.recipes import reading, vocabulary
-from keras_gans.runs import opening
+from keras_gans.runs import opening, watching
 from keras_gans.runs import weights as parts
 
 pytestmark = slow_module("tensorflow", "jax")
@@ -418,3 +418,23 @@ def test_weights_come_home_in_small_files(packed, tmp_path, method):
         (tmp_path / "weights" / "index.json").write_text(json.dumps({**index, **change}))
         with pytest.raises(ValueError, match=f"index.json: {next(iter(change))} is "):
             parts.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "count, changes, said",
+    [
+        (999, {}, "Otherwise: model: {augment: ada}, or --init=ENTRY"),
+        (999, {"model.augment": "ada"}, "(ada). Otherwise: --init=ENTRY"),
+        (3, {"model.augment": None}, "3 images are few. The discriminator is shown them as they"),
+        (1000, {}, None),
+    ],
+)
+def test_few_images_are_told(count, changes, said):
+    recipe = recipes.load("osgan_images").changed({"data.name": "x", **changes})
+    model = models.OSGAN(*networks.dcgan(8, 1, 4, latent_dim=4))
+    images = data.ArrayDataset(np.zeros((count, 8, 8, 1), "float32"), batch_size=2)
+    told = watching.word_on_few_images(model, recipe, images)
+    assert (said is None) == (told is None)
+    assert said is None or said in told
+    pairs = models.Pix2Pix(*networks.pix2pix(16, width=2, d_layers=1))
+    assert watching.word_on_few_images(pairs, recipe, images) is None

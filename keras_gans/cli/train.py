@@ -143,7 +143,7 @@ def _own_names(out):
 
 def _train(recipe, out, values, backend, command, resumed, first):
     from keras_gans import recipes, tasks
-    from keras_gans.runs import fitting
+    from keras_gans.runs import fitting, watching
 
     if resumed and values.publish and timing.is_finished(out, recipe):
         from keras_gans.runs.opening import open_run
@@ -176,6 +176,8 @@ def _train(recipe, out, values, backend, command, resumed, first):
     how_long = f"{steps} steps" if steps else f"{epochs} epochs of {len(data)} steps"
     print(f"{'Resuming' if resumed else 'Training'} {what}: {how_long}")
     print(f"in {out}; Ctrl-C pauses the run.", flush=True)
+    if word := watching.word_on_few_images(model, recipe, data):
+        print(word, flush=True)
     began = time.monotonic()
     paused = fitting.fit(model, recipe, data, out, epochs, steps, values.save_every, values.minutes)
     if paused == "interrupted":

@@ -11,6 +11,7 @@ from keras_gans.typing import Any
 
 REAL = 256  # real images that samples are compared with, at most
 WARMUP = 2000  # train steps in which samples may differ as little as they like, at least
+FEW = 1000  # images that a discriminator soon knows by heart
 # Of real images' distance within a class. Trained entries have 0.65 to 0.95 of it. Of avatars at 32
 # pixels a run that learned (hinge, betas 0 and 0.9, DiffAugment) had 0.01 after 400 steps and 0.24
 # after 800; one that went to one picture a class had 0.30 after 800, 0.14 after 2,200 and 0.09
@@ -26,6 +27,24 @@ def callbacks_of(model: Any, recipe: Any, data: Any, out: pathlib.Path) -> list[
         PictureGrid(out / "samples" / "epoch-{epoch:03d}.png", view),
         TensorBoard(out / "tensorboard", view=view),
     ]
+
+
+def word_on_few_images(model: Any, recipe: Any, data: Any) -> str | None:
+    """What is done where a discriminator may learn the images by heart, and what else there is.
+
+    Returns:
+        A line, or None where the images are not few, or are not learned from in this way.
+    """
+    count = len(getattr(data, "images", ())) or len(data) * (recipe.schedule.get("batch_size") or 1)
+    if count >= FEW or not tasks.of(model).from_noise:
+        return None
+    augment = recipe.model.get("augment")
+    chosen = f"is shown them augmented ({augment})" if augment else "is shown them as they are"
+    ways = [] if augment else ["model: {augment: 'color,translation'} in a recipe"]
+    ways += [] if augment == "ada" else ["model: {augment: ada}"]
+    ways += [] if recipe.schedule.get("init") else ["--init=ENTRY, to start from a trained network"]
+    otherwise = f" Otherwise: {', or '.join(ways)}." if ways else ""
+    return f"{count} images are few. The discriminator {chosen}.{otherwise}"
 
 
 def write_samples(model: Any, recipe: Any, out: pathlib.Path) -> str:
