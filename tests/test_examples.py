@@ -303,6 +303,7 @@ def test_two_torch_processes_take_the_steps_of_one(tmp_path):
     assert list((tmp_path / "two" / "backup").iterdir()) == []
 
 
+@slow_on("tensorflow", "jax")
 def test_the_tables_are_those_of_the_declarations():
     tables = load_script(ROOT / "docs" / "tables.py")
     for page in tables.PAGES:

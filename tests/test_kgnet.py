@@ -9,11 +9,12 @@ import pickle
 import keras
 import numpy as np
 import pytest
-from conftest import load_script, relative, slow_on
+from conftest import load_script, relative, slow_module, slow_on
 from PIL import Image
 
 from keras_gans import data, metrics
 
+pytestmark = slow_module("tensorflow", "jax")
 # `metrics.kgnet` is the function.
 kgnet = importlib.import_module("keras_gans.metrics.kgnet")
 FILE = pathlib.Path(kgnet.__file__).with_name("kgnet.npz")

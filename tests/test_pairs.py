@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from conftest import images
+from conftest import images, slow_module
 from dense_networks import small
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from keras_gans import callbacks, data, models, networks
+
+pytestmark = slow_module("tensorflow", "jax")
 
 
 def test_outlines_equal_a_search_of_every_neighborhood():

@@ -10,7 +10,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import images, load_script
+from conftest import images, load_script, slow_module
 from PIL import Image
 
 import keras_gans
@@ -20,6 +20,7 @@ from keras_gans.data import image_grid
 from keras_gans.data.label_maps import class_colors
 from keras_gans.tasks import map_panels
 
+pytestmark = slow_module("tensorflow", "jax")
 CARD = {"summary": "Noise.", "data": {"name": "none", "licence": "none"}}
 HAS_GRADIO = importlib.util.find_spec("gradio") is not None
 needs_gradio = pytest.mark.skipif(not HAS_GRADIO, reason="gradio is not installed")

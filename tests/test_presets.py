@@ -3,9 +3,12 @@
 import pathlib
 
 import pytest
+from conftest import slow_module
 
 from keras_gans import losses, recipes, registry
 from keras_gans.cli import recipe_flags, train
+
+pytestmark = slow_module("tensorflow", "jax")
 
 # From the papers, by hand: the objective, the scores of D for an image of ten classes, the weight
 # of the gradient penalty, updates of D for one of G.

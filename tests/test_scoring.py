@@ -21,7 +21,7 @@ from keras_gans.runs import fitting, timing
 from keras_gans.runs.folder import WRITES
 from keras_gans.zoo import comparison, scoring, store
 
-pytestmark = slow_module("jax")
+pytestmark = slow_module("tensorflow", "jax")
 
 LATENTS = {
     "data": {"name": "digits", "image_size": 8},

@@ -10,7 +10,7 @@ from keras_gans import models, networks, zoo
 from keras_gans.zoo import architectures, store
 
 BACKEND = keras.backend.backend()
-pytestmark = slow_module("jax")
+pytestmark = slow_module("tensorflow", "jax")
 C = 3
 CARD = {"summary": "Untrained.", "data": {"name": "noise", "licence": "CC0"}}
 

@@ -18,11 +18,6 @@ _PARENT = "KERAS_GANS_PARENT"  # set where a parent holds the other end of stdin
 _GRACE = 20.0  # seconds for the others, once a process has ended
 
 
-def launched() -> bool:
-    """Whether this process is one of several, of `launch` or of `torchrun`."""
-    return "RANK" in os.environ
-
-
 @contextlib.contextmanager
 def joined() -> Iterator[bool]:
     """Context in which the processes that were launched work together.
@@ -40,6 +35,13 @@ def joined() -> Iterator[bool]:
             nothing = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
             stack.enter_context(contextlib.redirect_stdout(nothing))
         yield first
+
+
+def launched() -> bool:
+    """Whether this is one of several processes of a run, however they were started."""
+    from keras_gans.training import backend
+
+    return backend.launched()
 
 
 def agreed(whether: bool) -> bool:

@@ -128,9 +128,14 @@ def _processes_of(count):
 
 
 def _on_devices(count):
-    """The context of `keras_gans.training.on_devices`; one device needs none."""
+    """The context of `keras_gans.training.on_devices`; one device needs none.
+
+    Several processes have what each of them was given.
+    """
     from keras_gans import training
 
+    if processes.launched():
+        return training.on_devices(None)
     return contextlib.nullcontext() if count == 1 else training.on_devices(count)
 
 

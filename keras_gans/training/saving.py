@@ -16,6 +16,7 @@ import numpy as np
 from absl import logging
 
 from keras_gans.files import check_finite, replacing
+from keras_gans.training import backend
 from keras_gans.typing import Any, PathLike
 
 _SEAL = "keras_gans_sha256"
@@ -40,9 +41,11 @@ class SavingMixin:
         """
         check_state(self, filepath)
         if zipped is False or not _replaceable(filepath, ".keras", overwrite):
-            super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+            with backend.alone():
+                super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
             return
-        with replacing(filepath, suffix=".keras", size=saved_size(self)) as temporary:
+        size = saved_size(self)
+        with backend.alone(), replacing(filepath, suffix=".keras", size=size) as temporary:
             super().save(temporary, zipped=zipped, **kwargs)
 
     def save_weights(
@@ -100,7 +103,8 @@ def writing_weights(model: keras.Model, path: PathLike) -> Iterator[h5py.File]:
     # its file, on a full disk, over a quota or a limit of file size.
     with replacing(path, suffix=".weights.h5", size=saved_size(model)) as temporary:
         memory = _Memory()
-        keras.Model.save_weights(model, memory, overwrite=True)
+        with backend.alone():
+            keras.Model.save_weights(model, memory, overwrite=True)
         with h5py.File(memory, "r+") as f:
             yield f
             f.flush()

@@ -19,8 +19,9 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
   `fed(data, feed, shuffle)`: data whose batches have to be looked at before the step draws them;
 - `on_devices(count)`: a context in which models are made for so many devices, or for all (None);
   `processes_of(count)`: in how many processes of this machine;
-- `joined()`: a context in which this process works with the others that a launcher has started, and
-  `agreed(number)`: there, the largest number that one of them gave, which waits for all of them;
+- `launched()`: whether this is one of several processes of a run; `joined()`: a context in which
+  they work together; there `agreed(number)` is the largest number that one of them gave, which
+  waits for all of them, and `alone()` a context for what one of them does by itself;
 - `average_gradients(gradients)`: their means over the replicas, so that these take the step of one
   device with the global batch; `takes_means(optimizer)`: an optimizer, told that it gets those;
 - `apply_if(finite, optimizer, gradients)`: an update, or none where a scalar says so;
@@ -73,8 +74,10 @@ process: Callable[..., Any] = _backend.process
 devices: Callable[..., Any] = _backend.devices
 on_devices: Callable[..., Any] = _backend.on_devices
 processes_of: Callable[..., Any] = _backend.processes_of
+launched: Callable[..., Any] = _backend.launched
 joined: Callable[..., Any] = _backend.joined
 agreed: Callable[..., Any] = _backend.agreed
+alone: Callable[..., Any] = _backend.alone
 of_replicas: Callable[..., Any] = _backend.of_replicas
 fed: Callable[..., Any] = _backend.fed
 average_gradients: Callable[..., Any] = _backend.average_gradients

@@ -121,6 +121,11 @@ def on_devices(count: int | None) -> Iterator[int]:
         yield strategy.num_replicas_in_sync
 
 
+def launched() -> bool:
+    """One process has all devices of a machine."""
+    return False
+
+
 def processes_of(count: int | None) -> int:
     """One process has all devices of a machine."""
     return 1
@@ -130,6 +135,9 @@ def processes_of(count: int | None) -> int:
 def joined() -> Iterator[None]:
     """One process has all devices of a machine."""
     yield
+
+
+alone = contextlib.nullcontext
 
 
 def agreed(number: int) -> int:

@@ -156,6 +156,11 @@ def on_devices(count: int | None) -> Iterator[int]:
     yield process()[1]
 
 
+def launched() -> bool:
+    """Whether a launcher started this process, with RANK and so on."""
+    return "RANK" in os.environ
+
+
 def processes_of(count: int | None) -> int:
     """One for each device; without a GPU one for each core that is asked for."""
     gpus = torch.cuda.device_count()
@@ -168,7 +173,7 @@ def processes_of(count: int | None) -> int:
 @contextlib.contextmanager
 def joined() -> Iterator[None]:
     """See `keras_gans.training.backend`; RANK, WORLD_SIZE and so on say which processes."""
-    if "RANK" not in os.environ or _distributed():
+    if not launched() or _distributed():
         yield
         return
     gpus = torch.cuda.is_available()
@@ -181,6 +186,9 @@ def joined() -> Iterator[None]:
         yield
     finally:
         torch.distributed.destroy_process_group()
+
+
+alone = contextlib.nullcontext
 
 
 def agreed(number: int) -> int:

@@ -1,9 +1,10 @@
-"""`keras-gans train --devices=2` on torch: two processes, which are one run."""
+"""Two processes that are one run: `--devices=2` on torch, one for each machine on JAX."""
 
 import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,9 +15,9 @@ from conftest import relative, to_numpy
 
 from keras_gans.runs.opening import open_run
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "torch", reason="elsewhere a process has all devices"
-)
+BACKEND = keras.backend.backend()
+pytestmark = pytest.mark.skipif(BACKEND == "tensorflow", reason="there a run has one process")
+on_torch = pytest.mark.skipif(BACKEND != "torch", reason="elsewhere a process has all devices")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TINY = ["--image_size=8", "--width=8", "--latent_dim=4", "--batch_size=256", "--num_samples=0"]
 TINY += ["--save_every=2"]
@@ -26,8 +27,8 @@ def line(out, *more):
     return [sys.executable, "-m", "keras_gans.cli", "train", *TINY, f"--out={out}", *more]
 
 
-def start(out, *more, launcher=()):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "torch"}
+def start(out, *more, launcher=(), **variables):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": BACKEND, **variables}
     command = [*launcher, *line(out, *more)[1:]] if launcher else line(out, *more)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=environment, **pipes)
@@ -58,6 +59,7 @@ def single(tmp_path_factory):
     return weights(out)
 
 
+@on_torch
 def test_two_processes_are_one(single, tmp_path):
     status, told, errors = train(tmp_path / "run", "--steps=12", "--devices=2")
     assert (status, errors) == (0, "")
@@ -66,6 +68,7 @@ def test_two_processes_are_one(single, tmp_path):
     assert "2 processes" in (tmp_path / "run" / "run.json").read_text()
 
 
+@on_torch
 @pytest.mark.slow
 @pytest.mark.skipif(not pathlib.Path("/proc/self/task").exists(), reason="looks into /proc")
 @pytest.mark.parametrize("killed", ["first", "second", "parent"])
@@ -95,6 +98,7 @@ def test_killed_and_resumed_with_two_and_with_one(killed, single, tmp_path):
     assert relative(weights(out), weights(whole)) < 1e-4
 
 
+@on_torch
 def test_a_signal_pauses_all(tmp_path):
     out = tmp_path / "run"
     process = start(out, "--steps=100000", "--devices=2")
@@ -105,6 +109,7 @@ def test_a_signal_pauses_all(tmp_path):
     assert "Paused, nothing is lost" in told
 
 
+@on_torch
 @pytest.mark.parametrize(
     "flags, said",
     [
@@ -119,6 +124,7 @@ def test_what_is_wrong_is_said_once(flags, said, tmp_path):
     assert said in errors
 
 
+@on_torch
 @pytest.mark.slow
 def test_torchrun_launches_the_same(single, tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
@@ -126,3 +132,24 @@ def test_torchrun_launches_the_same(single, tmp_path):
     assert status == 0, errors
     assert told.count("Trained osgan on digits") == 1
     assert relative(weights(tmp_path / "run"), single) < 1e-5
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="torch's are launched")
+def test_the_processes_of_two_machines_are_one(single, tmp_path):
+    """Keras's variables name them; paused, they go on as one."""
+    out = tmp_path / "run"
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{found.getsockname()[1]}"
+    names = [f"KERAS_DISTRIBUTION_{x}" for x in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")]
+    both = [
+        start(out, "--steps=7", **dict(zip(names, (address, "2", rank), strict=True)))
+        for rank in ("0", "1")
+    ]
+    told = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert [text.count("Trained osgan on digits") for text, _ in told] == [1, 0]
+    assert "2 processes" in (out / "run.json").read_text()
+    status, _, errors = train(out, "--steps=12", "--resume")
+    assert status == 0, errors
+    assert relative(weights(out), single) < 1e-5
