@@ -46,6 +46,7 @@ def test_two_devices_take_the_steps_of_one(tmp_path):
 
 @pytest.mark.parametrize("asked", ["0", "two", "-1", "1.5"])
 def test_a_number_of_devices_that_is_none(asked, fails, tmp_path):
+    assert f"--devices is '{asked}'" in fails("study", "none.yaml", f"--devices={asked}")
     said = fails("train", *TINY, f"--out={tmp_path / 'run'}", f"--devices={asked}")
     assert f"--devices is '{asked}'; expected a number of 1 or more, or all" in said
     assert not (tmp_path / "run").exists() or not any((tmp_path / "run").iterdir())

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 import yaml
@@ -338,3 +339,20 @@ def test_a_row_of_each_study_trains_two_steps(path, tfds_dir, tmp_path):
     found = training.read_json(tmp_path / study.cells[0].folder / training.RESULT)
     assert (found["state"], found["steps"]) == ("done", 2)
     assert all(math.isfinite(v) for v in found["scores"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="there a study has one process")
+def test_a_study_on_two_devices(tmp_path):
+    path, found = tmp_path / "study.yaml", {}
+    content = {**TINY, "changes": {**TINY["changes"], "schedule.batch_size": 64}}
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    for count in ("1", "2"):
+        line = [sys.executable, "-m", "keras_gans.cli", "study", str(path), "--seeds=0"]
+        line += ["--rows=with", f"--out={tmp_path / count}", f"--devices={count}"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+        subprocess.run(line, env=environment, check=True)
+        content = json.loads((tmp_path / count / "study.json").read_text())
+        found[count] = content["results"]["with"]["0"]["scores"]["diversity"]
+    assert found["2"] == pytest.approx(found["1"], rel=1e-4)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from keras_gans.cli import startup
+from keras_gans.cli import devices, startup
 from keras_gans.cli.flags import Command, Flag
 from keras_gans.typing import Any
 
@@ -23,6 +23,7 @@ def _flags():
         Flag("seeds", "string", "train these seeds only, such as 0,1", value="LIST"),
         Flag("minutes", "float", "pause after so long; the same line goes on"),
         Flag("workers", "integer", "processes that train at the same time", 1, value="N"),
+        devices.flag(),
         Flag("report", "boolean", "write the report again from study.json, without training"),
     ]
 
@@ -35,6 +36,7 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     for name, least in (("workers", 1), ("minutes", 0)):
         if values[name].value is not None and values[name].value < least:
             raise ValueError(f"--{name} is {values[name].value}; expected {least} or more.")
+    count = devices.count(values.devices)
     _share_cores(values.workers)
     backend = startup.choose_backend(values.backend)
     from keras_gans import studies
@@ -54,7 +56,9 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     _say(f"{study.form.title}: {len(cells)} trainings in {out}, {backend} backend.")
     try:
         with stopping.handling(stopping.interrupt), _others(values.workers, arguments) as others:
-            if training.run(study, out, cells, values.minutes, _say) == "interrupted":
+            with devices.used(count):
+                ended = training.run(study, out, cells, values.minutes, _say)
+            if ended == "interrupted":
                 raise KeyboardInterrupt
             for process in others:
                 process.wait()

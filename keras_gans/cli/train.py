@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 
-from keras_gans.cli import processes, publishing, recipe_flags, startup
+from keras_gans.cli import devices, processes, publishing, recipe_flags, startup
 from keras_gans.cli.flags import Command, Flag
 from keras_gans.errors import printable
 from keras_gans.runs import folder, timing
@@ -33,14 +33,7 @@ _RUN = (
     Flag("resume", "boolean", "continue the run in --out", False, group=recipe_flags.RUN),
     Flag("overwrite", "boolean", "replace the run in --out", False, group=recipe_flags.RUN),
     Flag("save_every", "integer", "train steps between backups", 200, group=recipe_flags.RUN),
-    Flag(
-        "devices",
-        "string",
-        "devices of this machine that train together: a number, or all",
-        "1",
-        value="N",
-        group=recipe_flags.RUN,
-    ),
+    devices.flag(recipe_flags.RUN),
     Flag("minutes", "float", "pause after so long; --resume goes on", group=recipe_flags.RUN),
     Flag(
         "publish",
@@ -71,7 +64,7 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
             raise ValueError(f"--{name} is {values[name].value}; expected {least} or more.")
     if values.resume and values.overwrite:
         raise ValueError("--resume continues a run and --overwrite removes it: give one of them.")
-    count = _device_count(values.devices)
+    count = devices.count(values.devices)
     command = _resume_line(arguments)
     try:
         backend = startup.choose_backend(values.backend)
@@ -79,7 +72,7 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
         publishing.check(recipe, values.publish, values.republish)
         if not processes.launched():
             folder.prepare(out, recipe, values.resume, values.overwrite)
-            if count != 1 and (parts := _processes_of(count)) > 1:
+            if (parts := devices.processes_of(count)) > 1:
                 return processes.launch(parts, arguments, command)
         with processes.joined() as first, contextlib.ExitStack() as stack:
             resumed = False
@@ -90,7 +83,7 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
             resumed = processes.agreed(resumed)
             if resumed and recipe.data.get("class_names") is None:
                 recipe = recipe.with_class_names(_own_names(out))
-            stack.enter_context(_on_devices(count))
+            stack.enter_context(devices.used(count))
             return _train(recipe, out, values, backend, command, resumed, first)
     except KeyboardInterrupt:
         print(f"\nInterrupted. Continue with:\n  {command}", file=sys.stderr)
@@ -111,32 +104,6 @@ def _recipe_and_folder(values):
     if values.resume and values.recipe is None and own.is_file():
         return recipe_flags.make_recipe(values, own), out
     return recipe or recipe_flags.make_recipe(values), out
-
-
-def _device_count(asked):
-    """What the flag says: a number, or None for all."""
-    count = None if asked == "all" else int(asked) if asked.isdecimal() else 0
-    if count == 0:
-        raise ValueError(f"--devices is {asked!r}; expected a number of 1 or more, or all.")
-    return count
-
-
-def _processes_of(count):
-    from keras_gans.training import backend
-
-    return backend.processes_of(count)
-
-
-def _on_devices(count):
-    """The context of `keras_gans.training.on_devices`; one device needs none.
-
-    Several processes have what each of them was given.
-    """
-    from keras_gans import training
-
-    if processes.launched():
-        return training.on_devices(None)
-    return contextlib.nullcontext() if count == 1 else training.on_devices(count)
 
 
 def _own_names(out):
