@@ -110,18 +110,11 @@ def test_a_signal_pauses_all(tmp_path):
 
 
 @on_torch
-@pytest.mark.parametrize(
-    "flags, said",
-    [
-        (["--batch_size=255"], "A batch of 255 cannot be shared among 2 devices"),
-        (["--dataset=nowhere"], "nowhere"),
-    ],
-)
-def test_what_is_wrong_is_said_once(flags, said, tmp_path):
-    status, _, errors = train(tmp_path / "run", "--steps=4", "--devices=2", *flags)
+def test_what_is_wrong_is_said_once(tmp_path):
+    status, _, errors = train(tmp_path / "run", "--steps=4", "--devices=2", "--batch_size=255")
     assert status == 2
     assert errors.startswith("keras-gans: error: ") and errors.count("\n") == 1
-    assert said in errors
+    assert "A batch of 255 cannot be shared among 2 devices" in errors
 
 
 @on_torch

@@ -1,5 +1,6 @@
 """One command in several processes: each trains on its part of a batch, the first one writes."""
 
+import collections
 import contextlib
 import os
 import socket
@@ -15,6 +16,7 @@ from keras_gans.typing import Any
 _ERROR = b"keras-gans: error: "
 _PAUSED = 130
 _PARENT = "KERAS_GANS_PARENT"  # set where a parent holds the other end of stdin
+_LINES = 100  # of what the others say, at most
 _GRACE = 20.0  # seconds for the others, once a process has ended
 
 
@@ -63,6 +65,7 @@ class _Process:
     def __init__(self, rank: int, arguments: list[str], environment: dict[str, str]):
         self.rank = rank
         self.errors: list[bytes] = []
+        self.unheard: collections.deque[bytes] = collections.deque(maxlen=_LINES)
         self.running: Any = subprocess.Popen(
             [sys.executable, "-m", "keras_gans.cli", *arguments],
             env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank), _PARENT: "1"},
@@ -80,6 +83,12 @@ class _Process:
             elif self.rank == 0:
                 sys.stderr.buffer.write(line)
                 sys.stderr.buffer.flush()
+            else:
+                self.unheard.append(line)
+
+    def tell(self) -> None:
+        """Say what went wrong here: its error, or what it said besides."""
+        sys.stderr.buffer.writelines(self.errors[-1:] or self.unheard)
 
     def signal(self, number: int) -> None:
         """Hand a signal on."""
@@ -109,7 +118,7 @@ def launch(count: int, arguments: list[str], command: str) -> int:
         The exit status: that of the process that failed first, or 0.
 
     Raises:
-        RuntimeError: what the process that failed first said of it.
+        RuntimeError: a process was killed.
     """
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -131,9 +140,9 @@ def launch(count: int, arguments: list[str], command: str) -> int:
     if failed is None:
         return 0
     status = failed.running.returncode
-    if failed.errors:
-        sys.stderr.buffer.write(failed.errors[-1])
-    elif status < 0:
+    if status >= 0:
+        failed.tell()
+    else:
         raise RuntimeError(
             f"Process {failed.rank + 1} of {count} was ended by signal {-status}, and the others "
             f"with it. Continue with: {command}"
