@@ -46,6 +46,13 @@ def launched() -> bool:
     return backend.launched()
 
 
+def alone() -> Any:
+    """A context for what one of the processes does by itself."""
+    from keras_gans.training import backend
+
+    return backend.alone()
+
+
 def agreed(whether: bool) -> bool:
     """Whether it is so in one of the processes; waits for all of them."""
     from keras_gans.training import backend

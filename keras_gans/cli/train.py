@@ -114,16 +114,16 @@ def _own_names(out):
 
 
 def _train(recipe, out, values, backend, command, resumed, first):
-    from keras_gans import recipes, tasks
+    from keras_gans import recipes
     from keras_gans.runs import fitting, watching
 
     if resumed and values.publish and timing.is_finished(out, recipe):
         from keras_gans.runs.opening import open_run
 
         print(f"The run in {out} is finished: there is nothing left to train.")
-        if not first:
-            return 0
-        publishing.publish(open_run(out), recipe, out, values.publish, values.republish)
+        with processes.alone():
+            if first:
+                publishing.publish(open_run(out), recipe, out, values.publish, values.republish)
         return 0
     model, data = recipes.build(recipe)
     recipe = recipe.with_class_names(getattr(data, "class_names", None))
@@ -157,23 +157,35 @@ def _train(recipe, out, values, backend, command, resumed, first):
         return 130
     if not first:
         return 0
-    written = fitting.write_results(model, recipe, out)
-    if not paused:
-        timing.finish(out, recipe)
-    done = model.steps_done
     took = fitting.duration(time.monotonic() - began)
-    print(f"\n{'Paused' if paused else 'Trained'} {what}: {done} steps; {took} this time.")
+    ended = f"{'Paused' if paused else 'Trained'} {what}: {model.steps_done} steps; {took}"
+    with processes.alone():
+        _finish(model, recipe, out, values, ended, [command] if paused else [])
+    return 0
+
+
+def _finish(model, recipe, out, values, ended, again):
+    """Write what a run leaves and publish it; `again` holds the line that continues one."""
+    from keras_gans import tasks
+    from keras_gans.runs import fitting
+
+    written = fitting.write_results(model, recipe, out)
+    if not again:
+        timing.finish(out, recipe)
+    print(f"\n{ended} this time.")
     print(f"Written to {out}:")
     for name, text in written.items():
         print(f"  {name:<13} {text}")
-    if values.publish and not paused:
+    if values.publish and not again:
         publishing.publish(model, recipe, out, values.publish, values.republish)
     print("Next:")
-    if paused:
-        print(f"  {command}")
-    print(f"  {tasks.of(model).next_command(shlex.quote(str(out)))}")
-    print(f"  tensorboard --logdir {shlex.quote(str(out / 'tensorboard'))}")
-    return 0
+    next_command = tasks.of(model).next_command(shlex.quote(str(out)))
+    for line in (
+        *again,
+        next_command,
+        f"tensorboard --logdir {shlex.quote(str(out / 'tensorboard'))}",
+    ):
+        print(f"  {line}")
 
 
 def _folder_name(dataset):
