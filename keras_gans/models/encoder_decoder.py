@@ -10,7 +10,6 @@ import numpy as np
 from keras import ops
 
 from keras_gans import losses
-from keras_gans.losses import Objective
 from keras_gans.models import sampling
 from keras_gans.models.endings import check_endings
 from keras_gans.models.latent import couples_instances
@@ -49,7 +48,7 @@ class EncoderDecoderModel(Translating, AdversarialModel):
     def __init__(
         self,
         networks: dict[str, keras.Model],
-        objective: str | Objective = "non_saturating",
+        objective: str | losses.Objective = "non_saturating",
         reconstruction_weight: float = 1.0,
         adversarial_weight: float = 1.0,
         one_stage: bool = False,

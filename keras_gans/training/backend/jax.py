@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import os
 import signal
 import threading
 import weakref
@@ -11,51 +10,30 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 import keras
 import numpy as np
-from jax.experimental import multihost_utils
 from keras.src.trainers.data_adapters import get_data_adapter
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
 from keras_gans.training.backend.counting import check_devices
+from keras_gans.training.backend.jax_processes import (  # noqa: F401
+    agreed,
+    alone,
+    joined,
+    launched,
+    own_part,
+    process,
+    processes_of,
+)
 from keras_gans.typing import Any, Tensor
 
-_PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
-
-
-def _join():
-    """Join the processes that Keras's variables name; once devices are known it is too late."""
-    if _PROCESSES not in os.environ or jax.distributed.is_initialized():
-        return
-    addresses, rank = (
-        os.environ.get(f"KERAS_DISTRIBUTION_{name}") for name in ("JOB_ADDRESSES", "PROCESS_ID")
-    )
-    if not addresses or not rank:
-        raise ValueError(
-            f"{_PROCESSES} is set: KERAS_DISTRIBUTION_JOB_ADDRESSES (host:port of the first "
-            "process) and KERAS_DISTRIBUTION_PROCESS_ID are wanted, too."
-        )
-    # On CPUs a step that still runs and what comes behind it would exchange at the same time.
-    jax.config.update("jax_cpu_enable_async_dispatch", False)
-    jax.distributed.initialize(
-        addresses.split(",")[0],
-        int(os.environ[_PROCESSES]),
-        int(rank),
-        heartbeat_timeout_seconds=40,  # after which the others of one that died end, too
-        # The others wait while the first one measures or publishes, which may take long.
-        shutdown_timeout_seconds=6 * 3600,
-    )
-
-
-_join()
 VERSION: str = jax.__version__
 _ON_CPU = jax.default_backend() == "cpu"
 # XLA on CPU computes a transposed convolution's weight gradient an order of magnitude too slowly.
 TRANSPOSED_CONVOLUTION_BY_PHASES = _ON_CPU
 GROUPS_APART: bool = _ON_CPU
 ONNX_PACKAGES: tuple[str, ...] = ()
-seeded_normal = write_litert = None
+batch_norm = seeded_normal = write_litert = None
 convolution: Any = keras.ops.conv
 transposed_convolution: Any = keras.ops.conv_transpose
-batch_norm: Any = None
 no_gradients = contextlib.nullcontext
 
 
@@ -312,11 +290,6 @@ def replica() -> tuple[Tensor, int]:
     return 0, 1
 
 
-def process() -> tuple[int, int]:
-    """(rank of this process, number of processes)."""
-    return jax.process_index(), jax.process_count()
-
-
 def devices(model: keras.Model) -> tuple[int, int]:
     """(parts that a batch comes in, devices that share each part)."""
     distribution = keras.distribution.distribution()
@@ -340,56 +313,10 @@ def on_devices(count: int | None) -> Iterator[int]:
         keras.distribution.set_distribution(before)
 
 
-def launched() -> bool:
-    """Whether there are several processes, one for each machine."""
-    return jax.process_count() > 1
-
-
-def processes_of(count: int | None) -> int:
-    """One process has all devices of a machine."""
-    return 1
-
-
-@contextlib.contextmanager
-def joined() -> Iterator[None]:
-    """Processes have joined when this module was imported."""
-    yield
-
-
-@contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """See `keras_gans.training.backend`: a variable that is made elsewhere would be compared."""
-    before = keras.distribution.distribution()
-    if jax.process_count() > 1:
-        keras.distribution.set_distribution(None)
-    try:
-        yield
-    finally:
-        keras.distribution.set_distribution(before)
-
-
-def agreed(number: int) -> int:
-    """See `keras_gans.training.backend`."""
-    if jax.process_count() == 1:
-        return number
-    return int(np.max(multihost_utils.process_allgather(np.asarray(number))))
-
-
 def of_replicas(model: keras.Model, fn: Callable[[list[Any]], Any], batch: Any) -> Any:
     """See `keras_gans.training.backend`."""
     parts = fn([batch])
     return None if parts is None else parts[0]
-
-
-def _own_part(batch):
-    """This process's rows of a global batch."""
-    rank, count = process()
-
-    def part(x):
-        size = len(x) // count
-        return x[rank * size : (rank + 1) * size]
-
-    return batch if count == 1 else keras.tree.map_structure(part, batch)
 
 
 class _Fed(DataAdapter):
@@ -405,7 +332,7 @@ class _Fed(DataAdapter):
             fed = self.feed(drawn)
             self.feed.ahead.append(fed is not None)
             batch = batch if fed is None else fed  # one that is left out keeps its place
-            yield _own_part(batch)
+            yield own_part(batch)
 
     num_batches = property(lambda self: self.adapter.num_batches)
     batch_size = property(lambda self: self.adapter.batch_size)
