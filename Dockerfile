@@ -1,9 +1,9 @@
 # Trains on handwritten digits, as the README's main line does:
-#   docker build -t keras-gans . && docker run --rm -v "$PWD/runs:/work/runs" keras-gans
+#   docker build -t keras-gans . && docker run --rm -v "$PWD/runs:/train/runs" keras-gans
 # With a GPU:
 #   docker build -t keras-gans:gpu --build-arg BASE=nvidia/cuda:12.8.1-runtime-ubuntu24.04 \
 #     --build-arg EXTRA=torch .
-#   docker run --rm --gpus all -v "$PWD/runs:/work/runs" keras-gans:gpu
+#   docker run --rm --gpus all -v "$PWD/runs:/train/runs" keras-gans:gpu
 ARG BASE=python:3.11-slim
 FROM ${BASE}
 
@@ -22,6 +22,6 @@ COPY zoo zoo
 RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir ".[${EXTRA}]"
 
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
-WORKDIR /work
+WORKDIR /train
 ENTRYPOINT ["keras-gans"]
 CMD ["train"]

@@ -113,6 +113,16 @@ def images(count, size=16, channels=1, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype("float32")
 
 
+def distance_moved(out):
+    """How far training moved each weight of a run of gray images, from where its recipe starts."""
+    from keras_gans import recipes
+    from keras_gans.runs.opening import open_run
+
+    start = recipes.build_model(out / "recipe.yaml", channels=1)
+    pairs = zip(open_run(out).trainable_variables, start.trainable_variables, strict=True)
+    return [to_numpy(after) - to_numpy(before) for after, before in pairs]
+
+
 def relative(a, b):
     """Relative error of two lists of arrays, as one vector."""
     a = np.concatenate([np.ravel(np.asarray(x, "float64")) for x in a])

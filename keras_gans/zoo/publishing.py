@@ -195,7 +195,7 @@ def save_picture(images: Any, path: pathlib.Path, columns: int | None) -> None:
     from keras_gans.data.images import save_grid
 
     save_grid(images, path, columns)
-    path.chmod(0o644)  # it was a temporary file, which others may not
+    path.chmod(0o644)  # it was a temporary file, which others may not read
 
 
 def _finish(subject, folder, metadata, saved_model):
