@@ -153,11 +153,12 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
 
     def save(self, epoch: int, step: int) -> None:
         """Write the backup: `step` steps of `epoch` are done."""
-        if backend.process()[0] != 0:
-            return  # of several processes, the first one writes
         backend.sync(self.model)
-        progress = {"epoch": epoch, "step": step, "variables": self._form(), "batch": self._batch()}
+        # Of several processes the first one writes; what metrics hold they may have to add up.
         metrics = [keras.ops.convert_to_numpy(v) for v in self.model.metrics_variables]
+        if backend.process()[0] != 0:
+            return
+        progress = {"epoch": epoch, "step": step, "variables": self._form(), "batch": self._batch()}
         with writing_weights(self.model, self._path) as f:
             group = f.create_group(_GROUP)
             group.attrs.update(progress)

@@ -1,4 +1,4 @@
-"""Training on several devices of one machine."""
+"""Training on several devices."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,7 +15,8 @@ def on_devices(count: int | None = None) -> Iterator[int]:
     and the batch norms of this library share their statistics. `tf.distribute.MirroredStrategy` on
     TensorFlow, `keras.distribution.DataParallel` on JAX. On PyTorch a process has one device:
     `keras-gans train --devices=N` or `torchrun` (`examples/train_torch_processes.py`) starts
-    several, and all of them are taken.
+    several, and all of them are taken. Where `TF_CONFIG` names the processes of several machines,
+    `tf.distribute.MultiWorkerMirroredStrategy` over all of them, before anything is computed.
 
     Args:
         count: integer, the first so many GPUs, or parts of the CPU where there is no GPU; None for

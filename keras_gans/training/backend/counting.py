@@ -1,4 +1,4 @@
-"""What every backend says where there are fewer devices than asked for."""
+"""What every backend says where devices or processes are not there."""
 
 
 def check_devices(count: int | None, there: int, hint: str | None = None) -> None:
@@ -7,3 +7,9 @@ def check_devices(count: int | None, there: int, hint: str | None = None) -> Non
         more = f" ({hint})" if hint else ""
         verb = "is" if there == 1 else "are"
         raise ValueError(f"{count} devices are asked for, and {there} {verb} here{more}.")
+
+
+LOST = (
+    "Another process of this run has ended, or cannot be reached any more; what it said last tells "
+    "why. Start all of them again, with --resume."
+)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 
 import jax
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 from jax.experimental import multihost_utils
 
+from keras_gans.training.backend.counting import LOST
 from keras_gans.typing import Any
 
 _PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
@@ -59,7 +61,14 @@ def processes_of(count: int | None) -> int:
 @contextlib.contextmanager
 def joined() -> Iterator[None]:
     """Processes have joined when this module was imported."""
-    yield
+    try:
+        yield
+    except Exception as error:  # of several types, by the operation that met it
+        if not any(word in str(error) for word in ("Gloo", "NCCL", "UNAVAILABLE")):
+            raise
+        # Leaving in order would wait for the process that is gone, and end with pages of a trace.
+        print(f"keras-gans: error: {LOST}", file=sys.stderr, flush=True)
+        os._exit(2)
 
 
 @contextlib.contextmanager

@@ -10,12 +10,21 @@ import tensorflow as tf
 
 from keras_gans.training.backend.counting import check_devices
 from keras_gans.training.backend.in_place import (  # noqa: F401
-    KeepsState,
-    fed,
     guarded_step,
     padded,
-    predict,
     synced,
+)
+from keras_gans.training.backend.tensorflow_processes import (  # noqa: F401
+    KeepsState,
+    agreed,
+    all_processes,
+    alone,
+    fed,
+    joined,
+    launched,
+    multi_worker,
+    predict,
+    process,
 )
 from keras_gans.typing import Any, Tensor
 
@@ -66,7 +75,11 @@ def forward(network: keras.Model, training: bool = False) -> Callable[[Tensor], 
 def run_step(model: keras.Model, step: Callable[..., None], data: Any) -> Any:
     """One training step; `data` is one replica's batch."""
     step(data)
-    return model.get_metrics_result()
+    logs = model.get_metrics_result()
+    if multi_worker(model.distribute_strategy):
+        # Keras takes the mean over the processes of a first axis, which it expects.
+        logs = {name: tf.reshape(value, [1]) for name, value in logs.items()}
+    return logs
 
 
 def compiled(
@@ -93,19 +106,22 @@ def replica() -> tuple[Tensor, int]:
     return context.replica_id_in_sync_group, context.num_replicas_in_sync
 
 
-def process() -> tuple[int, int]:
-    """(rank of this process, number of processes): one process."""
-    return 0, 1
-
-
 def devices(model: keras.Model) -> tuple[int, int]:
     """(parts that a batch comes in, devices that share each part)."""
-    return model.distribute_strategy.num_replicas_in_sync, 1
+    count = model.distribute_strategy.num_replicas_in_sync
+    return (1, count) if multi_worker(model.distribute_strategy) else (count, 1)
 
 
 @contextlib.contextmanager
 def on_devices(count: int | None) -> Iterator[int]:
-    """`MirroredStrategy` over the first `count` GPUs; without a GPU, over parts of the CPU."""
+    """`MirroredStrategy` over the first `count` GPUs; without a GPU, over parts of the CPU.
+
+    Where there are several processes, over all of their devices.
+    """
+    if launched():
+        with joined(), all_processes() as used:
+            yield used
+        return
     gpus = tf.config.get_visible_devices("GPU")
     if gpus:
         found = [f"GPU:{i}" for i in range(len(gpus))]
@@ -121,33 +137,17 @@ def on_devices(count: int | None) -> Iterator[int]:
         yield strategy.num_replicas_in_sync
 
 
-def launched() -> bool:
-    """One process has all devices of a machine."""
-    return False
-
-
 def processes_of(count: int | None) -> int:
     """One process has all devices of a machine."""
     return 1
 
 
-@contextlib.contextmanager
-def joined() -> Iterator[None]:
-    """One process has all devices of a machine."""
-    yield
-
-
-alone = contextlib.nullcontext
-
-
-def agreed(number: int) -> int:
-    """One process agrees with itself."""
-    return number
-
-
 def of_replicas(model: keras.Model, fn: Callable[[list[Any]], Any], batch: Any) -> Any:
     """See `keras_gans.training.backend`."""
     strategy = model.distribute_strategy
+    if multi_worker(strategy):  # looked at before it is dealt out
+        parts = fn([batch])
+        return None if parts is None else parts[0]
     parts = [
         keras.tree.map_structure(lambda x, i=i: strategy.experimental_local_results(x)[i], batch)
         for i in range(strategy.num_replicas_in_sync)
@@ -158,13 +158,13 @@ def of_replicas(model: keras.Model, fn: Callable[[list[Any]], Any], batch: Any) 
     if all(a is b for a, b in zip(parts, before, strict=True)):
         return batch
 
-    def joined(*values):
+    def spread(*values):
         values = [tf.convert_to_tensor(x) for x in values]
         return strategy.experimental_distribute_values_from_function(
             lambda context: values[context.replica_id_in_sync_group]
         )
 
-    return keras.tree.map_structure(joined, *parts)
+    return keras.tree.map_structure(spread, *parts)
 
 
 def broadcast(variables: list[keras.Variable]) -> None:

@@ -11,7 +11,7 @@ import keras
 import torch
 from keras import ops, tree
 
-from keras_gans.training.backend.counting import check_devices
+from keras_gans.training.backend.counting import LOST, check_devices
 from keras_gans.training.backend.in_place import (  # noqa: F401
     KeepsState,
     fed,
@@ -184,6 +184,10 @@ def joined() -> Iterator[None]:
     torch.distributed.init_process_group("nccl" if gpus else "gloo", **options)
     try:
         yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.distributed.DistError) and "gloo" not in str(error):
+            raise
+        raise RuntimeError(LOST) from error
     finally:
         torch.distributed.destroy_process_group()
 
