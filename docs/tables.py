@@ -8,6 +8,7 @@ A table stands between `<!-- methods -->` and `<!-- end -->`, or another kind of
 recipes is `recipe.schema.json`.
 """
 
+import functools
 import inspect
 import json
 import pathlib
@@ -99,6 +100,11 @@ def _optimizer(of):
     return told + (f", beta {' '.join(betas)}" if betas else "")
 
 
+@functools.cache
+def _presets():
+    return {name: recipes.load(name).as_dict() for name in recipes.presets()}
+
+
 def _settings(*methods):
     """The table of the bundled recipes of some methods."""
     rows = [
@@ -106,8 +112,7 @@ def _settings(*methods):
         _row(*["---"] * 7),
     ]
     names = {x.name for x in methods}
-    for name in recipes.presets():
-        recipe = recipes.load(name).as_dict()
+    for name, recipe in _presets().items():
         model, data, schedule = recipe["model"], recipe["data"], recipe["schedule"]
         if model["method"] not in names:
             continue

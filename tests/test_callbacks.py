@@ -14,6 +14,7 @@ import types
 import keras
 import numpy as np
 import pytest
+from conftest import slow_module
 from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator, event_file_loader
 
@@ -21,6 +22,8 @@ import keras_gans
 from keras_gans.callbacks import SampleGrid, TensorBoard, TerminateOnCollapse, collapse, tensorboard
 from keras_gans.callbacks.sample_grid import PeriodicCallback
 from keras_gans.data.images import image_grid
+
+pytestmark = slow_module("tensorflow")
 
 LOGS = ("d_loss", "real_score", "fake_score", "d_grad_norm", "gamma", "gamma_std", "other")
 BATCH = 4

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import test_omni_loss
-from conftest import relative, slow_on, to_numpy
+from conftest import relative, slow_module, to_numpy
 from keras import ops
 from test_class_objectives import networks as class_networks
 
@@ -12,6 +12,8 @@ import keras_gans
 from keras_gans import losses, models, recipes, registry
 from keras_gans.recipes import vocabulary
 from keras_gans.training import StepRandom, vjp
+
+pytestmark = slow_module("jax")
 
 C = 3
 SCORES = {
@@ -162,7 +164,6 @@ def test_one_stage_training_of_conditional_models():
     assert "gamma" in model.fit(*colors(8), batch_size=4, verbose=0).history
 
 
-@slow_on("jax")
 @pytest.mark.parametrize("cls", [models.OmniGAN, models.BigGAN])
 def test_state_moves_in_the_steps_of_both_players(cls):
     """D's vectors u move in G's steps, G's statistics in D's: once for each forward."""

@@ -35,10 +35,14 @@ ALIKE = ("acgan", "biggan", "coupled_gan", "decoupled_caae", "decoupled_pix2pix"
 ALIKE += ("multi_hinge_gan", "omni_gan")
 
 
-def methods(slow):
-    """The declared methods as parameters, those like another one marked slow where told."""
+def methods(slow, quick=None):
+    """The declared methods as parameters, those like another one marked slow where told.
+
+    With `quick`, all others than those named there are.
+    """
     names = registry.names("method")
-    return [pytest.param(n, marks=[pytest.mark.slow] * (slow and n in ALIKE)) for n in names]
+    late = {n for n in names if (n in ALIKE if quick is None else n not in quick)}
+    return [pytest.param(n, marks=[pytest.mark.slow] * (slow and n in late)) for n in names]
 
 
 @pytest.fixture(scope="module", params=methods(slow=BACKEND != "torch"))
@@ -281,11 +285,11 @@ card:
 """
 
 
+OF_EACH_TASK = ("asymmetric_gan", "osgan", "pix2pix", "spade")
+
+
 @slow_on("tensorflow", "jax")
-@pytest.mark.parametrize(
-    "method",
-    methods(slow=True),
-)
+@pytest.mark.parametrize("method", methods(slow=True, quick=OF_EACH_TASK))
 def test_from_the_command_line_it_trains_makes_images_and_is_published(
     method, tmp_path, monkeypatch, capsys
 ):

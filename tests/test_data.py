@@ -27,7 +27,7 @@ from keras_gans.data.images import fit_image, read_image
 from keras_gans.data.sources import in_memory, split_slice
 from keras_gans.data.tfds import _label_key
 
-pytestmark = slow_module("jax")
+pytestmark = slow_module("tensorflow", "jax")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DIGITS = load_digits()
 

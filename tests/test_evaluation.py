@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import pathlib
 
 import keras
 import numpy as np
@@ -14,11 +15,11 @@ from tensorboard.backend.event_processing import event_accumulator
 import keras_gans
 from keras_gans.callbacks import BackupAndRestore, Evaluate, TensorBoard
 from keras_gans.cli import evaluate as command
-from keras_gans.cli import main
+from keras_gans.cli import main, sharing
 from keras_gans.metrics import FeatureNetwork, KernelDistance, reference
 from keras_gans.metrics.measuring import Measurement, spread_labels
 
-pytestmark = slow_module("jax")
+pytestmark = slow_module("tensorflow", "jax")
 
 SIZE, LATENT, FEATURES, CLASSES = 4, 3, 5, 4
 SAMPLES = 40
@@ -632,3 +633,34 @@ def test_the_command_refuses_in_one_line(capsys, run_folder, tmp_path, arguments
     arguments = [a.format(run_folder) for a in arguments]
     status, _, err = cli(capsys, *arguments, f"--cache_dir={tmp_path}", f"--out={tmp_path}")
     assert status == 2 and message in err and err.count("\n") == 1
+
+
+def test_two_processes_say_what_one_says(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(pathlib.Path(keras_gans.__file__).parent.parent))
+    line = ["osgan_digits", "--samples=51", "--baselines", "--metrics=fd,prdc,diversity,is"]
+    found = {}
+    for count in "12":
+        assert cli(capsys, *line, f"--devices={count}", f"--out={tmp_path / count}")[0] == 0
+        found[count] = json.loads((tmp_path / count / "evaluation.json").read_text())
+    one, two = ({k: x for k, x in found[n].items() if k != "measurements"} for n in "12")
+    assert set(one) == set(two) and one["samples"] == two["samples"]
+    (one,), (two,) = (found[n]["measurements"] for n in "12")
+    for alias, score in one["scores"].items():
+        assert two["scores"][alias]["value"] == pytest.approx(score["value"], rel=1e-6)
+        assert two["scores"][alias]["n_fake"] == score["n_fake"] == 51
+    for source, scores in found["1"]["baselines"].items():
+        for alias, score in scores.items():
+            same = found["2"]["baselines"][source][alias]["value"]
+            assert same == pytest.approx(score["value"], rel=1e-6)
+    status, _, err = cli(capsys, *line, "--devices=999")
+    assert status == 2 and err.startswith("keras-gans: error: 999 devices") and err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(pathlib.Path(keras_gans.__file__).parent.parent))
+    measurement = Measurement(real_images(), "fd", network())
+    source = keras_gans.metrics.sources.Pictures(real_images())
+    with sharing.shared(2, ["evaluate", "osgan_digit"]) as part:
+        with pytest.raises(RuntimeError, match="Process 2 of 2 ended: .*'osgan_digits'"):
+            part.scores(measurement, source, 1.0, None, None)

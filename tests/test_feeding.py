@@ -5,10 +5,12 @@ import functools
 import keras
 import numpy as np
 import pytest
-from conftest import images
+from conftest import images, slow_module
 
 from keras_gans import callbacks, data, metrics, models, networks
 from keras_gans.training import backend, feeding
+
+pytestmark = slow_module("jax")
 
 X = images(12, size=8)
 Y = np.arange(12) % 3

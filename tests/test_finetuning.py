@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from conftest import images, to_numpy
+from conftest import images, slow_module, to_numpy
 
 from keras_gans import callbacks, models, networks, recipes, zoo
 from keras_gans.runs import fitting
+
+pytestmark = slow_module("tensorflow", "jax")
 
 X, Y = images(12, size=8), np.arange(12) % 3
 

@@ -8,12 +8,14 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from conftest import images, to_numpy
+from conftest import images, slow_module, to_numpy
 from test_zoo import CARD, make_model, rewrite
 
 import keras_gans
 from keras_gans import callbacks, models, networks, zoo
 from keras_gans.runs import weights
+
+pytestmark = slow_module("tensorflow", "jax")
 
 X = images(8, size=8)
 

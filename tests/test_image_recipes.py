@@ -313,7 +313,9 @@ def test_a_packed_data_set_is_the_data_set(tfds_dir, tmp_path, capsys):
 
 
 @slow_on("tensorflow", "jax")
-@pytest.mark.parametrize("method", ["decoupled_pix2pix", "asymmetric_gan"])
+@pytest.mark.parametrize(
+    "method", ["decoupled_pix2pix", pytest.param("asymmetric_gan", marks=pytest.mark.slow)]
+)
 def test_a_run_is_resumed_and_drawn(packed, tmp_path, capsys, method):
     network, of_data, of_networks, of_model = METHODS[method]
     recipe = recipe_of(packed[0], method, network, of_data, of_networks, of_model)

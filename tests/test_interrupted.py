@@ -7,11 +7,13 @@ import threading
 import keras
 import numpy as np
 import pytest
-from conftest import images, to_numpy
+from conftest import images, slow_module, to_numpy
 
 from keras_gans import models, networks
 from keras_gans.models import sampling
 from keras_gans.training import backend
+
+pytestmark = slow_module("tensorflow")
 
 JAX = keras.backend.backend() == "jax"
 X = images(8, size=8)

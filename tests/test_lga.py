@@ -19,6 +19,8 @@ from keras_gans.losses import LocalGradientAmplifier
 from keras_gans.models.lga import CONFIGURATIONS
 from keras_gans.training import StepRandom, vjp
 
+pytestmark = slow_module("jax")
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # A of Y, written from the paper: Eq. 13 and its other readings, plain and zero

@@ -8,11 +8,13 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import slow_on, to_numpy
+from conftest import slow_module, slow_on, to_numpy
 
 import keras_gans
 from keras_gans import models, networks
 from keras_gans.models import sampling
+
+pytestmark = slow_module("jax")
 
 C = 3
 

@@ -9,7 +9,7 @@ import types
 import keras
 import numpy as np
 import pytest
-from conftest import images, relative, slow_module, to_numpy
+from conftest import images, relative, slow_module, slow_on, to_numpy
 
 import keras_gans
 from keras_gans import callbacks, files, models, networks
@@ -209,6 +209,7 @@ def test_a_failing_disk_keeps_the_previous_backup(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@slow_on("tensorflow")
 def test_a_disk_too_small_is_told_before_anything_is_written(tmp_path, monkeypatch):
     model = make()
     backup = callbacks.BackupAndRestore(tmp_path, 1)
@@ -224,6 +225,7 @@ def test_a_disk_too_small_is_told_before_anything_is_written(tmp_path, monkeypat
     assert "\n" not in str(error.value) and len(list(tmp_path.iterdir())) == 1
 
 
+@slow_on("tensorflow")
 @pytest.mark.parametrize("name, method", [("m.keras", "save"), ("m.weights.h5", "save_weights")])
 def test_a_failing_disk_keeps_the_previous_file(name, method, tmp_path, monkeypatch):
     """Of the model's own methods, and so of `ModelCheckpoint`, which calls them."""

@@ -92,6 +92,7 @@ def test_killed_and_resumed_with_two_and_with_one(killed, single, tmp_path):
 
 
 @on_torch
+@pytest.mark.slow
 def test_a_signal_pauses_all(tmp_path):
     out = tmp_path / "run"
     process = start(out, "--steps=100000", "--devices=2")

@@ -10,7 +10,7 @@ import textwrap
 import keras
 import numpy as np
 import pytest
-from conftest import images, to_numpy
+from conftest import images, slow_module, to_numpy
 from dense_networks import small
 from PIL import Image
 
@@ -20,6 +20,8 @@ from keras_gans.cli.main import run
 from keras_gans.data import from_uint8, outlines
 from keras_gans.zoo import store
 from keras_gans.zoo.kinds.images import Translations
+
+pytestmark = slow_module("jax")
 
 BACKEND = keras.backend.backend()
 CARD = {"summary": "Untrained, for tests.", "data": {"name": "noise", "licence": "CC0"}}

@@ -7,10 +7,9 @@ from keras_gans.cli.flags import Flag
 from keras_gans.typing import Any
 
 
-def flag(group: str = "Flags") -> Flag:
+def flag(group: str = "Flags", what: str = "devices of this machine that train together") -> Flag:
     """`--devices`, under a headline of the help."""
-    text = "devices of this machine that train together: a number, or all"
-    return Flag("devices", "string", text, "1", value="N", group=group)
+    return Flag("devices", "string", f"{what}: a number, or all", "1", value="N", group=group)
 
 
 def count(asked: str) -> int | None:

@@ -5,7 +5,7 @@ import json
 import pathlib
 
 from keras_gans import registry
-from keras_gans.cli import startup
+from keras_gans.cli import devices, sharing, startup
 from keras_gans.cli.flags import Command, Flag
 from keras_gans.typing import Any, PathLike
 from keras_gans.zoo.cards import SAMPLES
@@ -74,6 +74,7 @@ def _flags():
         how("seed", "integer", "seed of the noise", 0),
         how("batch_size", "integer", "images at once", 64),
         how("truncation", "string", truncation, "1.0", value="T"),
+        devices.flag("Measurement", "devices of this machine that share the images"),
         Flag("out", "string", out, "evaluation", value="DIR", group="Results"),
     ]
 
@@ -86,6 +87,11 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     """Run the command."""
     (source,) = positional
     truncations = parse_truncation(values.truncation)
+    with sharing.shared(devices.count(values.devices), arguments) as part:
+        return _evaluate(values, source, truncations, part)
+
+
+def _evaluate(values, source, truncations, part):
     backend = startup.choose_backend(values.backend)
     from keras_gans.runs.opening import open_source
     from keras_gans.training.noise import check_integers
@@ -117,19 +123,22 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     measurement = compared.measurement(names, network, cache_dir=values.cache_dir)
     print(f"{source} against {compared.split}, {values.network}, {backend} backend.", flush=True)
     with scoring.Bar("real images", None) as progress:
-        cached = measurement.prepare(progress)
+        cached = measurement.prepare(progress) if part.first else ()
     if cached:
         print(f"The statistics of the real images are cached ({', '.join(cached)}).")
 
     def measured(images, metrics, what, truncation=1.0):
         with scoring.Bar(what, compared.source.count) as progress:
-            return measurement.of(images, truncation, progress, scoring.aliases(metrics))
+            aliases = scoring.aliases(metrics)
+            return part.scores(measurement, images, truncation, progress, aliases)
 
     results = {}
     for t in truncations:
         what = "samples" if len(truncations) == 1 else f"samples at truncation {t:g}"
         results[t] = measured(compared.source if t == 1 else model, metrics, what, t)
     beside = {x.name: measured(x, names, x.name) for x, names in others if names}
+    if not part.first:
+        return 0
     data = {k: v for k, v in recipe["data"].items() if v is not None}
     about = {
         "source": source,

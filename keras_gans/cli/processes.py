@@ -30,7 +30,7 @@ def joined() -> Iterator[bool]:
     from keras_gans.training import backend
 
     if os.environ.pop(_PARENT, None):
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        end_with_parent()
     with backend.joined(), contextlib.ExitStack() as stack:
         first = backend.process()[0] == 0
         if not first:
@@ -60,10 +60,15 @@ def agreed(whether: bool) -> bool:
     return bool(backend.agreed(int(whether)))
 
 
-def _end_with_parent():
-    while os.read(0, 1):  # stdin, until its other end is gone
-        pass
-    os._exit(1)
+def end_with_parent() -> None:
+    """End this process as soon as the one that holds the other end of its stdin is gone."""
+
+    def wait():
+        while os.read(0, 1):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 class _Process:

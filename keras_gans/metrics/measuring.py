@@ -206,6 +206,7 @@ class Measurement:
             ValueError: images outside [-1, 1]; a source without the labels or targets that a metric
                 needs.
         """
+        self.prepare()
         self.suite.reset_fake()
         self.take(source, truncation, progress, only)
         return self.result(only)
@@ -223,7 +224,6 @@ class Measurement:
 
         Replicas that take a part each, and `merge`, come to the scores of the whole.
         """
-        self.prepare()
         source = self._source(source, truncation)
         chosen = self._chosen(only)
         done, size = 0, self._size(source)
@@ -242,6 +242,7 @@ class Measurement:
 
     def result(self, only: Sequence[str] | None = None) -> dict[str, Score]:
         """The scores of all images that were taken in, as `of` returns them."""
+        self.prepare()
         scores = self.suite.result(self._chosen(only))
         return {a: scores[n] for a, n in self.names.items() if only is None or a in only}
 

@@ -1,5 +1,6 @@
 """The arguments of functions and classes, those that `**kwargs` hands to base classes included."""
 
+import functools
 import inspect
 from collections.abc import Callable
 
@@ -10,6 +11,11 @@ _OF_KERAS = (("name", None), ("dtype", None), ("trainable", True))
 
 def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """The arguments of a function or class by name, those of its base classes included."""
+    return dict(_parameters(function))
+
+
+@functools.lru_cache(maxsize=1024)  # a recipe is read by hundreds of them, which takes 0.1 s
+def _parameters(function):
     found, classes = {}, function.__mro__ if inspect.isclass(function) else [None]
     for cls in classes:
         signature = inspect.signature(cls.__init__ if cls else function)
@@ -43,3 +49,4 @@ def make_explicit(cls: Any) -> None:
     cls.__signature__ = signature.replace(parameters=shown[1:])
     if "__init__" in cls.__dict__:
         cls.__init__.__signature__ = signature
+    _parameters.cache_clear()  # its subclasses show these from now on
