@@ -180,3 +180,21 @@ def test_one_of_two_machines_is_lost(killed, tmp_path):
         status, _, errors = train(*more)
         assert status == 0, errors
     assert relative(distance_moved(out), distance_moved(whole)) < 1e-4
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TF_CONFIG is TensorFlow's")
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("{", "has to be JSON"),
+        ("[1]", "has to be JSON"),
+        ('{"cluster": {"worker": ["a:1", "b:1"]}}', "this is (None, None)"),
+        (
+            '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}',
+            "this is ('worker', 2)",
+        ),
+    ],
+)
+def test_a_wrong_configuration_is_refused_in_one_line(fails, config, message, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", config)
+    assert message in fails("train", "--steps=2")

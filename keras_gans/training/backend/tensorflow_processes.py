@@ -23,27 +23,41 @@ _predicts = weakref.WeakKeyDictionary()
 
 
 def _tasks():
-    """(type, index) of each process that trains, the first one in front."""
-    cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
-    return [(kind, i) for kind in ("chief", "worker") for i in range(len(cluster.get(kind, ())))]
+    """((type, index) of each process that trains, the first one in front; those of this one)."""
+    try:
+        config = json.loads(os.environ.get("TF_CONFIG") or "{}")
+        cluster, own = config.get("cluster", {}), config.get("task", {})
+        found = [
+            (kind, i) for kind in ("chief", "worker") for i in range(len(cluster.get(kind, ())))
+        ]
+        own = own.get("type"), own.get("index")
+    except (ValueError, AttributeError, TypeError):
+        raise ValueError(
+            'TF_CONFIG has to be JSON, {"cluster": {"worker": ["HOST:PORT", ...]}, "task": '
+            '{"type": "worker", "index": 0}}.'
+        ) from None
+    if len(found) > 1 and own not in found:
+        raise ValueError(f"TF_CONFIG says that this is {own}, and its cluster has {found}.")
+    return found, own
 
 
 def launched() -> bool:
     """Whether there are several processes, one for each machine."""
-    return len(_tasks()) > 1
+    return len(_tasks()[0]) > 1
 
 
 def multi_worker(strategy: tf.distribute.Strategy) -> bool:
     """Whether a strategy has replicas in other processes, too."""
-    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return several and strategy.num_replicas_in_sync > len(strategy.extended.worker_devices)
 
 
 def process() -> tuple[int, int]:
     """(rank of this process, number of processes)."""
     if _strategy is None:
         return 0, 1
-    task = json.loads(os.environ["TF_CONFIG"])["task"]
-    return _tasks().index((task["type"], task["index"])), len(_tasks())
+    found, own = _tasks()
+    return found.index(own), len(found)
 
 
 @contextlib.contextmanager
@@ -168,7 +182,8 @@ def fed(data: Any, feed: Any, shuffle: bool) -> Any:
     strategy = feed.model.distribute_strategy
     if not multi_worker(strategy):
         return data
-    _strategy = _strategy or strategy  # one that was made elsewhere
+    if launched():
+        _strategy = _strategy or strategy  # one that was made elsewhere
     return _Fed(get_data_adapter(data, shuffle=shuffle), feed, strategy)
 
 
