@@ -23,7 +23,7 @@ from keras_gans.callbacks import SampleGrid, TensorBoard, TerminateOnCollapse, c
 from keras_gans.callbacks.sample_grid import PeriodicCallback
 from keras_gans.data.images import image_grid
 
-pytestmark = slow_module("tensorflow")
+pytestmark = slow_module("tensorflow", "jax")
 
 LOGS = ("d_loss", "real_score", "fake_score", "d_grad_norm", "gamma", "gamma_std", "other")
 BATCH = 4

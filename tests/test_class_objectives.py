@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import to_numpy
+from conftest import slow_on, to_numpy
 from keras import ops
 from test_one_stage import check
 
@@ -279,6 +279,7 @@ def networks(count):
     return keras.Model([z, y], x), keras.Model(image, layers.Dense(count)(layers.Flatten()(h)))
 
 
+@slow_on("jax")
 @pytest.mark.parametrize("name", REFERENCE)
 def test_one_stage_gradients_equal_separate_ones(name):
     g, d = networks(REFERENCE[name][0])

@@ -225,7 +225,7 @@ def test_saved_and_loaded_it_goes_on_as_if_it_had_not_stopped(method, run, tmp_p
         np.testing.assert_array_equal(a, b)
 
 
-@slow_on("jax")
+@slow_on("tensorflow", "jax")
 @pytest.mark.parametrize("half", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)])
 def test_mixed_precision(method, half):
     before = keras.config.dtype_policy()

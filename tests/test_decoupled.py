@@ -78,6 +78,7 @@ def reference(w, weight, player):
     return l1 if decoupled else l1 + weight * adversarial
 
 
+@slow_on("jax")
 @pytest.mark.parametrize("one_stage", [False, True])
 @pytest.mark.parametrize("decoupled", [False, True])
 def test_losses_and_a_step_equal_numpy(decoupled, one_stage):

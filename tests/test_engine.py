@@ -138,6 +138,7 @@ def test_ema_start_is_a_plain_copy():
         np.testing.assert_allclose(to_numpy(a), 0.9 * start + 0.1 * to_numpy(b), atol=1e-6)
 
 
+@slow_on("jax")
 @pytest.mark.parametrize("warmup, decays", [(True, (1 / 10, 2 / 11, 0.2)), (False, (0.2,) * 3)])
 def test_the_decay_of_an_average_grows(warmup, decays):
     model = small(ema=0.2, ema_warmup=warmup)
@@ -372,6 +373,7 @@ def test_wrong_data_is_refused_in_one_line():
         small(latent_dim=5)
 
 
+@slow_on("jax")
 def test_conditional_models_take_labels():
     z, k = keras.Input((4,)), keras.Input((), dtype="int32")
     h = keras.layers.Concatenate()([z, keras.layers.Embedding(3, 4)(k)])

@@ -62,6 +62,7 @@ def test_a_saved_model_generates_without_this_library(entry, tmp_path):
         zoo.export(entry, out)
 
 
+@slow_on("jax")
 def test_a_keras_file_gives_the_same_images(entry, tmp_path):
     out = zoo.export("osgan_digits", tmp_path / "digits.keras", "keras")
     generator = keras.saving.load_model(out)

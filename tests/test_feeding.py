@@ -5,7 +5,7 @@ import functools
 import keras
 import numpy as np
 import pytest
-from conftest import images, slow_module
+from conftest import images, slow_module, slow_on
 
 from keras_gans import callbacks, data, metrics, models, networks
 from keras_gans.training import backend, feeding
@@ -108,6 +108,7 @@ def test_every_way_in_has_the_same_checks(way, fault):
     assert model.steps_done < before + len(batches)
 
 
+@slow_on("tensorflow")
 @pytest.mark.parametrize("way", WAYS)
 def test_dictionaries_train_as_arrays_do(way):
     pixels = data.to_uint8(X)

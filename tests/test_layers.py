@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import to_numpy
+from conftest import slow_module, to_numpy
 from keras import ops
 
 from keras_gans import layers
@@ -226,7 +226,10 @@ def direct(head, features, size, cell):
 
 
 @pytest.mark.parametrize("cell", ["trained", "true"])
-@pytest.mark.parametrize("size", [(6, 6), (15, 15), (3, 3), (4, 11)])
+@pytest.mark.parametrize(
+    "size",
+    [(4, 11), *(pytest.param(n, marks=slow_module("jax")) for n in ((6, 6), (15, 15), (3, 3)))],
+)
 def test_inr_head_is_unfold_sample_concatenate_perceptron(size, cell):
     head, features = head_and_features()
     expected = direct(head, features, size, cell)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import images, to_numpy
+from conftest import images, slow_on, to_numpy
 
 from keras_gans import layers, models, networks
 
@@ -40,6 +40,7 @@ def test_the_generator_takes_the_label_beside_the_latents():
         model.generate(2, labels=3)
 
 
+@slow_on("jax")
 def test_a_blur_before_the_inr_head_takes_away_what_alternates():
     x = np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype("float32")
     padded = np.pad(x.astype("float64"), ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
@@ -58,6 +59,7 @@ def test_a_blur_before_the_inr_head_takes_away_what_alternates():
     np.testing.assert_allclose(to_numpy(blurred(z)), expected, atol=1e-6)
 
 
+@slow_on("jax")
 def test_an_inr_head_on_compact_networks():
     """Zhou et al., Omni-GAN, Sec. 3.5; G's map and D's rest are those of image_size / stride."""
     options = {"num_classes": 3, "latent_dim": 6, "norm": "group", "head": "inr", "seed": 2}

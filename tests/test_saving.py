@@ -119,6 +119,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(whole_run, step, save
     assert list(tmp_path.iterdir()) == []  # a finished run removes its backup
 
 
+@slow_on("tensorflow", "jax")
 def test_a_second_fit_begins_where_it_is_told_to(tmp_path):
     """Keras keeps the epoch that an earlier fit resumed at, and would train nothing."""
     first, backup = make(), callbacks.BackupAndRestore(tmp_path, 1)
@@ -169,6 +170,7 @@ def test_backups_of_longer_epochs_and_other_optimizers_are_refused(tmp_path):
     assert (tmp_path / "latest.weights.h5").read_bytes() == before
 
 
+@slow_on("tensorflow", "jax")
 def test_a_run_stops_twice_within_one_epoch(tmp_path):
     whole = make()
     whole.fit(X, batch_size=4, epochs=2, verbose=0)
@@ -307,6 +309,7 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == kept
 
 
+@slow_on("tensorflow", "jax")
 def test_stock_callbacks_work(tmp_path):
     model = make(compiled=False)
     model.compile({"generator": keras.optimizers.SGD(0.4), "discriminator": "sgd"})
@@ -329,6 +332,7 @@ def test_stock_callbacks_work(tmp_path):
     assert_same([to_numpy(v) for v in loaded.variables], [to_numpy(v) for v in model.variables])
 
 
+@slow_on("jax")
 def test_optimizers_of_our_own_are_loaded_too(tmp_path):
     model = make(compiled=False)
     own = keras_gans.training.AdamL2(1e-3, 0.0, l2=1e-2)

@@ -104,6 +104,7 @@ def test_a_signal_pauses_all(tmp_path):
 
 
 @on_torch
+@pytest.mark.slow
 def test_what_is_wrong_is_said_once(tmp_path):
     status, _, errors = train(tmp_path / "run", "--steps=4", "--devices=2", "--batch_size=255")
     assert status == 2

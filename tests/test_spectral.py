@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import to_numpy
+from conftest import slow_on, to_numpy
 from keras import ops
 
 from keras_gans.layers import (
@@ -55,6 +55,7 @@ def iterate(w, u, epsilon=1e-12):
     return u / max(np.linalg.norm(u), epsilon), v
 
 
+@slow_on("jax")
 @pytest.mark.parametrize("name", LAYERS)
 def test_sigma_converges_to_the_largest_singular_value(name):
     layer, x = build(name)
@@ -130,7 +131,7 @@ def second_order(op, x, kernel, cotangent):
     return pullback(ops.ones_like(value))
 
 
-@pytest.mark.parametrize("size", [4, 5])
+@pytest.mark.parametrize("size", [4, pytest.param(5, marks=pytest.mark.slow)])
 def test_transposed_convolution_by_phases_is_the_transposed_convolution(size):
     """Values and both gradients, against Keras's own operation."""
     rng = np.random.default_rng(0)

@@ -25,7 +25,7 @@ from keras_gans.recipes import card as statements
 from keras_gans.zoo import cards, catalogue, download, publishing, store, weights
 
 BACKEND = keras.backend.backend()
-pytestmark = slow_module("jax")
+pytestmark = slow_module("tensorflow", "jax")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CARD = {
     "summary": "Untrained networks, for tests.",
