@@ -635,6 +635,7 @@ def test_the_command_refuses_in_one_line(capsys, run_folder, tmp_path, arguments
     assert status == 2 and message in err and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_two_processes_say_what_one_says(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(pathlib.Path(keras_gans.__file__).parent.parent))
     line = ["osgan_digits", "--samples=51", "--baselines", "--metrics=fd,prdc,diversity,is"]

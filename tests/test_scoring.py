@@ -489,7 +489,7 @@ def test_evaluate_score_and_card_say_the_same(capsys, tmp_path):
             assert (same["protocol"], same["n_fake"]) == (score["protocol"], score["samples"])
 
 
-@slow_on("tensorflow", "jax")
+@pytest.mark.slow
 def test_one_command_trains_scores_and_publishes(cli, tmp_path, monkeypatch):
     recipes.save({**LATENTS, "card": CARD}, tmp_path / "r.yaml")
     run, shop = tmp_path / "run", tmp_path / "zoo"

@@ -55,7 +55,7 @@ class Restoring:
             seed: integer of 0 or more, or N of them; another one gives another answer.
             schedule: a `keras_gans.restoration.Schedule`, or the name of one. None: the published
                 one of the task for a generator of 10 million weights and more, else the short
-                "compact".
+                "compact", "compact_color" or "compact_sr".
             cell: "trained" or "true", of the INR head while it is tuned at another size.
             pooled: "area", or "sum" for the pooled features as released: a sum that grows with the
                 size of the image.

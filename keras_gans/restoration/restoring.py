@@ -30,7 +30,7 @@ from keras_gans.typing import Any
 TASKS: dict[str, tuple[str, str]] = {
     "reconstruct": ("reconstruction", "compact"),
     "color": ("color", "compact_color"),
-    "sr": ("sr_d", "compact"),
+    "sr": ("sr_d", "compact_sr"),
     "inpaint": ("inpainting", "compact"),
 }
 _PUBLISHED_WEIGHTS = 10**7
