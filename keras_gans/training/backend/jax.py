@@ -1,6 +1,5 @@
 """The engine's primitives on JAX: stateful Keras code made pure by a scope of its own."""
 
-import collections
 import contextlib
 import signal
 import threading
@@ -11,9 +10,9 @@ import jax
 import keras
 import numpy as np
 from keras.src.trainers.data_adapters import get_data_adapter
-from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
 from keras_gans.training.backend.counting import check_devices
+from keras_gans.training.backend.fed import Fed, looked_at
 from keras_gans.training.backend.jax_processes import (  # noqa: F401
     agreed,
     alone,
@@ -319,29 +318,9 @@ def of_replicas(model: keras.Model, fn: Callable[[list[Any]], Any], batch: Any) 
     return None if parts is None else parts[0]
 
 
-class _Fed(DataAdapter):
-    """Data whose batches are looked at before Keras deals them out to the devices."""
-
-    def __init__(self, adapter, feed):
-        self.adapter, self.feed = adapter, feed
-        feed.ahead = collections.deque()
-
+class _Fed(Fed):
     def get_jax_iterator(self) -> Iterator[Any]:
-        batch = None
-        for drawn in self.adapter.get_jax_iterator():
-            fed = self.feed(drawn)
-            self.feed.ahead.append(fed is not None)
-            batch = batch if fed is None else fed  # one that is left out keeps its place
-            yield own_part(batch)
-
-    num_batches = property(lambda self: self.adapter.num_batches)
-    batch_size = property(lambda self: self.adapter.batch_size)
-
-    def on_epoch_begin(self) -> None:
-        self.adapter.on_epoch_begin()
-
-    def on_epoch_end(self) -> None:
-        self.adapter.on_epoch_end()
+        return map(own_part, looked_at(self.adapter.get_jax_iterator(), self.feed))
 
 
 def fed(data: Any, feed: Any, shuffle: bool) -> Any:

@@ -1,6 +1,5 @@
 """Several processes of one run on TensorFlow, one for each machine, which TF_CONFIG names."""
 
-import collections
 import contextlib
 import json
 import os
@@ -11,10 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras.src.trainers.data_adapters import get_data_adapter
-from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
 from keras_gans.training.backend import in_place
 from keras_gans.training.backend.counting import LOST
+from keras_gans.training.backend.fed import Fed, looked_at
 from keras_gans.typing import Any
 
 _strategy: Any = None  # of all processes, once they have joined
@@ -140,11 +139,7 @@ class _Dealt(tf.distribute.DistributedDataset):
         self.batches, self.feed, self.strategy = batches, feed, strategy
 
     def __iter__(self):
-        batch = None
-        for drawn in self.batches:
-            fed = self.feed(drawn)
-            self.feed.ahead.append(fed is not None)
-            batch = batch if fed is None else fed  # one that is left out keeps its place
+        for batch in looked_at(self.batches, self.feed):
             yield keras.tree.map_structure(self._deal, batch)
 
     def _deal(self, x):
@@ -156,24 +151,10 @@ class _Dealt(tf.distribute.DistributedDataset):
         return self.strategy.experimental_distribute_values_from_function(part)
 
 
-class _Fed(DataAdapter):
-    """Data that are looked at before they are dealt out to the processes."""
-
-    def __init__(self, adapter, feed, strategy):
-        self.adapter, self.feed, self.strategy = adapter, feed, strategy
-        feed.ahead = collections.deque()
-
+class _Fed(Fed):
     def get_tf_dataset(self) -> _Dealt:
-        return _Dealt(self.adapter.get_tf_dataset(), self.feed, self.strategy)
-
-    num_batches = property(lambda self: self.adapter.num_batches)
-    batch_size = property(lambda self: self.adapter.batch_size)
-
-    def on_epoch_begin(self) -> None:
-        self.adapter.on_epoch_begin()
-
-    def on_epoch_end(self) -> None:
-        self.adapter.on_epoch_end()
+        strategy = self.feed.model.distribute_strategy
+        return _Dealt(self.adapter.get_tf_dataset(), self.feed, strategy)
 
 
 def fed(data: Any, feed: Any, shuffle: bool) -> Any:
@@ -184,7 +165,7 @@ def fed(data: Any, feed: Any, shuffle: bool) -> Any:
         return data
     if launched():
         _strategy = _strategy or strategy  # one that was made elsewhere
-    return _Fed(get_data_adapter(data, shuffle=shuffle), feed, strategy)
+    return _Fed(get_data_adapter(data, shuffle=shuffle), feed)
 
 
 def predict(network: keras.Model, inputs: Any, batch_size: int) -> Any:
