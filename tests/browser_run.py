@@ -82,6 +82,12 @@ class Page:
         found = self.driver.find_elements(self.css, f"#{made} img")
         return found[0].get_attribute("src") if found else None
 
+    def asked(self, button, made, before):
+        """Press the button of a slow panel; the address of the new picture."""
+        self.find(f"#{button}").click()
+        self.until(lambda: self.source(made) not in (None, before), "the picture asked for")
+        return self.source(made)
+
     def open_tab(self, name):
         tabs = self.driver.find_elements(self.css, "button[role=tab]")
         tab = next((t for t in tabs if t.text == name and t.is_displayed()), None)
@@ -98,9 +104,7 @@ class Page:
             value = value if control.most is None or value <= control.most else control.least
             self.type(identity, f"{value:g}")
         elif control.kind == "choice":
-            self.find(f"#{identity} input").click()
-            options = self.driver.find_elements(self.css, "[role=option]")
-            next(o for o in options if o.text.strip("✓ \n") != control.default).click()
+            self.choose(identity, next(c for c in control.choices if c != control.default))
         elif control.kind == "switch":
             self.find(f"#{identity} input").send_keys(Keys.SPACE)
         elif control.kind == "picture":
@@ -111,6 +115,16 @@ class Page:
             self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
             hand = ActionChains(self.driver).move_to_element_with_offset(canvas, -40, -40)
             hand.click_and_hold().move_by_offset(60, 20).move_by_offset(10, 50).release().perform()
+
+    def choose(self, identity, choice):
+        """Whether this was another choice."""
+        field = self.find(f"#{identity} input")
+        if field.get_attribute("value") == choice:
+            return False
+        field.click()
+        options = self.driver.find_elements(self.css, "[role=option]")
+        next(o for o in options if o.text.strip("✓ \n") == choice).click()
+        return True
 
     def type(self, identity, text):
         from selenium.webdriver.common.keys import Keys
@@ -141,6 +155,10 @@ class Page:
         return self.find(".toast-body").text
 
 
+# Of what is asked for by a button: the choice that makes a control count.
+NEEDED = {"factor": ("task", "sr"), "hole": ("task", "inpaint"), "mask": ("task", "inpaint")}
+
+
 def check(page, panels, names):
     """List of the controls that changed nothing."""
     stayed = []
@@ -148,14 +166,28 @@ def check(page, panels, names):
         page.open_tab(panel.name)
         made = names(panel.name, "made")
         if panel.slow:
-            continue
-        page.until(lambda made=made: page.source(made), "the first picture")
-        # An example shows only while there is no picture of one's own.
-        for control in sorted(panel.controls, key=lambda c: c.name != "example"):
+            # Few steps are enough to see a difference, and a picture has to be there at first.
+            controls = sorted(
+                panel.controls, key=lambda c: (c.name != "effort", c.name != "picture")
+            )
+        else:
+            page.until(lambda made=made: page.source(made), "the first picture")
+            # An example shows only while there is no picture of one's own.
+            controls = sorted(panel.controls, key=lambda c: c.name != "example")
+        for control in controls:
             before = page.source(made)
+            if panel.slow and control.name in NEEDED:
+                which, choice = NEEDED[control.name]
+                if page.choose(names(panel.name, which), choice):
+                    before = page.asked(names(panel.name, "go"), made, before)
             page.change(names(panel.name, control.name), control)
+            if panel.slow and control.name == "effort":
+                continue  # nothing to show yet
             try:
-                page.until(lambda b=before, m=made: page.source(m) != b, control.name)
+                if panel.slow:
+                    page.asked(names(panel.name, "go"), made, before)
+                else:
+                    page.until(lambda b=before, m=made: page.source(m) != b, control.name)
                 print(f"{panel.name}: {control.label}", flush=True)
             except TimeoutError:
                 stayed.append(f"{panel.name}: {control.label}")

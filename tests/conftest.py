@@ -87,7 +87,14 @@ def load_script(path):
     return module
 
 
+# The files that take longest, first: begun last, one of them would keep a core idle at the end.
+LONGEST = ("test_contract", "test_parity", "test_several_processes", "test_distribution")
+LONGEST += ("test_saving", "test_one_stage", "test_engine", "test_feeding")
+
+
 def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(3600))  # the line's limit is in setup.cfg

@@ -146,7 +146,7 @@ def test_pairs_are_looked_at():
     assert model.steps_done == 0
 
 
-@pytest.mark.parametrize("eager", [True, False])
+@pytest.mark.parametrize("eager", [True, pytest.param(False, marks=slow_module("tensorflow"))])
 def test_a_rest_too_small_for_the_updates_is_left_out(eager, caplog):
     """8 + 2 images, and 4 updates of D a step: what the first 8 give."""
     model, other = gan(d_steps=4, eager=eager), gan(d_steps=4, eager=eager)
@@ -208,7 +208,7 @@ def _counted(dataset):
 def test_batches_for_devices(monkeypatch, caplog):
     """Two devices: odd batches are refused at the start, later cut, or left out with one image."""
     monkeypatch.setattr(backend, "devices", lambda model: (1, 2))
-    feed = feeding.Feed(gan(), own=False)
+    feed = feeding.Feed(gan())
     with pytest.raises(ValueError, match="batch of 5 cannot be shared among 2 devices.*of 2"):
         feed((X[:5],))
     assert len(feed((X[:4],))[0]) == 4 and "left out" not in caplog.text

@@ -98,7 +98,7 @@ def whole_run():
     "step, save_freq",
     [
         (7, 1),
-        (12, "epoch"),
+        pytest.param(12, "epoch", marks=slow_module("tensorflow")),
         pytest.param(9, 2, marks=slow_module("tensorflow", "jax")),
         pytest.param(3, 1, marks=slow_module("tensorflow", "jax")),
         pytest.param(5, 1, marks=slow_module("tensorflow", "jax")),  # an epoch's last step

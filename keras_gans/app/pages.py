@@ -121,7 +121,10 @@ def _tab(gradio, page, panel):
     with gradio.Row(equal_height=False):
         with gradio.Column(scale=2, min_width=280):
             inputs = [_component(gradio, c, panel.name) for c in panel.controls]
-            button = gradio.Button(panel.name, variant="primary") if panel.slow else None
+            button = None
+            if panel.slow:
+                own = {"elem_id": name_on_page(panel.name, "go"), "variant": "primary"}
+                button = gradio.Button(panel.name, **own)
         with gradio.Column(scale=3, min_width=320, elem_classes="made"):
             picture = gradio.Image(
                 label="Picture",

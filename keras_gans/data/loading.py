@@ -34,6 +34,7 @@ def load(
     value_range: tuple[float, float] | None = None,
     download: bool = False,
     class_names: Sequence[str] | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> Any:
     """Images in [-1, 1], batch by batch, as a `tf.data.Dataset` for any Keras backend.
 
@@ -86,6 +87,9 @@ def load(
         download: bool, whether TensorFlow Datasets may download what `data_dir` does not hold.
         class_names: the names of the classes in the order of their numbers, such as a run keeps
             them in its recipe; by default the order of the data.
+        part: (place, count), for one of `count` processes that share every batch: the dataset has
+            images `place` * batch_size / count and following ones of each, and no others are read
+            and decoded. By default it has all. `fit` takes the part of its own process only.
 
     Returns:
         `tf.data.Dataset` of float32 (B, H, W, C), or of (images, int32 (B,)) with labels. Its
@@ -94,7 +98,7 @@ def load(
 
     Raises:
         ValueError: unknown data set, split, label or option; images of an unexpected range or
-            number of channels; a batch larger than the data.
+            number of channels; a batch larger than the data, or that the parts cannot share.
         FileNotFoundError: the data is not there.
         ImportError: TensorFlow is missing (`keras_gans.data.load_arrays` does without), or
             tensorflow-datasets, or keras-cv.
@@ -117,14 +121,18 @@ def load(
         cache=cache,
         class_names=class_names,
     )
-    seed, names = check_seed(seed), check_augment(augment)
+    seed, names, key = check_seed(seed), check_augment(augment), EpochKey(part=part)
     name = str(name_or_path)
     source = open_source(name, data_dir, download, options)
     batch_size = min(64, source.n) if batch_size is None else batch_size
     check_batch_size(batch_size, source.n, name)
+    if key.part[1] > 1 and (batch_size % key.part[1] or not drop_remainder):
+        raise ValueError(
+            f"Batches of {batch_size} are to be shared in {key.part[1]} parts: use a batch size "
+            f"that is a multiple of {key.part[1]}, and drop_remainder=True."
+        )
     # Before the first batch, so that a missing package is told here.
     augmenter = augment_tensors(names) if names else None
-    key = EpochKey()
     labeled = bool(labels) and (source.labels is not None or source.stream is not None)
     dataset = _pipeline(
         source, key, int(batch_size), labeled, shuffle, augmenter, seed, drop_remainder
@@ -169,15 +177,21 @@ def _pipeline(source, key, batch_size, labeled, shuffle, augmenter, seed, drop_r
 
     steps = source.n // batch_size if drop_remainder else -(-source.n // batch_size)
     one_pass = _streamed_pass if source.stream is not None else _indexed_pass
-    batches_of = one_pass(source, batch_size, steps, shuffle, seed, drop_remainder)
+    place, count = key.part
+    own = slice(place * batch_size // count, (place + 1) * batch_size // count)
+    batches_of = one_pass(source, batch_size, own, steps, shuffle, seed, drop_remainder)
+
+    def numbers(epoch, index, n):
+        flips, shifts = draw(seed, epoch, index, n if count == 1 else batch_size, source.shape[:2])
+        return flips[own], shifts[own]
 
     def finish(epoch, index, images, labels):
-        images.set_shape((batch_size if drop_remainder else None, *source.shape))
+        images.set_shape((batch_size // count if drop_remainder else None, *source.shape))
         if images.dtype == tf.uint8:
             images = (tf.cast(images, tf.float32) - 127.5) / 127.5
         if augmenter is not None:
             flips, shifts = tf.numpy_function(
-                lambda e, i, n: draw(seed, e, i, n, source.shape[:2]),
+                numbers,
                 [epoch, index, tf.shape(images)[0]],
                 [tf.float32, tf.float32],
                 stateful=False,
@@ -207,8 +221,11 @@ def _pipeline(source, key, batch_size, labeled, shuffle, augmenter, seed, drop_r
     return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
 
 
-def _indexed_pass(source, batch_size, steps, shuffle, seed, drop_remainder):
-    """Function epoch -> Dataset of (index, images, labels) that picks the images by number."""
+def _indexed_pass(source, batch_size, own, steps, shuffle, seed, drop_remainder):
+    """Function epoch -> Dataset of (index, images, labels) that picks the images by number.
+
+    `own` is the slice of each batch that is wanted.
+    """
     import tensorflow as tf
 
     # Not on a GPU, where the models are.
@@ -228,9 +245,9 @@ def _indexed_pass(source, batch_size, steps, shuffle, seed, drop_remainder):
         order.set_shape((source.n,))
 
         def batch(index):
-            chosen = order[index * batch_size : (index + 1) * batch_size]
+            chosen = order[index * batch_size : (index + 1) * batch_size][own]
             if drop_remainder:
-                chosen.set_shape((batch_size,))
+                chosen.set_shape((own.stop - own.start,))
             if images is not None:
                 return index, tf.gather(images, chosen), tf.gather(labels, chosen)
             read = tf.numpy_function(source.read, [chosen], tf.uint8, stateful=False)
@@ -243,11 +260,14 @@ def _indexed_pass(source, batch_size, steps, shuffle, seed, drop_remainder):
     return batches_of
 
 
-def _streamed_pass(source, batch_size, steps, shuffle, seed, drop_remainder):
-    """Function epoch -> Dataset of (index, images, labels) that shuffles within a window."""
+def _streamed_pass(source, batch_size, own, steps, shuffle, seed, drop_remainder):
+    """As `_indexed_pass`, shuffled within a window; what is left is decoded behind that."""
     import tensorflow as tf
 
-    examples = source.stream()
+    examples, decoded = source.stream()
+
+    def is_own(index, _):
+        return tf.logical_and(index % batch_size >= own.start, index % batch_size < own.stop)
 
     def batches_of(epoch):
         data = examples
@@ -260,7 +280,11 @@ def _streamed_pass(source, batch_size, steps, shuffle, seed, drop_remainder):
             window_seed.set_shape(())
             window = min(source.n, SHUFFLE_BUFFER)
             data = data.shuffle(window, seed=window_seed, reshuffle_each_iteration=False)
-        data = data.batch(batch_size, drop_remainder=drop_remainder)
+        size = own.stop - own.start
+        if size < batch_size:
+            data = data.take(steps * batch_size).enumerate().filter(is_own).map(lambda _, x: x)
+        data = data.map(decoded, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        data = data.batch(size, drop_remainder=drop_remainder)
         return tf.data.Dataset.zip((tf.data.Dataset.range(steps), data)).map(
             lambda index, batch: (index, *batch)
         )

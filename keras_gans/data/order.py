@@ -9,7 +9,7 @@ from keras_gans.typing import Any
 
 
 class EpochKey:
-    """The epoch that the next pass over a dataset belongs to.
+    """The epoch that the next pass over a dataset belongs to, and which part of it the dataset has.
 
     A dataset calls `next()` when a pass begins and derives its order from the answer. Training sets
     `epoch` as each epoch begins, so that the order does not depend on how many passes ran before;
@@ -17,9 +17,11 @@ class EpochKey:
 
     Args:
         epoch: integer, 0 or more.
+        part: (place, count): the dataset holds part number `place` of the `count` equal ones of
+            every batch, in the order of the batch; all by default. See `keras_gans.data.load`.
 
     Raises:
-        ValueError: a negative epoch.
+        ValueError: a negative epoch, a part that there is not.
 
     Example:
 
@@ -31,10 +33,11 @@ class EpochKey:
     (7, 8)
     """
 
-    def __init__(self, epoch: int = 0):
+    def __init__(self, epoch: int = 0, part: tuple[int, int] = (0, 1)):
         # tf.data asks from a thread of its own.
         self._lock = threading.Lock()
         self.epoch = epoch
+        self.part: tuple[int, int] = check_part(part)
 
     @property
     def epoch(self) -> int:
@@ -52,7 +55,7 @@ class EpochKey:
         return epoch
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return EpochKey, (self.epoch,)
+        return EpochKey, (self.epoch, self.part)
 
     def __repr__(self) -> str:
         return f"EpochKey(epoch={self.epoch})"
@@ -63,6 +66,9 @@ class _KeyGroup(EpochKey):
 
     def __init__(self, keys: list[EpochKey]):
         self.keys = keys
+        self.part = keys[0].part
+        if any(key.part != self.part for key in keys):
+            raise ValueError("Datasets that are read side by side hold different parts of a batch.")
 
     @property
     def epoch(self) -> int:
@@ -135,6 +141,19 @@ def augmentation_rng(seed: int, epoch: int, batch: int) -> np.random.Generator:
     draws apart from the order's.
     """
     return np.random.default_rng((seed, epoch, batch, 1))
+
+
+def check_part(part: Any) -> tuple[int, int]:
+    """`part` as (place, count); `ValueError` where there is no such part."""
+    try:
+        place, count = map(operator.index, part)
+    except (TypeError, ValueError):
+        place, count = 0, 0
+    if not 0 <= place < count:
+        raise ValueError(
+            f"part is {part!r}; expected (place, count), two integers, place from 0 to count - 1."
+        )
+    return place, count
 
 
 def check_seed(seed: Any) -> int:

@@ -24,7 +24,8 @@ class Source:
         shape: (height, width, channels) of each.
         images: array (n, height, width, channels), uint8 or float32 in [-1, 1].
         read: function from an int64 array of indices to that many uint8 images.
-        stream: function without arguments -> `tf.data.Dataset` of single examples, see
+        stream: function without arguments -> (`tf.data.Dataset` of single encoded examples,
+            function of such a one that gives (uint8 image, int32 label)); see
             `keras_gans.data.tfds`.
         labels: int32 array (n,), float32 (n, K) of several labels an image, or None. With `stream`
             the labels are in the stream.
@@ -110,7 +111,13 @@ def _renumbered(stream, numbers):
     def renumbered():
         import tensorflow as tf
 
-        return stream().map(lambda image, label: (image, tf.gather(numbers, label % len(numbers))))
+        examples, decoded = stream()
+
+        def one(example):
+            image, label = decoded(example)
+            return image, tf.gather(numbers, label % len(numbers))
+
+        return examples, one
 
     return renumbered
 

@@ -65,7 +65,7 @@ def open_tfds(name: str, data_dir: PathLike | None, download: bool, options: Opt
     source.images = np.empty((n, *shape), "uint8")
     labels = np.empty(n, "int32")
     end = 0
-    for images, some in stream().batch(256).as_numpy_iterator():
+    for images, some in _in_order(*stream()).batch(256).as_numpy_iterator():
         start, end = end, end + len(images)
         source.images[start:end], labels[start:end] = images, some
     if end != n:
@@ -128,35 +128,51 @@ class TfdsExamples:
         return chosen
 
 
-def _decoded(builder, split, keys):
-    """A split as a `tf.data.Dataset` of dictionaries of `keys`, in an order that never changes."""
+def _decoded(builder, split, keys, encoded=None):
+    """A split as a `tf.data.Dataset` of dictionaries of `keys`, in an order that never changes.
+
+    The image named `encoded` is left as it is stored.
+    """
     import tensorflow_datasets as tfds
+
+    left = {encoded: tfds.decode.SkipDecoding()} if encoded else None
 
     # tfds calls a deprecated name of its own.
     with without_log("`FeatureConnector.dtype` is deprecated"):
         return builder.as_dataset(
             split=split,
             shuffle_files=False,
-            decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True)),
+            decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True), decoders=left),
             read_config=tfds.ReadConfig(try_autocache=False),
         )
 
 
 def _examples(builder, split, image_key, label_key, shape, fit):
-    """A `tf.data.Dataset` of (uint8 image, int32 label or 0) in an order that never changes."""
+    """(Encoded examples in an order that never changes, how to decode one).
+
+    Decoded they are (uint8 image, int32 label or 0).
+    """
     import tensorflow as tf
 
-    examples = _decoded(builder, split, [key for key in (image_key, label_key) if key])
-    fits = tuple(examples.element_spec[image_key].shape) == shape
+    keys = [key for key in (image_key, label_key) if key]
+    examples = _decoded(builder, split, keys, encoded=image_key)
+    feature = builder.info.features[image_key]
 
-    def prepare(example):
-        image = example[image_key]
-        if not fits:
+    def decoded(example):
+        image = feature.decode_example(example[image_key])
+        if tuple(feature.shape) != shape:
             image = tf.numpy_function(fit, [image], tf.uint8, stateful=False)
         label = tf.cast(example[label_key], tf.int32) if label_key else tf.constant(0)
         return tf.ensure_shape(image, shape), label
 
-    return examples.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return examples, decoded
+
+
+def _in_order(examples, decoded):
+    """The `tf.data.Dataset` of decoded examples."""
+    import tensorflow as tf
+
+    return examples.map(decoded, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 @contextlib.contextmanager

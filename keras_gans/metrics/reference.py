@@ -70,6 +70,11 @@ class RealImages:
                 f"The real images are a {type(data).__name__}; an array (N, H, W, C), a "
                 "tf.data.Dataset or a PyDataset is wanted."
             )
+        key = epoch_key_of(data)
+        if key is not None and key.part[1] > 1:
+            raise ValueError(
+                "The real images are one process's part of each batch: load them with part=(0, 1)."
+            )
         self.shape = tuple(int(n) if n else None for n in self.shape)
         if len(self.shape) == 2:
             self.shape = (*self.shape, 1)

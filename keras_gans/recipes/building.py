@@ -13,6 +13,7 @@ from keras_gans.networks import freeze_lowest
 from keras_gans.recipes import configs, reading, vocabulary
 from keras_gans.recipes.recipe import Recipe, load
 from keras_gans.recipes.schema import RecipeError
+from keras_gans.training import backend
 from keras_gans.training.optimizer import serialize_optimizer
 from keras_gans.typing import Any, RecipeLike
 
@@ -25,7 +26,9 @@ def build(recipe: RecipeLike) -> tuple[keras.Model, Any]:
 
     Returns:
         `(model, data)`: a `keras_gans.training.AdversarialModel` after `compile`, and what to hand
-        to its `fit`: a `tf.data.Dataset` where TensorFlow is installed, else a `PyDataset`.
+        to its `fit`: a `tf.data.Dataset` where TensorFlow is installed, else a `PyDataset`. Of
+        several processes that train together each gets its own part of every batch, where images
+        are read batch by batch.
 
     Raises:
         ValueError: an unknown key or name, a missing one, or parts that do not fit together.
@@ -40,7 +43,7 @@ def build(recipe: RecipeLike) -> tuple[keras.Model, Any]:
     recipe = load(recipe)
     recipe.require("data.name", "schedule.batch_size")
     _check_data(recipe)
-    dataset = build_data(recipe)
+    dataset = build_data(recipe, backend.process())
     classes = getattr(dataset, "class_names", None) or ()
     if recipe.num_classes is not None and classes and len(classes) != recipe.num_classes:
         raise RecipeError(
@@ -97,10 +100,11 @@ def _check_data(recipe):
         )
 
 
-def build_data(recipe: RecipeLike) -> Any:
+def build_data(recipe: RecipeLike, part: tuple[int, int] = (0, 1)) -> Any:
     """The data of a recipe: batches of `batch_size` images for each update in a step.
 
-    Without a `batch_size`, batches as `keras_gans.data.load` makes them by itself.
+    Without a `batch_size`, batches as `keras_gans.data.load` makes them by itself. `part`: as
+    there, where the images can be shared so.
     """
     recipe = load(recipe)
     recipe.require("data.name")
@@ -114,6 +118,9 @@ def build_data(recipe: RecipeLike) -> Any:
     if not recipe.has_pairs and importlib.util.find_spec("tensorflow") is not None:
         settings = {k: v for k, v in section.items() if v is not None and k not in options}
         settings |= {"name_or_path": settings.pop("name"), "labels": recipe.labels}
+        whole = options["batch_size"] and options["batch_size"] % part[1] == 0
+        if whole and options.get("drop_remainder") is not False:
+            options["part"] = part
         return data.load(**settings, **options)
     # Without TensorFlow, the same images in the same order, from memory.
     split = section.get("split") or "train"

@@ -93,7 +93,7 @@ def data_form(recipe: Any) -> Any:
     return pairs_form() if recipe.has_pairs else images_form()
 
 
-_NOT_DATA = {"name", "name_or_path", "batch_size", "seed", "dtype"}
+_NOT_DATA = {"name", "name_or_path", "batch_size", "seed", "dtype", "part"}
 _NAME = (("name", Text | None),)
 
 

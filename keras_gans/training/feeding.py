@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_gans.data.checks import ENOUGH, check_values
 from keras_gans.data.images import from_uint8
+from keras_gans.data.order import EpochKey
 from keras_gans.training import backend
 from keras_gans.typing import Any
 
@@ -24,15 +25,29 @@ class Feed:
 
     Args:
         model: the model that trains.
-        own: bool, whether this library made the data, and so knows the range of the images.
+        key: the `keras_gans.data.EpochKey` of data that this library made, whose images need no
+            look; None for others.
+
+    Raises:
+        ValueError: the data are a part of each batch, and not that of this process.
     """
 
-    def __init__(self, model: Any, own: bool):
+    def __init__(self, model: Any, key: EpochKey | None = None):
         self.model: Any = model
-        self.own: bool = own
+        self.own: bool = key is not None
         # Of each image of a batch (a pair has two), what was seen of its range, while not enough.
         self.spans: dict[int, list[tuple[float, float, int]]] = collections.defaultdict(list)
         self.parts, self.shares = backend.devices(model)
+        # Of how many processes the data hold one's part of each batch.
+        self.processes: int = 1 if key is None else key.part[1]
+        if self.processes > 1:
+            place, count = backend.process()
+            if key.part != (place, count) or self.parts * self.shares % count:
+                raise ValueError(
+                    f"The data hold part {key.part[0]} of {key.part[1]} of each batch, and the "
+                    f"model trains on {self.parts * self.shares} devices of {count} processes, of "
+                    f"which this is number {place}: load the data with part=(0, 1)."
+                )
         self.first: bool = True
         self.told: bool = False
         self.whole = False  # whether batches go to the compiled loop of several steps unseen
@@ -41,7 +56,7 @@ class Feed:
         self.ahead: collections.deque[bool] | None = None
 
     def foresee(self, data: Any, size: int) -> None:
-        """Compare batches of `size` with the devices, and say what will be left out."""
+        """Compare batches of `size`, of all processes, with the devices; say what is left out."""
         check_batch_size(self.model, size, self.parts * self.shares)
         images = getattr(data, "images", None)
         if isinstance(images, np.ndarray) and not getattr(data, "drop_remainder", True):
@@ -50,7 +65,7 @@ class Feed:
             self._tell(rest, rest - odd if share >= least_batch(self.model) else 0)
 
     def __call__(self, batch: Any) -> Any:
-        """What is trained on, of a global batch; None where that is nothing.
+        """What is trained on, of a global batch or of a process's part; None where it is nothing.
 
         Raises:
             ValueError: images or labels that the model cannot learn from.
@@ -77,7 +92,9 @@ class Feed:
         if not kept or kept == count:
             return parts if kept else None
         return [
-            keras.tree.map_structure(lambda x: None if x is None else x[:size], part)
+            keras.tree.map_structure(
+                lambda x: None if x is None else x[: size // self.processes], part
+            )
             for part in parts
         ]
 
@@ -101,7 +118,7 @@ class Feed:
                 check_values(host(x), spans=self.spans[i])
         if count and len(flat) > 1 and not paired and model.label_count is not None:
             model.check_labels(host(flat[1]))
-        return int(count)
+        return int(count) * self.processes
 
     def _tell(self, count, kept):
         if kept == count or self.told:

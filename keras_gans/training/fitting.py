@@ -131,7 +131,7 @@ class FitMixin:
         others = epoch_key_of(x) is None and isinstance(x, keras.utils.PyDataset)
         shuffle = shuffle and others
         x = _for_keras(x, epochs - initial_epoch, steps_per_epoch)
-        self._feed = feeding.Feed(self, epoch_key_of(x) is not None)
+        self._feed = feeding.Feed(self, epoch_key_of(x))
         x = self._check_data(x)
         if self.compiled:
             backend.broadcast([*self.variables, *self.optimizer.variables])
@@ -189,8 +189,9 @@ class FitMixin:
             if getattr(shape, "rank", 0) is not None:  # of tf.data it may be unknown
                 size = shape[0] if len(shape) else None
                 self.check_image_shape(shape)
-        self.images_per_step: int | None = size if isinstance(size, int) else None
-        if self.images_per_step is not None:
+        size = size * self._feed.processes if isinstance(size, int) else None
+        self.images_per_step: int | None = size
+        if size is not None:
             self._feed.foresee(x, size)
             full = getattr(x, "drop_remainder", hasattr(x, "element_spec"))
             self._feed.whole = self._feed.own and full and self.steps_per_execution > 1

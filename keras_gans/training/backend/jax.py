@@ -320,7 +320,8 @@ def of_replicas(model: keras.Model, fn: Callable[[list[Any]], Any], batch: Any) 
 
 class _Fed(Fed):
     def get_jax_iterator(self) -> Iterator[Any]:
-        return map(own_part, looked_at(self.adapter.get_jax_iterator(), self.feed))
+        batches = looked_at(self.adapter.get_jax_iterator(), self.feed)
+        return batches if self.feed.processes > 1 else map(own_part, batches)
 
 
 def fed(data: Any, feed: Any, shuffle: bool) -> Any:

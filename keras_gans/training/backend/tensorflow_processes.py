@@ -133,7 +133,7 @@ class KeepsState:
 
 
 class _Dealt(tf.distribute.DistributedDataset):
-    """Batches that every process reads, and of which each deals out its own part."""
+    """Batches, or a process's part of each, that are dealt out to the replicas of a process."""
 
     def __init__(self, batches, feed, strategy):
         self.batches, self.feed, self.strategy = batches, feed, strategy
@@ -144,8 +144,8 @@ class _Dealt(tf.distribute.DistributedDataset):
 
     def _deal(self, x):
         def part(context):
-            size = len(x) // context.num_replicas_in_sync
-            place = context.replica_id_in_sync_group
+            size = len(x) * self.feed.processes // context.num_replicas_in_sync
+            place = context.replica_id_in_sync_group % (len(x) // size)
             return tf.convert_to_tensor(x[place * size : (place + 1) * size])
 
         return self.strategy.experimental_distribute_values_from_function(part)

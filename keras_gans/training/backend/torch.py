@@ -100,7 +100,8 @@ def run_step(model: keras.Model, step: Callable[..., None], data: Any) -> Any:
     _nesting.in_step = True
     try:
         with torch.no_grad():
-            step(_own_part(data))
+            dealt = model._feed is not None and model._feed.processes > 1
+            step(data if dealt else _own_part(data))
     finally:
         _nesting.in_step = False
     return model.get_metrics_result()
