@@ -9,7 +9,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from keras_gans.training import loss_scale
+from keras_gans.training import backend, loss_scale
 from keras_gans.training.gradients import value_and_grad, vjp
 from keras_gans.typing import Any, Tensor
 
@@ -200,9 +200,13 @@ def one_stage_with_slopes(
 
 
 def _mean_and_std(values, mask):
-    """Mean and standard deviation of the entries whose mask is 1; 0 where there are none."""
-    count = ops.maximum(ops.sum(mask), 1.0)
+    """Mean and standard deviation of the entries whose mask is 1; 0 where there are none.
+
+    Of all replicas' entries: the mean of their deviations would be another number.
+    """
+    count = backend.replica_mean(ops.sum(mask))
+    count = ops.where(count > 0, count, 1.0)
     kept = ops.where(mask > 0, values, 0.0)
-    mean = ops.sum(kept) / count
-    variance = ops.sum(mask * ops.square(kept - mean)) / count
+    mean = backend.replica_mean(ops.sum(kept)) / count
+    variance = backend.replica_mean(ops.sum(mask * ops.square(kept - mean))) / count
     return mean, ops.sqrt(variance)
