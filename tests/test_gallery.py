@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_gans import zoo
+from keras_gans import recipes, zoo
 from keras_gans.cli.main import run
 from keras_gans.zoo import store
 
@@ -47,6 +47,18 @@ def entries(tmp_path):
     card |= {"name": "a.b", "summary": "<script>alert(1)</script> & more", "scores": None}
     store.write_card(other, card)
     return folder
+
+
+def test_from_noise_comes_first_and_large_before_small(tmp_path):
+    out = tmp_path / "gallery.html"
+    zoo.write_gallery(out, [store.packaged_folder()])
+    shown = _Page(out.read_text()).values("article", "id")
+    made = [recipes.load(store.packaged_folder() / name / "recipe.yaml") for name in shown]
+    places = [
+        (recipe.learns_from == "pairs" or "asym" in name, -recipe.data["image_size"], name)
+        for recipe, name in zip(made, shown, strict=True)
+    ]
+    assert len(shown) > 5 and places == sorted(places)
 
 
 def test_the_page_says_what_the_cards_say(entries, tmp_path):

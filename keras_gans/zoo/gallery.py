@@ -5,6 +5,7 @@ import html
 import pathlib
 from collections.abc import Iterable
 
+from keras_gans import tasks
 from keras_gans.errors import printable
 from keras_gans.files import replacing
 from keras_gans.tasks.base import shapes
@@ -70,10 +71,17 @@ def write_gallery(out: PathLike, folders: Iterable[PathLike] | None = None) -> l
     if not found:
         places = ", ".join(str(f) for f in folders)
         raise ValueError(f"There are no entries in {places}: publish or download one first.")
-    page = _page([found[name] for name in sorted(found)])
+    page = _page(sorted(found.values(), key=_place))
     with replacing(out) as temporary:
         pathlib.Path(temporary).write_text(page, encoding="utf-8")
     return sorted(found)
+
+
+def _place(entry):
+    """What is made from noise first, and large pictures before small ones."""
+    architecture = entry.card["architecture"]
+    height, width = (architecture.get("output_shape") or architecture["image_shape"])[:2]
+    return not tasks.of_card(entry.card).from_noise, -height * width, entry.name
 
 
 def _page(entries):
