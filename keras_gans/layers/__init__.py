@@ -9,6 +9,7 @@ from keras_gans.layers.blur import Blur2D
 from keras_gans.layers.conditional_norm import BatchNorm, ConditionalBatchNorm
 from keras_gans.layers.convolution import Conv2D, Conv2DTranspose, conv2d_transpose
 from keras_gans.layers.diff_augment import DiffAugment
+from keras_gans.layers.fade_in import FadeIn
 from keras_gans.layers.initializers import SeededNormal, SeededOrthogonal, SeededUniform
 from keras_gans.layers.inr import INRHead
 from keras_gans.layers.instance_norm import InstanceNorm
@@ -48,6 +49,7 @@ __all__ = [
     "Conv2DTranspose",
     "conv2d_transpose",
     "DiffAugment",
+    "FadeIn",
     "GlobalSumPooling2D",
     "INRHead",
     "InstanceNorm",

@@ -41,6 +41,10 @@ class LatentModel(Sampling, Restoring, Scheduled, AdversarialModel):
             forgets half of what it was; with a burn-in, from 0.
         burn_in: None; or a mapping of the arguments of `keras_gans.training.BurnIn`: values that
             change over the first images of the training. The optimizers are `AdamL2` then.
+        fade_in: None; or (first, last), train steps between which the classes come in: until
+            `first` both networks work without them, then their part grows linearly, and from `last`
+            on it is whole (Shahbazi et al., Collapse by Conditioning, ICLR 2022, for few images a
+            class: 2,000 and 4,000). The networks are built with `fade_in=True`. Logs `class_share`.
         penalty: `keras_gans.losses.Penalty` added to the discriminator's loss, a list of them for
             their sum, or None; `compile` warns where batch norm in D spoils it.
         clip: positive float, D's weights are clipped to [-clip, clip] after its updates, or None.
@@ -67,6 +71,7 @@ class LatentModel(Sampling, Restoring, Scheduled, AdversarialModel):
         ema_warmup: bool = False,
         ema_half_life: float | None = None,
         burn_in: dict[str, float] | None = None,
+        fade_in: tuple[int, int] | None = None,
         penalty: losses.Penalty | Sequence[losses.Penalty] | None = None,
         clip: float | None = None,
         augment: str | layers.DiffAugment | layers.AdaptiveAugment | None = None,
@@ -107,6 +112,7 @@ class LatentModel(Sampling, Restoring, Scheduled, AdversarialModel):
             self.track_average(generator, ema or 0.0, ema_start, ema_warmup) if averaged else None
         )
         self._start_burn_in(burn_in)
+        self._start_fade_in(fade_in)
         self._check_classes()
         check_endings([generator], [discriminator], self.objective)
         self.built = True
@@ -114,7 +120,9 @@ class LatentModel(Sampling, Restoring, Scheduled, AdversarialModel):
     @property
     def log_names(self) -> tuple[str, ...]:
         adapts = getattr(self.augment, "target", None) is not None
-        return ("real_score", "fake_score", *(("augment_p", "real_sign") if adapts else ()))
+        names = ("augment_p", "real_sign") if adapts else ()
+        names += () if self.fade_in is None else ("class_share",)
+        return ("real_score", "fake_score", *names)
 
     @property
     def players(self) -> dict[str, keras.Model]:
@@ -299,6 +307,7 @@ class LatentModel(Sampling, Restoring, Scheduled, AdversarialModel):
             "ema_warmup": self.ema_warmup,
             "ema_half_life": self.ema_half_life,
             "burn_in": None if self.burn_in is None else self.burn_in.get_config(),
+            "fade_in": self.fade_in,
             "penalty": None if self.penalty is None else serialize(self.penalty),
             "clip": self.clip,
             "augment": None if self.augment is None else serialize(self.augment),

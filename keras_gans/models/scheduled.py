@@ -1,15 +1,21 @@
 """What changes while a method trains, by the number of images that its discriminator has seen."""
 
 import keras
+import numpy as np
 from keras import ops
 
+from keras_gans.layers import FadeIn
 from keras_gans.training import AdamL2, BurnIn, backend
 from keras_gans.training.burn_in import half_life_decay
 from keras_gans.typing import Any, Tensor
 
 
+def _faded(network):
+    return [layer for layer in network._flatten_layers() if isinstance(layer, FadeIn)]
+
+
 class Scheduled:
-    """Mixin of models with a `burn_in` and an `ema_half_life`.
+    """Mixin of models with a `burn_in`, an `ema_half_life` and a `fade_in`.
 
     A method whose D sees a part of each batch only overrides `seen_by_discriminator`.
     """
@@ -37,8 +43,38 @@ class Scheduled:
         """How many images of a batch of this many D is updated with."""
         return batch
 
+    def _start_fade_in(self, fade_in):
+        self.fade_in: tuple[int, int] | None = None
+        if fade_in is None:
+            return
+        pair = tuple(fade_in) if isinstance(fade_in, (list, tuple)) else ()
+        whole = all(isinstance(step, (int, np.integer)) and step >= 0 for step in pair)
+        if len(pair) != 2 or not whole or pair[0] > pair[1]:
+            raise ValueError(
+                f"fade_in is {fade_in!r}; expected (first, last), the train steps between which "
+                "the classes come in."
+            )
+        if any(not _faded(network) for network in self.players.values()):
+            raise ValueError(
+                "fade_in lets the classes in, and the networks have no place for that: build them "
+                "with networks.dcgan(num_classes=, fade_in=True) (networks.fade_in in a recipe)."
+            )
+        self.fade_in = int(pair[0]), int(pair[1])
+
+    def class_share(self) -> Tensor:
+        """How much the classes count in this step, from 0 to 1."""
+        first, last = self.fade_in
+        steps = ops.cast(self.optimizer.iterations, "float32")
+        share = ops.clip((steps - first) / max(last - first, 1), 0.0, 1.0)
+        return ops.where(steps >= last, 1.0, share)
+
     def begin_step(self, data: Any) -> dict[str, Any]:
         now = super().begin_step(data)
+        if self.fade_in is not None:
+            share = self.class_share()
+            for layer in [x for network in self.players.values() for x in _faded(network)]:
+                layer.share.assign(share)
+            self.log(class_share=share)
         if self.burn_in is None and self.ema_half_life is None:
             return now
         count = ops.shape(keras.tree.flatten(data)[0])[0] * backend.replica()[1]

@@ -14,6 +14,7 @@ from keras_gans.layers import (
     Blur2D,
     Conv2D,
     Conv2DTranspose,
+    FadeIn,
     INRHead,
     SeededNormal,
     SpectralConv2D,
@@ -65,6 +66,7 @@ def dcgan(
     stride: int = 1,
     hidden: int | None = None,
     blur: bool = False,
+    fade_in: bool = False,
     seed: int = 0,
 ) -> tuple[keras.Model, keras.Model]:
     """The generator and discriminator of DCGAN.
@@ -94,6 +96,8 @@ def dcgan(
         hidden: integer, width of the INR head; None for `width`.
         blur: bool, whether a `Blur2D` stands before the INR head. It takes the weave of the last
             transposed convolution out of large renderings.
+        fade_in: bool, whether a `FadeIn` stands behind G's embedding and D's projection, for a
+            model with `fade_in`, which trains without classes at first.
         seed: integer, of the initial weights.
 
     Returns:
@@ -128,6 +132,11 @@ def dcgan(
     check_head(d_head)
     if d_head != "projection" and num_classes is None:
         raise ValueError(f"d_head is {d_head!r}, which scores classes: give num_classes.")
+    if fade_in and (num_classes is None or d_head != "projection"):
+        raise ValueError(
+            "fade_in lets classes in: it needs num_classes, and d_head='projection', whose score "
+            "has a part without them."
+        )
     # G's last norm has `width` channels, D's first one twice as many.
     for argument, of in ((norm, 8), (d_norm, 4)):
         if argument == "group" and width % of:
@@ -138,7 +147,8 @@ def dcgan(
         return SeededNormal(stddev, (seed, next(counter)))
 
     base = image_size // stride
-    inputs, x = _generator(base, channels, width, norm, latent_dim, num_classes, weights, head)
+    options = (latent_dim, num_classes, weights, head, fade_in)
+    inputs, x = _generator(base, channels, width, norm, *options)
     if head == "inr":
         options = {"seed": (seed, next(counter)), "name": "head"}
         x = Blur2D(name="blur")(x) if blur else x
@@ -148,10 +158,10 @@ def dcgan(
         images = layers.Activation("tanh", dtype="float32")(x)
     generator = keras.Model(inputs, images, name="generator")
     sizes = (image_size, stride, channels, width)
-    return generator, _discriminator(*sizes, d_norm, num_classes, d_head, weights)
+    return generator, _discriminator(*sizes, d_norm, num_classes, d_head, weights, fade_in)
 
 
-def _generator(image_size, channels, width, norm, latent_dim, num_classes, weights, head):
+def _generator(image_size, channels, width, norm, latent_dim, num_classes, weights, head, fade_in):
     """`(inputs, what the images are made of)`: before tanh, or the feature map of an INR head."""
     spectral = norm == "spectral"
     dense = SpectralDense if spectral else layers.Dense
@@ -167,7 +177,8 @@ def _generator(image_size, channels, width, norm, latent_dim, num_classes, weigh
         # Small beside the latents: classes that G tells apart at once drown them (with N(0, 1) each
         # digit collapsed to one image, with N(0, 0.1) none did).
         embed = layers.Embedding(num_classes, latent_dim, embeddings_initializer=weights(0.1))
-        x = layers.Concatenate()([x, embed(labels)])
+        embedded = FadeIn()(embed(labels)) if fade_in else embed(labels)
+        x = layers.Concatenate()([x, embedded])
     x = dense(16 * filters[0], use_bias=bias, kernel_initializer=weights())(x)
     x = layers.Reshape((4, 4, filters[0]))(x)
     inr = head == "inr"
@@ -183,7 +194,9 @@ def _generator(image_size, channels, width, norm, latent_dim, num_classes, weigh
     return inputs, x
 
 
-def _discriminator(image_size, stride, channels, width, norm, num_classes, d_head, weights):
+def _discriminator(
+    image_size, stride, channels, width, norm, num_classes, d_head, weights, fade_in
+):
     spectral = norm == "spectral"
     dense = SpectralDense if spectral else layers.Dense
     conv = SpectralConv2D if spectral else Conv2D
@@ -213,5 +226,6 @@ def _discriminator(image_size, stride, channels, width, norm, num_classes, d_hea
         inputs = [inputs, labels]
         embedding = SpectralEmbedding if spectral else layers.Embedding
         embed = embedding(num_classes, x.shape[-1], embeddings_initializer=weights())
-        scores = layers.Add()([scores, layers.Dot(axes=-1)([x, embed(labels)])])
+        of_class = layers.Dot(axes=-1)([x, embed(labels)])
+        scores = layers.Add()([scores, FadeIn()(of_class) if fade_in else of_class])
     return keras.Model(inputs, scores, name="discriminator")
