@@ -10,9 +10,9 @@ from keras_gans import layers, models, networks, recipes, restoration
 X, Y = images(24, 16), np.arange(24) % 3
 
 
-def built(cls=models.OSGAN, fade_in=(2, 4), **options):
+def built(cls=models.OSGAN, fade_in=(2, 4), score_map=None, **options):
     sizes = {"image_size": 16, "channels": 1, "width": 8, "latent_dim": 6, "num_classes": 3}
-    g, d = networks.dcgan(**sizes, norm="batch", seed=1, fade_in=fade_in is not None)
+    g, d = networks.dcgan(**sizes, norm="batch", seed=1, fade_in=True, score_map=score_map)
     model = cls(g, d, num_classes=3, fade_in=fade_in, seed=2, **options)
     model.compile()
     return model
@@ -78,8 +78,10 @@ def test_saved_it_goes_on_as_if_it_had_not_stopped(tmp_path):
     assert relative(*pair) < 1e-5
 
 
-def test_its_generator_restores():
-    model = built()
+@pytest.mark.parametrize("score_map", [None, 4])
+def test_its_generator_restores(score_map):
+    """With features of a discriminator whose scores are a map, too."""
+    model = built(score_map=score_map)
     schedule = restoration.schedule("compact").shortened(0.03)
     result = model.restore(X[:1], labels=Y[:1], schedule=schedule, verbose=0)
     assert np.isfinite(result.images).all()

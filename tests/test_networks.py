@@ -28,6 +28,36 @@ def test_the_discriminator_projects_its_features_on_the_label(d_norm):
     assert not np.allclose(to_numpy(d([x, labels])), to_numpy(d([x, (labels + 1) % 3])))
 
 
+@pytest.mark.parametrize("side", [4, 8])
+def test_a_map_of_scores_projects_the_features_of_each_place(side):
+    """score(x, y) at a place = w . h(x) + e_y . h(x), h the features there; fade_in weighs e_y."""
+    options = {"d_norm": "spectral", "latent_dim": 6, "seed": 2, "score_map": side}
+    for classes in (None, 3):
+        _, d = networks.dcgan(32, 1, 8, num_classes=classes, fade_in=classes is not None, **options)
+        x, labels = images(4, 32), np.array([0, 1, 2, 2], "int32")
+        last = [n for n in d.layers if isinstance(n, keras.layers.LeakyReLU)][-1]
+        dense = next(n for n in d.layers if isinstance(n, keras.layers.Dense))
+        h = to_numpy(keras.Model(d.inputs[0], last.output)(x)).astype("float64")
+        assert h.shape[1:3] == (side, side)
+        basis = np.eye(h.shape[-1], dtype="float32")
+        linear = to_numpy(dense(basis)) - to_numpy(dense(0 * basis[:1]))
+        expected = h @ linear.astype("float64") + to_numpy(dense(0 * basis[:1]))[0]
+        if classes:
+            embed = next(n for n in d.layers if isinstance(n, keras.layers.Embedding))
+            rows = to_numpy(embed(labels)).astype("float64")
+            next(n for n in d.layers if isinstance(n, layers.FadeIn)).share.assign(0.5)
+            expected += 0.5 * np.einsum("bijf,bf->bij", h, rows)[..., None]
+        scores = to_numpy(d([x, labels] if classes else x))
+        np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_what_a_map_of_scores_refuses():
+    with pytest.raises(ValueError, match=r"Unknown score_map 8: choose one of \[4\]"):
+        networks.dcgan(8, 1, 8, score_map=8)
+    with pytest.raises(ValueError, match="which d_head='omni' has no place for"):
+        networks.dcgan(16, 1, 8, score_map=4, num_classes=3, d_head="omni")
+
+
 def test_the_generator_takes_the_label_beside_the_latents():
     g, _ = conditional()
     model = models.GAN(g, conditional()[1], num_classes=3)

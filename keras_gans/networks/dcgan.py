@@ -67,6 +67,7 @@ def dcgan(
     hidden: int | None = None,
     blur: bool = False,
     fade_in: bool = False,
+    score_map: int | None = None,
     seed: int = 0,
 ) -> tuple[keras.Model, keras.Model]:
     """The generator and discriminator of DCGAN.
@@ -98,12 +99,15 @@ def dcgan(
             transposed convolution out of large renderings.
         fade_in: bool, whether a `FadeIn` stands behind G's embedding and D's projection, for a
             model with `fade_in`, which trains without classes at first.
+        score_map: None; or 4 or 8, for the local gradient amplifier: D ends at a map of so many
+            places a side and scores each, with projection at each place where there are classes.
         seed: integer, of the initial weights.
 
     Returns:
         `(generator, discriminator)`: latents (B, latent_dim) -> images (B, H, W, C) in [-1, 1],
-        and images -> scores (B, 1); with classes, [latents, labels] -> images and [images, labels]
-        -> scores, or images -> scores (B, S) with another `d_head`.
+        and images -> scores (B, 1), or (B, score_map, score_map, 1); with classes, [latents,
+        labels] -> images and [images, labels] -> scores, or images -> scores (B, S) with another
+        `d_head`.
 
     Raises:
         ValueError: unknown norm or head, a size (divided by `stride`) that is not a power of two,
@@ -132,6 +136,10 @@ def dcgan(
     check_head(d_head)
     if d_head != "projection" and num_classes is None:
         raise ValueError(f"d_head is {d_head!r}, which scores classes: give num_classes.")
+    if score_map is not None:
+        check_choice("score_map", score_map, [n for n in (4, 8) if n < image_size // stride])
+        if d_head != "projection":
+            raise ValueError(f"score_map is {score_map}, which d_head={d_head!r} has no place for.")
     if fade_in and (num_classes is None or d_head != "projection"):
         raise ValueError(
             "fade_in lets classes in: it needs num_classes, and d_head='projection', whose score "
@@ -157,7 +165,7 @@ def dcgan(
         # float32 also under a mixed policy: images leave the network in [-1, 1] at full precision.
         images = layers.Activation("tanh", dtype="float32")(x)
     generator = keras.Model(inputs, images, name="generator")
-    sizes = (image_size, stride, channels, width)
+    sizes = (image_size, stride, score_map, channels, width)
     return generator, _discriminator(*sizes, d_norm, num_classes, d_head, weights, fade_in)
 
 
@@ -195,13 +203,13 @@ def _generator(image_size, channels, width, norm, latent_dim, num_classes, weigh
 
 
 def _discriminator(
-    image_size, stride, channels, width, norm, num_classes, d_head, weights, fade_in
+    image_size, stride, score_map, channels, width, norm, num_classes, d_head, weights, fade_in
 ):
     spectral = norm == "spectral"
     dense = SpectralDense if spectral else layers.Dense
     conv = SpectralConv2D if spectral else Conv2D
     bias = norm in ("none", "spectral")
-    stages = int(math.log2(image_size // stride)) - 2
+    stages = int(math.log2(image_size // stride // (score_map or 4)))
 
     x = inputs = keras.Input((image_size, image_size, channels), name="images")
     if stride > 1:
@@ -216,7 +224,8 @@ def _discriminator(
         for layer in [] if first else _NORMS[norm]():
             x = layer(x)
         x = layers.LeakyReLU(0.2)(x)
-    x = layers.Flatten()(x)
+    # One vector an image, or one for each place of the map.
+    x = layers.Reshape((score_map**2, x.shape[-1]))(x) if score_map else layers.Flatten()(x)
     projection = d_head == "projection"
     count = 1 if projection else count_scores(d_head, num_classes)
     # A bias shifts real and fake alike, but not the scores of classes.
@@ -227,5 +236,7 @@ def _discriminator(
         embedding = SpectralEmbedding if spectral else layers.Embedding
         embed = embedding(num_classes, x.shape[-1], embeddings_initializer=weights())
         of_class = layers.Dot(axes=-1)([x, embed(labels)])
+        of_class = layers.Reshape((score_map**2, 1))(of_class) if score_map else of_class
         scores = layers.Add()([scores, FadeIn()(of_class) if fade_in else of_class])
+    scores = layers.Reshape((score_map, score_map, 1))(scores) if score_map else scores
     return keras.Model(inputs, scores, name="discriminator")

@@ -137,7 +137,7 @@ def _chain_features(discriminator):
     for layer in discriminator.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        if isinstance(layer, keras.layers.Flatten):
+        if isinstance(layer, (keras.layers.Flatten, keras.layers.Reshape)):
             break
         if len(getattr(layer, "output", x).shape) != 4:
             return images, {}
