@@ -23,7 +23,6 @@ from PIL import Image
 
 from keras_gans import data, losses, registry, zoo
 from keras_gans.cli import main
-from keras_gans.models.latent import couples_instances
 
 HERE = pathlib.Path(__file__).resolve().parent
 BACKEND = keras.backend.backend()
@@ -260,15 +259,7 @@ def on_torch(tmp_path_factory, request):
 
 def test_the_step_is_that_of_another_backend(method, run, on_torch):
     model, found = run
-    # SPADE's norms over few channels enlarge rounding. All variables of a player agree to 1e-4 on
-    # TensorFlow and PyTorch, one kernel by itself to 3e-4 or better, by how TensorFlow fuses the
-    # graph (which hangs on the names of layers, so on the tests before). JAX's were 2e-4 to 7e-4
-    # away on a processor of AMD, by how XLA compiles (below 1e-4 on one of Intel), and 1% in one
-    # bias of two numbers: as if a value beside a kink (of L1, of LeakyReLU) fell on the other side.
-    loose = {}
-    if any(couples_instances(network) for network in model.players.values()):
-        loose = {"tolerance": 1e-3, "each": 2e-2} if BACKEND == "jax" else {"each": 1e-3}
-    assert_same_steps(model, found, on_torch[method], **loose)
+    assert_same_steps(model, found, on_torch[method])
 
 
 @pytest.fixture(scope="module")

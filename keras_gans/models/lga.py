@@ -27,7 +27,7 @@ CONFIGURATIONS = {
     task="noise",
     paper="Spatially Decomposed Hinge Adversarial Loss by Local Gradient Amplifier, "
     "anonymous, 2019",
-    networks=("wgan_gp_resnet", "sngan_resnet", "dcgan"),
+    networks=("wgan_gp_resnet", "sngan_resnet"),
     preset="lga_gan_digits",
     page="lga.md",
     former=("lgagan",),
