@@ -115,6 +115,18 @@ def test_a_step_is_finite_and_moves_every_variable(run):
     assert found["steps"] == contract_build.STEPS
 
 
+@pytest.mark.parametrize("method", methods(slow=BACKEND != "torch", quick=("osgan",)))
+def test_batches_by_hand_train_as_fit_does(method):
+    """Keras's `train_on_batch` gives a step arrays of NumPy, and None for parts that there are not."""
+    model = contract_build.compiled(make(method))
+    before = values(model.variables)
+    for batch in contract_build.batches(method, model):
+        model.train_on_batch(*keras.tree.map_structure(keras.ops.convert_to_numpy, batch))
+    moved = [b - a for a, b in zip(before, values(model.variables), strict=True)]
+    _, fitted = trained(method)
+    assert relative(moved, fitted["moved"]) < 1e-5
+
+
 def settings(model):
     """A configuration as text, which two models of the same settings share."""
     return json.loads(json.dumps(model.get_config(), sort_keys=True, default=str))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 from absl import logging
-from keras import ops
+from keras import ops, tree
 
 from keras_gans.data.checks import ENOUGH, check_values
 from keras_gans.data.images import from_uint8
@@ -221,3 +221,16 @@ def _scaled(x):
 def host(x: Any) -> np.ndarray:
     """A tensor of a batch, of whatever library, as a NumPy array."""
     return x if isinstance(x, np.ndarray) else np.asarray(ops.convert_to_numpy(x))
+
+
+def as_fit_gives_it(batch: Any) -> Any:
+    """A batch of tensors without empty parts at its end.
+
+    Keras's `train_on_batch` hands over arrays of NumPy, and None for labels and sample weights
+    that there are not.
+    """
+    if isinstance(batch, (tuple, list)):
+        batch = tuple(batch)
+        while len(batch) > 1 and batch[-1] is None:
+            batch = batch[:-1]
+    return tree.map_structure(lambda x: x if x is None else ops.convert_to_tensor(x), batch)

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans.training import backend, ema, loss_scale
+from keras_gans.training.feeding import as_fit_gives_it
 from keras_gans.training.fitting import FitMixin
 from keras_gans.training.gradients import value_and_grad
 from keras_gans.training.optimizer import make_players_optimizer, serialize_optimizer
@@ -259,6 +260,7 @@ class AdversarialModel(FitMixin, SavingMixin, backend.KeepsState, keras.Model):
 
     def _begin(self, step, data):
         """Everything that is common to the steps of all methods, around `train_step`."""
+        data = as_fit_gives_it(data)
         iterations = self.optimizer.iterations
         _current.random = StepRandom(self.seed, iterations, backend.replica())
         _current.scheduled = self.begin_step(data)
