@@ -136,6 +136,9 @@ def test_arguments_that_mean_nothing_here_are_refused():
     ):
         with pytest.raises(ValueError, match=f"{next(iter(arguments))} has no meaning"):
             gan().fit(X, verbose=0, **arguments)
+    for name in ("evaluate", "test_on_batch"):
+        with pytest.raises(NotImplementedError, match="say nothing about held-out images"):
+            getattr(gan(), name)(X)
 
 
 def test_the_arguments_of_fit_stand_in_the_order_of_keras():

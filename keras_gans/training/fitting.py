@@ -277,6 +277,8 @@ class FitMixin:
             "model.generate(...) instead."
         )
 
+    test_on_batch = evaluate
+
 
 def _for_keras(x, epochs, steps_per_epoch):
     """The data in a form that Keras takes, which it can go through `epochs` times."""
