@@ -73,7 +73,8 @@ def zoo(page, wanted=lambda card: True):
         card = json.loads(path.read_text(encoding="utf-8"))
         if not wanted(card):
             continue
-        shape = "x".join(map(str, card["architecture"]["image_shape"]))
+        about = card["architecture"]
+        shape = "x".join(map(str, about.get("output_shape") or about["image_shape"]))
         scores = (card["scores"].get(name) for name in ("fd_kgnet", "diversity_kgnet"))
         told = ["" if score is None else f"{score['value']:.3g}" for score in scores]
         folder = f"{'../' if page.startswith('docs/') else ''}zoo/{card['name']}"
@@ -154,13 +155,14 @@ def every_method(page):
         about = re.split(r"\n(?=\w+:\n)", inspect.getdoc(x.value))[0].strip()
         makes = registry.get("task", x.task).value.makes
         page_of = (x.page or "").removesuffix(".md")
+        typed = f"`--method={name}`" if x.preset else f"`{name}`, from Python only,"
         more = f"- More of it, and what was measured: [{page_of}]({x.page})."
         rows += [
             f"## {cls}",
             "",
             about,
             "",
-            f"- `--method={name}` makes {makes}: [`keras_gans.models.{cls}`]"
+            f"- {typed} makes {makes}: [`keras_gans.models.{cls}`]"
             f"(api/models.md#keras_gans.models.{cls}).",
             f"- Paper: {x.paper}.",
             f"- Networks: {_code(x.networks)}.",

@@ -114,7 +114,8 @@ def method(
         networks: names of the builders in `keras_gans.networks` that it goes with.
         preset: the recipe that `keras-gans train --method=NAME` starts from; None where no recipe
             can name its data.
-        image_preset: the recipe it starts from with other data than that; None for the same.
+        image_preset: the recipe it starts from with other data than that, which may be another
+            method's; None for the same.
         page: its page in `docs/`, or None.
     """
     about = {"paper": paper, "networks": networks, "page": page}

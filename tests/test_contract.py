@@ -117,7 +117,7 @@ def test_a_step_is_finite_and_moves_every_variable(run):
 
 @pytest.mark.parametrize("method", methods(slow=BACKEND != "torch", quick=("osgan",)))
 def test_batches_by_hand_train_as_fit_does(method):
-    """Keras's `train_on_batch` gives a step arrays of NumPy, and None for parts that there are not."""
+    """Keras's `train_on_batch` gives a step arrays of NumPy, and None for what there is not."""
     model = contract_build.compiled(make(method))
     before = values(model.variables)
     for batch in contract_build.batches(method, model):

@@ -56,10 +56,11 @@ def test_a_method_alone_is_what_its_paper_has(name):
     assert getattr(model, "d_steps", None) == d_steps
 
 
-@pytest.mark.parametrize("flags", [(), ("--method=osgan",)])
+@pytest.mark.parametrize("flags", [(), ("--method=osgan",), ("--method=gan",)])
 def test_data_that_are_not_the_digits_start_from_a_recipe_without_momentum(flags):
     """With the digits' recipe a class of `avatars` becomes one picture."""
     photos = recipe_of("--dataset=photos", *flags)
+    assert photos.method.name == ("gan" if "--method=gan" in flags else "osgan")
     assert photos.model["objective"] == "hinge" and photos.num_classes is None
     assert photos.model["augment"] == "color,translation" and photos.labels is False
     for player in photos.optimizers.values():
@@ -67,7 +68,7 @@ def test_data_that_are_not_the_digits_start_from_a_recipe_without_momentum(flags
     faces = recipe_of("--dataset=avatars", "--image_size=64", *flags)
     assert faces.num_classes == 8 and faces.data["labels"] == "label"
     digits = recipe_of("--dataset=digits", *flags)
-    assert digits.as_dict() == recipe_of().as_dict() and digits.num_classes == 10
+    assert digits.as_dict() == recipe_of(*flags).as_dict() and digits.num_classes == 10
 
 
 def test_asymmetric_gan_alone_is_what_its_paper_has():
@@ -98,6 +99,19 @@ def test_methods_of_classes_ask_for_their_number(tmp_path):
     recipe = recipe_of("--method=omni_gan", f"--dataset={tmp_path}")
     with pytest.raises(ValueError, match="omni_gan learns from labels.*--num_classes=N"):
         recipes.build_model(recipe, channels=3)
+
+
+def test_the_number_of_classes_goes_where_the_method_has_it():
+    domains = recipe_of("--method=asymmetric_gan", "--dataset=styles", "--num_classes=4")
+    assert domains.num_classes == domains.networks["num_domains"] == 4
+    assert recipes.build_model(domains, channels=3).num_domains == 4
+    maps = ("--dataset=photos", "--maps=labels", "--num_classes=3")
+    assert recipe_of("--method=spade", *maps).networks["num_classes"] == 3
+    assert recipe_of("--method=gan", *maps[::2]).model["num_classes"] == 3
+    with pytest.raises(ValueError, match="num_domains is 0"):
+        recipe_of("--method=asymmetric_gan", "--num_classes=0")
+    with pytest.raises(ValueError, match="--num_classes does not apply to pix2pix"):
+        recipe_of("--method=pix2pix", "--num_classes=4")
 
 
 def test_earlier_names_are_understood():

@@ -9,7 +9,8 @@ from conftest import relative, slow_on, to_numpy
 from keras import ops
 from PIL import Image
 
-from keras_gans import data, losses, models, networks
+from keras_gans import data, losses, models, networks, recipes
+from keras_gans.recipes import reading
 from keras_gans.training import vjp
 
 CLASSES, IGNORE = 3, "class_scores"
@@ -289,6 +290,18 @@ def test_bad_folders_are_said_in_a_line(folder):
     (path / "train" / "labels" / "2.png").rename(path / "train" / "labels" / "two.png")
     with pytest.raises(ValueError, match="do not pair: labels/two, photos/2 have no partner"):
         data.load_label_maps(path, "labels", images="photos")
+
+
+def test_a_folder_without_held_out_maps_shows_its_own(folder):
+    path, images, _ = folder
+    with pytest.raises(ValueError, match="has no split 'test' of 'photos'; it has train/colors"):
+        data.load_label_maps(path, "labels", images="photos", split="test")
+    of_data = {"name": str(path), "images": "photos", "maps": "labels", "ignore_label": 255}
+    spade = {"networks": {"name": "spade", "num_classes": 3}, "model": {"method": "spade"}}
+    recipe = recipes.load({"data": of_data, **spade})
+    (maps,), shown = reading.maps_of(recipe, 2)
+    assert maps.shape == (2, 12, 16)
+    np.testing.assert_array_equal(data.to_uint8(shown), images[[0, 2]])
 
 
 def test_an_image_and_its_map_move_together():

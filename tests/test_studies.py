@@ -78,6 +78,11 @@ def test_mean_spread_and_paired_difference_by_hand():
     # 2.5%, so the interval spans them.
     found = studies.paired_difference({0: 1.0, 1: 2.0, 2: 6.0}, {0: 2.0, 1: 4.0, 2: 7.0, 3: 0.0})
     assert found == (pytest.approx(-4 / 3), -2.0, -1.0, 3) and found.told_apart
+    # At both ends, with differences that all differ.
+    for sign in (1, -1):
+        row = {0: sign * 8.5, 1: sign * -0.5, 2: sign * -1.25}
+        found = studies.paired_difference(row, dict.fromkeys(row, 0.0))
+        assert (found.low, found.high) == (min(row.values()), max(row.values()))
     found = studies.paired_difference({0: 1.0, 1: 5.0, 2: math.nan}, {0: 2.0, 1: 4.0, 2: 7.0})
     assert found == (0.0, -1.0, 1.0, 2) and not found.told_apart
     assert studies.paired_difference({0: 1.0}, {0: 3.0}) == (-2.0, None, None, 1)

@@ -1,5 +1,6 @@
 """The flags that stand for places in a recipe, and the recipe of a command line."""
 
+import dataclasses
 import pathlib
 
 from keras_gans import recipes, registry
@@ -92,8 +93,8 @@ _KEYS = {
             "num_classes",
             "integer",
             "model.num_classes",
-            "classes of a conditional model, as many as the labels of the data have, 0 for none; "
-            "with another --dataset, none unless it is given",
+            "classes of a conditional model or of label maps, domains of a translator: as many as "
+            "the data have; 0 for no labels, as it is with another --dataset unless given",
             {},
         ),
         ("ema", "float", "model.ema", "decay of the averaged generator, 0 for none", {}),
@@ -191,8 +192,9 @@ def make_recipe(values: Any, own: PathLike | None = None) -> Any:
         changes["data.class_names"] = None
     for flag in flags():
         if values[flag.name].value is not None:
+            flag = _in_its_place(flag, recipe)
             _check_applies(flag, recipe)
-            changes |= _changes(flag, _value_of(flag.name, values[flag.name].value), recipe)
+            changes |= _changes(flag, _value_of(flag, values[flag.name].value), recipe)
     recipe = recipe.changed(changes)
     recipe.require("data.name", "model.method", "schedule.batch_size")
     if not recipe.schedule.get("epochs") and not recipe.schedule.get("steps"):
@@ -214,7 +216,7 @@ def _starting_point(values, own=None):
         method = schema.method_of(values.method or "osgan")
         recipe = recipes.load(method.preset)
         if values.dataset is not None and not same_data(values.dataset, recipe.data["name"]):
-            recipe = recipes.load(method.image_preset)
+            recipe = recipes.load(method.image_preset).changed({"model.method": method.name})
     own, wanted = recipe.method, values.method
     if None not in (own, wanted) and registry.get("method", wanted) != own:
         raise ValueError(
@@ -242,6 +244,17 @@ def _recipe_of(source):
     if not path.is_dir() and path.suffix != ".keras":
         path = catalogue.locate(source)
     return next((p for p in [path / "recipe.yaml"] if p.is_file()), None)
+
+
+def _in_its_place(flag, recipe):
+    """The flag for this recipe: of some methods the networks say how many classes there are."""
+    from keras_gans.recipes import vocabulary
+
+    if flag.key != "model.num_classes" or "num_classes" in vocabulary.allowed("model", recipe):
+        return flag
+    known = vocabulary.allowed("networks", recipe)
+    found = [name for name in ("num_classes", "num_domains") if name in known]
+    return dataclasses.replace(flag, key=f"networks.{found[0]}") if found else flag
 
 
 def _check_applies(flag, recipe):
@@ -283,10 +296,10 @@ def _changes(flag, value, recipe):
 
 def _value_of(flag, value):
     """What a flag's value is in a recipe."""
-    if flag in ("ema", "num_classes") and value == 0:
+    if flag.key in ("model.ema", "model.num_classes") and value == 0:
         return None
-    if flag == "penalty" and value == "none":
+    if flag.name == "penalty" and value == "none":
         return None
-    if flag == "augment":
+    if flag.name == "augment":
         return [name for name in value.split(",") if name not in ("", "none")]
     return value

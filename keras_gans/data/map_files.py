@@ -13,7 +13,7 @@ from keras_gans.data.images import as_dtype, fit_image, opened_image, read_image
 from keras_gans.data.opening import open_examples, opener, path_of
 from keras_gans.data.packing import packed_file
 from keras_gans.data.pair_files import folder_of_pairs
-from keras_gans.data.sources import Options, split_slice
+from keras_gans.data.sources import NoSplit, Options, split_slice
 from keras_gans.errors import nearest
 from keras_gans.typing import Any, PathLike
 
@@ -160,9 +160,12 @@ def _of_folder(path, names, options, colors):
     for name, files in folders.items():
         if not files:
             has = sorted({"/".join(parts[:-1]) for parts, _ in found if len(parts) > 1})
+            has = ", ".join(has[:9]) or "no folders"
+            if split != "train":
+                raise NoSplit(f"{path} has no split {split!r} of {name!r}; it has {has}.")
             raise ValueError(
-                f"{path} has no folder {name!r} of the split {split!r}; it has "
-                f"{', '.join(has[:9]) or 'no folders'}: name its folders with images= and maps=."
+                f"{path} has no folder {name!r}; it has {has}: name its folders with images= and "
+                "maps=."
             )
     keys = sorted(set.intersection(*map(set, folders.values())))
     alone = sorted(f"{n}/{k}" for n, files in folders.items() for k in set(files) - set(keys))

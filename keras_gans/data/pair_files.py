@@ -8,7 +8,7 @@ import numpy as np
 from keras_gans.data.finding import SHOWN, LeftOut, search
 from keras_gans.data.image_folders import folder_files
 from keras_gans.data.images import fit_image, read_image
-from keras_gans.data.sources import Options, split_slice
+from keras_gans.data.sources import NoSplit, Options, split_slice
 from keras_gans.typing import Any
 
 SIDES = ("left", "right")
@@ -42,7 +42,7 @@ def paired_files(
         return _read(path, files, lambda file: _halves(file, names), names, options, left_out)
     for name, files in folders.items():
         if not files:
-            raise ValueError(_lacking(path, found, name, split))
+            raise _lacking(path, found, name, split)
     keys = sorted(set.intersection(*map(set, folders.values())))
     both = set(keys)
     left_out.alone = sorted(f"{n}/{k}" for n, files in folders.items() for k in set(files) - both)
@@ -89,8 +89,8 @@ def _lacking(path, found, name, split):
     folders = sorted({"/".join(parts[:-1]) for parts, _ in found if len(parts) > 1})
     has = f"it has {', '.join(folders[:9])}" if folders else "all of its images lie side by side"
     if split != "train":
-        return f"{path} has no split {split!r} of {name!r}: {has}."
-    return (
+        return NoSplit(f"{path} has no split {split!r} of {name!r}: {has}.")
+    return ValueError(
         f"{path} has no folder {name!r} of images to pair ({has}): name two of its folders as "
         "source and target, or left and right for pairs side by side in one image; single images "
         "are paired by source='outline', target='image'."

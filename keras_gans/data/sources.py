@@ -14,6 +14,10 @@ from keras_gans.typing import Any
 CACHE_BYTES = 2**30
 
 
+class NoSplit(ValueError):
+    """Data without the split that was asked for, such as a folder without held-out images."""
+
+
 @dataclasses.dataclass
 class Source:
     """Where images come from; exactly one of `images`, `read` and `stream` is set.
@@ -135,7 +139,7 @@ def split_slice(split: str, n_of: Mapping[str, int], where: object) -> tuple[str
     """
     match = re.fullmatch(r"([\w-]+)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?", str(split))
     if match is None or match[1] not in n_of:
-        raise ValueError(
+        raise NoSplit(
             f"{where} has no split {split!r}; its splits: {', '.join(sorted(n_of))} "
             '(or a part, such as "train[:80%]").'
         )

@@ -11,7 +11,7 @@ import numpy as np
 from keras_gans import registry
 from keras_gans.data.finding import without_images
 from keras_gans.data.images import first_line, fit_image
-from keras_gans.data.sources import Options, Source
+from keras_gans.data.sources import NoSplit, Options, Source
 from keras_gans.errors import nearest
 from keras_gans.typing import Any, PathLike
 
@@ -35,7 +35,7 @@ def open_tfds(name: str, data_dir: PathLike | None, download: bool, options: Opt
         n = builder.info.splits[options.split].num_examples
     except (KeyError, ValueError):
         splits = ", ".join(sorted(builder.info.splits))
-        raise ValueError(
+        raise NoSplit(
             f"{name} has no split {options.split!r}; its splits: {splits} "
             '(or a part, such as "train[:80%]").'
         ) from None
@@ -96,7 +96,7 @@ class TfdsExamples:
     def examples(self, split: str, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Iterates over the examples of a split, dictionaries of `keys`."""
         if split.partition("[")[0] not in self.splits:
-            raise ValueError(
+            raise NoSplit(
                 f"{self.name} has no split {split!r}; its splits: {', '.join(sorted(self.splits))} "
                 '(or a part, such as "train[:80%]").'
             )

@@ -15,6 +15,7 @@ from keras_gans.typing import Any, Config, Tensor
     paper="Goodfellow et al., Generative Adversarial Networks, NeurIPS 2014",
     networks=("dcgan", "wgan_gp_resnet", "sngan_resnet", "biggan", "r3gan"),
     preset="gan_digits",
+    image_preset="osgan_images",
 )
 @keras.saving.register_keras_serializable(package="keras_gans")
 class GAN(LatentModel):

@@ -48,7 +48,8 @@ def build(recipe: RecipeLike) -> tuple[keras.Model, Any]:
     if recipe.num_classes is not None and classes and len(classes) != recipe.num_classes:
         raise RecipeError(
             f"The recipe has {recipe.num_classes} classes, and {recipe.data['name']} has "
-            f"{len(classes)}: give that number, or none for a model without labels."
+            f"{len(classes)}: give that number (--num_classes={len(classes)}), or none for a model "
+            "without labels."
         )
     labels = getattr(dataset, "labels", None)
     if labels is not None and labels.ndim == 2:

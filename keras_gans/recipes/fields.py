@@ -57,7 +57,7 @@ _RANGES = {
     "batch_size": Annotated[int, whole(1, 2**20)],
     "width": Annotated[int, whole(1, SIDE)],
     "latent_dim": Annotated[int, whole(1, SIDE)],
-    "num_classes": Annotated[int, whole(2, CLASSES)],
+    **dict.fromkeys(("num_classes", "num_domains"), Annotated[int, whole(2, CLASSES)]),
     "d_steps": Annotated[int, whole(1, 10_000)],
     "ema_start": Annotated[int, whole(0)],
     "ema": _SHARE,

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_gans import data
 from keras_gans.data.loading import read
+from keras_gans.data.sources import NoSplit
 from keras_gans.recipes.recipe import load
 from keras_gans.typing import PathLike, RecipeLike
 
@@ -27,9 +28,7 @@ def examples_of(recipe: RecipeLike, count: int) -> tuple[tuple[np.ndarray, ...],
     split = (recipe.data.get("split") or "train").partition("[")[0]
     try:
         images, second, _ = read_arrays(recipe, recipe.splits["test"], dtype="uint8")
-    except ValueError as error:
-        if "no split" not in str(error):
-            raise
+    except NoSplit:
         images, second, _ = read_arrays(recipe, split, dtype="uint8")
     chosen = np.linspace(0, len(images), count, endpoint=False, dtype=int)
     chosen = np.unique(chosen)  # fewer where there are fewer images
@@ -52,9 +51,7 @@ def maps_of(recipe: RecipeLike, count: int) -> tuple[tuple[np.ndarray, ...], np.
     split = (recipe.data.get("split") or "train").partition("[")[0]
     try:
         images, *maps = read_maps(recipe, recipe.splits["test"], dtype="uint8")
-    except ValueError as error:
-        if "no split" not in str(error):
-            raise
+    except NoSplit:
         images, *maps = read_maps(recipe, split, dtype="uint8")
     chosen = np.unique(np.linspace(0, len(images), count, endpoint=False, dtype=int))
     return tuple(x[chosen] for x in maps), data.from_uint8(images[chosen])

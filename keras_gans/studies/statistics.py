@@ -84,7 +84,7 @@ def paired_difference(
     else:
         drawn = np.random.default_rng(seed).integers(0, n, (RESAMPLES, n))
     tail = 50 * (1 - LEVEL)
-    low, high = np.percentile(
-        values[drawn].mean(1), [tail, 100 - tail], method="closest_observation"
-    )
+    means = values[drawn].mean(1)
+    # Both ends in the same way: "closest_observation" of 100 - tail goes one draw further inwards.
+    low, high = (s * np.percentile(s * means, tail, method="closest_observation") for s in (1, -1))
     return Difference(float(values.mean()), float(low), float(high), n)

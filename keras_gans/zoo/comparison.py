@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_gans import recipes, registry, tasks
 from keras_gans.data.images import fit_image
+from keras_gans.data.sources import NoSplit
 from keras_gans.metrics import Measurement, sources
 from keras_gans.metrics.base import facts
 from keras_gans.metrics.kgnet import class_numbers
@@ -99,9 +100,7 @@ class Comparison:
         """Held-out images and what stands beside them, uint8; None where the data has no test."""
         try:
             return read_test(self.recipe, self.data_dir)
-        except ValueError as error:
-            if "no split" not in str(error):
-                raise
+        except NoSplit:
             return None
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from keras_gans import recipes
+from keras_gans.data.sources import NoSplit
 from keras_gans.metrics import sources
 from keras_gans.metrics.sources import Pictures
 from keras_gans.recipes.reading import read_maps
@@ -60,9 +61,7 @@ class OfMaps(Comparison):
         """At most `samples` held-out images, and their maps; None where the data has no test."""
         try:
             found = read_maps(self.recipe, self.recipe.splits["test"], self.data_dir, dtype="uint8")
-        except ValueError as error:
-            if "no split" not in str(error):
-                raise
+        except NoSplit:
             return None
         places = sources.spread(len(found[0]), self.samples)
         return tuple(x[places] for x in found)
