@@ -17,6 +17,11 @@ import keras
 from keras import layers
 
 import keras_gans
+from keras_gans.data.sources import NoSplit
+
+# What it learns from and what it is tried on, of data without a test part of their own.
+PARTS = {"digits": ("train[:1500]", "train[1500:]")}
+MANY = 2**15  # more classes than any data have
 
 
 def unet(image_size, channels, num_classes, width, name):
@@ -62,8 +67,8 @@ def main(arguments=None):
     parser.add_argument("--maps", default="ink", help="feature or folder of the label maps")
     parser.add_argument("--image_size", type=int, default=32)
     parser.add_argument("--data_dir")
-    parser.add_argument("--split", default="train", help="what it learns from")
-    parser.add_argument("--test_split", default="test", help="what it is tried on")
+    parser.add_argument("--split", help="what it learns from; by default train, or most of digits")
+    parser.add_argument("--test_split", help="what it is tried on; by default test, or the rest")
     parser.add_argument("--num_classes", type=int, help="by default as many as the maps have")
     parser.add_argument("--ignore_label", type=int)
     parser.add_argument("--width", type=int, default=12)
@@ -72,32 +77,43 @@ def main(arguments=None):
     parser.add_argument("--out", default="judge.keras")
     args = parser.parse_args(arguments)
 
-    def read(split):
+    own = PARTS.get(args.dataset, ("train", "test"))
+    split, test_split = args.split or own[0], args.test_split or own[1]
+
+    def read(split, num_classes):
         return keras_gans.data.load_label_maps(
             args.dataset,
             args.maps,
             image_size=args.image_size,
             split=split,
             data_dir=args.data_dir,
-            num_classes=args.num_classes,
+            num_classes=num_classes,
             ignore_label=args.ignore_label,
             dtype="uint8",
         )
 
-    images, maps = read(args.split)
-    counted = maps if args.ignore_label is None else maps[maps < maps.max()]
-    num_classes = args.num_classes or int(counted.max()) + 1
+    num_classes = args.num_classes
+    if num_classes is None:
+        # With so many, what is ignored has the index MANY: what lies below is counted.
+        _, maps = read(split, MANY)
+        num_classes = int(maps[maps < MANY].max()) + 1
+    images, maps = read(split, num_classes)
+    try:
+        held_out, of_held_out = read(test_split, num_classes)
+    except NoSplit as error:
+        held_out = None
+        print(f"It is not tried on images that it has not seen: {error}")
     name = f"{args.dataset.rstrip('/').rpartition('/')[2]}_{args.image_size}"
     model = train(images, maps, num_classes, args.width, name, args.epochs, seed=args.seed)
     model.save(args.out)
     judge = keras_gans.metrics.Judge(args.out)
-    held_out, of_held_out = read(args.test_split)
     print(f"{judge.name}: {model.count_params():,} parameters, {num_classes} classes.")
-    for metric in (keras_gans.metrics.MeanIoU(judge), keras_gans.metrics.PixelAccuracy(judge)):
+    tried = [keras_gans.metrics.MeanIoU(judge), keras_gans.metrics.PixelAccuracy(judge)]
+    for metric in tried if held_out is not None else ():
         metric.update_state(of_held_out, held_out)
         score = metric.result()
         each = score.details.get("iou") or score.details["accuracy"]
-        print(f"{score.name} on {args.test_split}: {float(score):.4f}; of each class {each}")
+        print(f"{score.name} on {test_split}: {float(score):.4f}; of each class {each}")
     print(f"Wrote {args.out}.")
 
 

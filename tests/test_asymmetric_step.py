@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 import torch_asymmetric as peer  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from keras_gans import data, models, networks, training  # noqa: E402
+from keras_gans import data, losses, models, networks, training  # noqa: E402
 
 pytestmark = slow_module("tensorflow", "jax")
 
@@ -192,3 +192,54 @@ def test_a_supervised_step_is_that_of_eq_12():
     for name, value in found.items():
         np.testing.assert_allclose(logs[name], value, rtol=2e-4, err_msg=name)
     assert_moved(model, wanted)
+
+
+def relativistic(mean, scores, others):
+    """RSGAN's loss of pairs; or RaSGAN's, against the mean over the batch, and the others too."""
+    if not mean:
+        return F.softplus(others - scores).mean()
+    ours, theirs = scores - others.mean(0), others - scores.mean(0)
+    return F.softplus(-ours).mean() + F.softplus(theirs).mean()
+
+
+@slow_on("jax", "tensorflow")
+@pytest.mark.parametrize("average", [False, True])
+def test_a_supervised_step_that_needs_the_real_scores(average):
+    """D's scores of the real images are constants of the generators' loss, and their own."""
+    nets = networks.asymmetric_supervised(32, width=2, r_width=1, blocks=1, d_width=2, seed=1)
+    none = dict.fromkeys(models.SupervisedAsymmetricGAN.defaults, 0.0)
+    name = "relativistic_average" if average else "relativistic"
+    given = {"term_weights": none, "objective": name, "seed": SEED}
+    model = compiled(models.SupervisedAsymmetricGAN(*nets, **given))
+    gt, _, d1, d2 = (peer.Weights(n) for n in nets)
+    quadruple = [images(BATCH, 32, 3, seed=i) for i in range(4)]
+    x, guide_x, y, guide_y = (peer.nchw(a) for a in quadruple)
+    source, target = torch.cat([x, y]), torch.cat([y, x])
+    guide = torch.cat([guide_y, guide_x])
+
+    def judge(d, image):
+        seen = (source, image) if d is d1 else (source, guide, image)
+        return peer.patch_discriminator(d, *seen)
+
+    fake, wanted = peer.resnet(gt, 1, source, guide), {}
+    for player, d in (("discriminator", d1), ("discriminator_2", d2)):
+        loss = 2 * relativistic(average, judge(d, target), judge(d, fake.detach()))
+        wanted[player] = [w.detach().numpy() for w in d], d.after(loss, RATE)
+    batches = data.QuadrupleDataset(*quadruple, batch_size=BATCH, shuffle=False)
+    logs = {k: v[0] for k, v in model.fit(batches, verbose=0).history.items()}
+    for d, network in ((d1, nets[2]), (d2, nets[3])):  # the generators see the updated ones
+        for leaf, v in zip(d, network.trainable_variables, strict=True):
+            leaf.data = torch.tensor(to_numpy(v).astype("float64"))
+    pairs = [(judge(d, fake), judge(d, target).detach()) for d in (d1, d2)]
+    loss = 2 * sum(relativistic(average, *pair) for pair in pairs)
+    wanted["translator"] = [w.detach().numpy() for w in gt], gt.after(loss, RATE)
+    np.testing.assert_allclose(logs["translator_loss"], loss.item(), rtol=2e-4)
+    assert_moved(model, wanted)
+
+
+def test_an_objective_with_a_variable_is_refused():
+    nets = networks.asymmetric_supervised(32, width=2, r_width=1, blocks=1, d_width=2)
+    with pytest.raises(ValueError, match="'fisher' has a variable for one discriminator"):
+        models.SupervisedAsymmetricGAN(
+            *nets, term_weights={"perceptual": 0}, objective=losses.Fisher()
+        )

@@ -318,6 +318,12 @@ def test_a_run_is_not_removed_for_one_that_cannot_begin(fails, finished):
     for wrong in ("--batch_size=9999", "--norm=btach", "--dataset=./nowhere"):
         fails(*TINY, f"--out={finished}", "--overwrite", wrong)
         assert sorted(p.name for p in finished.iterdir()) == before
+    # What it would start from is looked at first; itself it cannot be.
+    same = ("--init=./nowhere", f"--init={finished}", "--init=pix2pix_avatars_128")
+    for wrong in same:
+        message = fails(*TINY, "--method=osgan", f"--out={finished}", "--overwrite", wrong)
+        assert sorted(p.name for p in finished.iterdir()) == before
+        assert ("give it another --out" in message) == (wrong == same[1])
 
 
 def test_a_resumed_run_may_be_longer(finished):

@@ -162,6 +162,10 @@ def test_pairs_have_one_name_in_two_folders(tmp_path, caplog, form):
         assert "1 unreadable, left out" in caplog.text
         assert "1 without a partner, left out: A/deep/7" in caplog.text
         caplog.clear()
+    # With the folder itself on top, as file managers write it.
+    shutil.make_archive(str(tmp_path / "topped"), "zip", tmp_path, "set")
+    topped, _ = data.load_pairs(str(tmp_path / "topped.zip"), "A", "B", dtype="uint8")
+    assert shades(topped) == [1, 11, 3]
     held_out, _ = data.load_pairs(str(top), "A", "B", split="test", dtype="uint8")
     assert shades(held_out) == [100, 110, 102]
     part, _ = data.load_pairs(str(top), "A", "B", split="test[:2]", image_size=2, dtype="uint8")

@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 import pathlib
+import types
 
 import keras
 import numpy as np
@@ -13,11 +14,13 @@ from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
 
 import keras_gans
+from keras_gans import recipes, tasks
 from keras_gans.callbacks import BackupAndRestore, Evaluate, TensorBoard
 from keras_gans.cli import evaluate as command
 from keras_gans.cli import main, sharing
 from keras_gans.metrics import FeatureNetwork, KernelDistance, reference
 from keras_gans.metrics.measuring import Measurement, spread_labels
+from keras_gans.zoo import comparison
 
 pytestmark = slow_module("tensorflow", "jax")
 
@@ -622,6 +625,7 @@ def test_truncations():
         (["{}", "--network=vgg"], "--network is 'vgg'"),
         (["{}", "--samples=0"], "samples is 0"),
         (["{}", "--weights=none.npz"], "none.npz does not exist"),
+        (["{}", "--network=inception_2015", "--weights=none.pth"], "none.pth"),
         (["{}", "--network=none", "--weights=a.npz"], "--weights belongs to"),
         (["{}", "--dataset=./nowhere.npz"], "nowhere.npz"),
         (["{}", "--split=test"], "no split 'test'"),
@@ -633,6 +637,35 @@ def test_the_command_refuses_in_one_line(capsys, run_folder, tmp_path, arguments
     arguments = [a.format(run_folder) for a in arguments]
     status, _, err = cli(capsys, *arguments, f"--cache_dir={tmp_path}", f"--out={tmp_path}")
     assert status == 2 and message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_other_data_are_read_as_a_translator_needs_them(tmp_path, monkeypatch, noise):
+    own = {"name": "pairs", "source": "A", "target": "B", "image_size": 32, "split": "train[:5]"}
+    recipes.save({"data": own, "model": {"method": "pix2pix"}}, tmp_path / "recipe.yaml")
+    monkeypatch.setattr(tasks, "of", lambda model: types.SimpleNamespace(from_noise=noise))
+    values = types.SimpleNamespace(dataset="others")
+    found = command.recipe_of(str(tmp_path), object(), values)
+    kept = {} if noise else {"source": "A", "target": "B", "image_size": 32}
+    assert found["data"] == {"name": "others", **kept} and ("model" in found) == (not noise)
+    values.dataset = "pairs"
+    assert command.recipe_of(str(tmp_path), object(), values)["data"] == own
+
+
+def test_only_held_out_images_have_a_row_of_them(tmp_path, run_folder):
+    """The held-out images themselves, measured on themselves, would equal a perfect generator."""
+
+    def rows(data, **options):
+        model = keras.saving.load_model(run_folder / "model.keras")
+        compared = comparison.compare(model, recipes.load({"data": data}), samples=4, **options)
+        return [source.name for source, _ in compared.others()]
+
+    for i in range(4):
+        Image.fromarray(np.full((SIZE, SIZE), 9 * i, "uint8")).save(tmp_path / f"{i}.png")
+    assert rows({"name": str(tmp_path), "image_size": SIZE, "channels": 1}) == ["mean image"]
+    digits = {"name": "digits", "image_size": SIZE}
+    assert rows(digits) == ["mean image", "held-out real"]
+    assert rows(digits, split="train[1500:]") == ["mean image"]
 
 
 @pytest.mark.slow

@@ -37,6 +37,18 @@ def test_the_share_of_each_step(cls):
     assert shares(model) == [1.0, 1.0]
 
 
+@pytest.mark.parametrize("ema", [{"ema": 0.9}, {"ema_half_life": 100.0}])
+def test_the_averaged_generator_lets_in_as_much(ema):
+    """A half in step 3 of 0, 1, ..., the average's too."""
+    model = built(**ema)
+    model.fit(X[:16], Y[:16], batch_size=4, verbose=0)
+    found = [x for x in model.ema_generator.layers if isinstance(x, layers.FadeIn)]
+    assert [float(to_numpy(x.share)) for x in found] == [0.5]
+    # Its weights are averaged as ever.
+    pair = [[to_numpy(v) for v in g.variables] for g in (model.ema_generator, model.generator)]
+    assert relative(*pair) > 1e-4
+
+
 def test_without_its_share_a_class_changes_nothing():
     """Score and image equal those of the other classes, and of a sum by hand in between."""
     model = built()

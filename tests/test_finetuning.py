@@ -13,6 +13,17 @@ pytestmark = slow_module("tensorflow", "jax")
 X, Y = images(12, size=8), np.arange(12) % 3
 
 
+def test_a_network_alone_is_started_from():
+    """Such as the generator that `keras-gans convert` writes."""
+    theirs, mine = make(classes=None), make(classes=None)
+    theirs.generator.set_weights([w + 1 for w in theirs.generator.get_weights()])
+    before = mine.discriminator.get_weights()
+    taken = zoo.start_from(mine, models.Sampler(theirs.generator))
+    assert taken["generator"][0] == taken["generator"][1] and taken["discriminator"][0] == 0
+    assert same(mine.generator.get_weights(), theirs.generator.get_weights())
+    assert same(mine.discriminator.get_weights(), before)
+
+
 def make(classes=3, width=4, d_width=None):
     arguments = {"image_size": 8, "latent_dim": 4, "d_norm": "none", "num_classes": classes}
     g, d = networks.dcgan(width=width, **arguments)

@@ -440,3 +440,23 @@ def test_few_images_are_told(count, changes, said):
     assert said is None or said in told
     pairs = models.Pix2Pix(*networks.pix2pix(16, width=2, d_layers=1))
     assert watching.word_on_few_images(pairs, recipe, images) is None
+
+
+def test_a_step_of_several_batches_says_how_large_they_may_be(packed):
+    """The method's name and the batch of one update, as the flag has it."""
+    recipe = recipe_of(packed[0], "gan", "dcgan", of_model={"d_steps": 3})
+    with pytest.raises(ValueError) as error:
+        recipes.build_data(recipe.changed({"schedule.batch_size": 4}))
+    assert "A step of gan takes 3 batches of 4 images" in str(error.value)
+    assert "has only 10: choose --batch_size=3 or less" in str(error.value)
+    recipes.build_data(recipe.changed({"schedule.batch_size": 3}))
+
+
+@pytest.mark.parametrize(("epochs", "freq"), [(1, "epoch"), (200, "epoch"), (201, 4), (2000, 20)])
+def test_a_run_is_looked_at_about_200_times(packed, tmp_path, epochs, freq):
+    """With a hundred photos an epoch is a step or two, and there are thousands of them."""
+    recipe = recipe_of(packed[0], "gan", "dcgan")
+    model = recipes.build_model(recipe, channels=3)
+    images = data.ArrayDataset(np.zeros((4, 16, 16, 3), "float32"), batch_size=2)  # two steps
+    looks = watching.callbacks_of(model, recipe, images, tmp_path, epochs)
+    assert [look.freq for look in looks[:2]] == [freq, freq] and looks[2].sample_freq == freq

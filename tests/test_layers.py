@@ -157,6 +157,8 @@ def test_sum_pooling_and_one_hot():
     )
     found = to_numpy(layers.OneHot(4)(np.array([3, 0], "int32")))
     np.testing.assert_array_equal(found, np.eye(4)[[3, 0]])
+    found = to_numpy(layers.OneHot(4)(np.array([[4], [2], [-1], [255]], "int32")))
+    np.testing.assert_array_equal(found, np.eye(4, 4)[[0, 2, 0, 0]] * [[0], [1], [0], [0]])
 
 
 # Initializers

@@ -1,5 +1,6 @@
 """Metrics against torch-fidelity, scikit-image, TensorFlow and closed forms in float64."""
 
+import functools
 import importlib.util
 import json
 import pickle
@@ -321,6 +322,94 @@ def test_diversity_and_novelty_equal_numpy():
         novelty.result()
 
 
+@once
+def test_held_out_images_among_the_real_ones_are_refused():
+    """Rounding leaves them a little above 0; images that differ little from real ones are new."""
+    real = np.random.default_rng(0).standard_normal((500, 128)).astype("float32")
+    held_out = real[:100]
+    assert 0 < metrics.neighbors.nearest_distances(held_out, real).mean() < 1e-6
+    metric = in_batches(metrics.Novelty(), real, real[:50] + 1)
+    metric.update_held_out(held_out)
+    for _ in range(2):  # nothing is kept of the first try
+        with pytest.raises(ValueError, match="all among the real"):
+            metric.result()
+    metric.reset_side("held_out")
+    metric.update_held_out(held_out + np.float32(0.01))
+    np.testing.assert_allclose(metric.result(), 100, rtol=1e-3)
+
+
+@once
+def test_diversity_names_each_class_that_it_leaves_out():
+    """1 has one image a side, 2, 3, 5 and 6 lack them on one; 4 is the same real image thrice."""
+    real, fake = features(11, 12), features(11, 12, seed=1)
+    real[7:10] = np.float32(0.1)
+    of_real, of_fake = [0, 0, 0, 1, 2, 3, 3, 4, 4, 4, 5], [0, 0, 0, 1, 2, 2, 3, 4, 4, 4, 6]
+    metric = metrics.Diversity()
+    metric.update_real(real, of_real)
+    metric.update_fake(fake, of_fake)
+    score = metric.result()
+    np.testing.assert_allclose(score, pair_distance(fake[:3]) / pair_distance(real[:3]), rtol=1e-6)
+    assert list(score.warnings) == [
+        "classes without 2 images on each side are left out: [1, 2, 3, 5, 6]",
+        "classes whose real images are all equal are left out: [4]",
+    ]
+
+
+@once
+def test_nrds_of_uint8_images_beside_floats():
+    """Two equal models share equally, whatever form the images of either are in."""
+    real, fake = ((images(20, 8, 1, seed=i) + 1) * 127.5 for i in range(2))
+    real, fake = real.astype("uint8"), fake.astype("uint8")
+    floats = fake / np.float32(127.5) - np.float32(1)
+    found = [
+        metrics.nrds(real, {"a": a, "b": b}, epochs=3).curves
+        for a, b in ((fake, fake), (fake, floats))
+    ]
+    for name in ("a", "b"):
+        np.testing.assert_allclose(found[1][name], found[0]["a"], rtol=1e-4)
+
+
+@once
+def test_references_are_cached_by_what_preprocess_is(tmp_path):
+    """Two functions of one name have a file each, and those without a name of their own none."""
+    from keras.applications import resnet, xception
+
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])
+    real = images(12, 8, 3)
+
+    def mean(preprocess):
+        network = metrics.FeatureNetwork(model, "flat", (0, 255), preprocess=preprocess)
+        fd = metrics.FrechetDistance(network)
+        from_cache = metrics.reference.fill([fd], network, real, cache_dir=tmp_path)
+        return fd.statistics("real").mean.reshape(8, 8, 3), bool(from_cache)
+
+    levels = (real + 1).mean(axis=0, dtype="float64") * 127.5
+    for cached in (False, True):
+        for application in (resnet, xception):
+            expected = levels / 127.5 - 1
+            if application is resnet:  # blue first, less the mean color
+                expected = levels[..., ::-1] - [103.939, 116.779, 123.68]
+            found, from_cache = mean(application.preprocess_input)
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+            assert from_cache is cached
+    assert len(list(tmp_path.iterdir())) == 2
+
+    def local(x):
+        return x / 2
+
+    scale = functools.partial(ops.multiply, 3.0)
+    for preprocess, factor in (
+        (lambda x: 5 * x, 5),
+        (lambda x: 7 * x, 7),
+        (local, 0.5),
+        (scale, 3),
+    ):
+        found, from_cache = mean(preprocess)
+        np.testing.assert_allclose(found, factor * levels, rtol=1e-4)
+        assert not from_cache
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.fixture(scope="module")
 def digits():
     data, labels = keras_gans.data.load_arrays("digits", image_size=32, dtype="uint8")
@@ -530,6 +619,18 @@ def test_statistics_merge_and_save(tmp_path):
 
 
 @once
+def test_a_state_stays_while_more_rows_come():
+    x = features(2500)
+    s = metrics.Statistics()
+    s.update(x[:500])
+    state = s.state()
+    s.update(x[500:])
+    assert s.state()["count"] == 2500 and state["count"] == 500
+    scatter = 499 * np.cov(x[:500].astype("float64"), rowvar=False)
+    np.testing.assert_allclose(state["scatter"], scatter, rtol=1e-6, atol=1e-9)
+
+
+@once
 @pytest.mark.parametrize(
     "make",
     [
@@ -656,6 +757,22 @@ def test_inception_score_of_classes_in_any_order(classes, run):
     if run == 1 and classes != 20:
         plain = in_batches(metrics.InceptionScore(shuffle=False), fake=logits).result()
         assert plain < 1.3 and plain.details["assignment"] == "in turn"  # two classes in a split
+
+
+@once
+def test_suites_of_replicas_keep_the_place_of_their_images():
+    logits = 4 * features(1000, 11, seed=2)
+    suites = [
+        metrics.MetricSuite(None, [metrics.InceptionScore(num_images=1000, start=n)])
+        for n in (0, 500)
+    ]
+    for suite, part in zip(suites, np.split(logits, 2), strict=True):
+        for x in np.array_split(part, 3):
+            suite.update_fake(x)
+    suites[0].merge(suites[1])
+    score = suites[0].result()["is"]
+    expected = metrics.inception_score(logits)
+    np.testing.assert_allclose([score, score.details["std"]], expected, rtol=1e-9)
 
 
 @once

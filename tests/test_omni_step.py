@@ -11,7 +11,7 @@ from keras import ops
 torch = pytest.importorskip("torch")
 import torch_biggan  # noqa: E402
 
-from keras_gans import convert, models  # noqa: E402
+from keras_gans import convert, models, networks  # noqa: E402
 from keras_gans.convert import architecture, mapping  # noqa: E402
 from keras_gans.training import AdamL2  # noqa: E402
 
@@ -147,3 +147,15 @@ def test_steps_are_pytorch_s(method, d_steps, tmp_path):
         trained, buffers = differences(network, source, form, weights)
         # A wrong sign is 4e-4, a step left out 2e-4.
         assert trained < 1e-5 and buffers < 2e-6
+
+
+def test_compile_alone_has_the_weight_decay_of_the_paper():
+    """Without it Omni-GAN collapses (Sec. 3.2)."""
+    g, d = networks.biggan(32, width=2, num_classes=3, d_head="omni")
+    model = models.OmniGAN(g, d, num_classes=3)
+    model.compile()
+    found = {name: o.get_config() for name, o in model.optimizer.players.items()}
+    assert [found[n]["l2"] for n in ("generator", "discriminator")] == [1e-3, 1e-4]
+    for config in found.values():
+        assert config["beta_1"] == 0.0 and config["beta_2"] == 0.999
+        assert config["learning_rate"] == pytest.approx(2e-4)

@@ -106,7 +106,11 @@ def test_the_number_of_classes_goes_where_the_method_has_it():
     assert domains.num_classes == domains.networks["num_domains"] == 4
     assert recipes.build_model(domains, channels=3).num_domains == 4
     maps = ("--dataset=photos", "--maps=labels", "--num_classes=3")
-    assert recipe_of("--method=spade", *maps).networks["num_classes"] == 3
+    faces = recipe_of("--method=spade", *maps, "--images=faces", "--ignore_label=255", "--download")
+    assert faces.networks["num_classes"] == 3 and faces.data["images"] == "faces"
+    assert faces.data["ignore_label"] == 255 and faces.data["download"] is True
+    with pytest.raises(ValueError, match="spade has to know how many classes photos has"):
+        recipe_of("--method=spade", *maps[:2])
     assert recipe_of("--method=gan", *maps[::2]).model["num_classes"] == 3
     with pytest.raises(ValueError, match="num_domains is 0"):
         recipe_of("--method=asymmetric_gan", "--num_classes=0")

@@ -432,6 +432,36 @@ def test_instance_norms_start_with_the_image_of_the_batch_norms(tmp_path):
 
 
 @slow_on("tensorflow", "jax")
+def test_the_mask_of_a_cropped_image_and_gray_files_among_others(cli, tmp_path, monkeypatch):
+    from PIL import Image
+
+    g, d = networks.dcgan(16, 3, 4, latent_dim=6)
+    models.GAN(g, d).save(tmp_path / "faces.keras")
+    monkeypatch.chdir(tmp_path)
+    for name in ("compact_color", "compact"):
+        monkeypatch.setitem(restoration.SCHEDULES, name, SHORT)
+    (tmp_path / "old").mkdir()
+    for name, size in (("a", (24, 32, 3)), ("b", (24, 32)), ("c", (20, 20))):
+        pixels = np.random.default_rng(0).integers(0, 255, size, "uint8")
+        Image.fromarray(pixels).save(f"old/{name}.png")
+    hole = np.zeros((24, 32), "uint8")
+    hole[:, :16] = 255
+    Image.fromarray(hole).save("hole.png")
+    line = ["restore", "faces.keras"]
+    status, _, error = cli(*line, "old/a.png", "--task=inpaint", "--mask=hole.png", "--seeds=2")
+    assert status == 0, error
+    given = np.asarray(Image.open("restored.png"))[2:18, 2:18]
+    assert (given[:, :8] == 128).all() and (given[:, 8:] != 128).any()
+    status, _, error = cli(*line, "old/c.png", "--task=inpaint", "--mask=hole.png")
+    assert status == 2 and "the mask is 24x32, of another shape" in error
+    status, out, error = cli(*line, "old", "--task=color", "--out=color.png")
+    assert status == 0, error
+    # All three are in one picture.
+    assert "color.png: 3 images" in out
+    assert Image.open("color.png").size == (2 * 18 + 2, 3 * 18 + 2)
+
+
+@slow_on("tensorflow", "jax")
 def test_command_line(small, cli, tmp_path, monkeypatch):
     from PIL import Image
 

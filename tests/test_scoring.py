@@ -528,6 +528,7 @@ def test_one_command_trains_scores_and_publishes(cli, tmp_path, monkeypatch):
     assert cli(*line_of_update, f"--path={shop}")[0] == 0
     updated = zoo.load("tiny_digits", path=shop)  # compares all checksums
     assert updated.metadata["scores"].pop("liked") == 0.5
+    assert updated.metadata["scores"].pop("novelty") == 7.0  # nothing measures it under this name
     assert list(updated.metadata["scores"]) == list(card["scores"])
     for score, found in updated.metadata["scores"].items():
         # The entry's kernels are float16.

@@ -1,11 +1,13 @@
 """Losses per pixel, label maps as data, and what SPADE makes of them."""
 
 import functools
+import pathlib
+import shutil
 
 import keras
 import numpy as np
 import pytest
-from conftest import relative, slow_on, to_numpy
+from conftest import load_script, relative, slow_on, to_numpy
 from keras import ops
 from PIL import Image
 
@@ -272,6 +274,12 @@ def test_a_folder_of_images_and_maps(folder):
     np.testing.assert_array_equal(colored, maps % 3)
     small = data.load_label_maps(path, "labels", ignore_label=255, image_size=(6, 8), **options)
     assert small[0].shape == (4, 6, 8, 3) and set(np.unique(small[1])) <= {0, 1, 2, 3}
+    parts = [f"train[{part}]" for part in (":50%", "50%:")]
+    parts = [data.load_label_maps(path, "labels", split=s, **options)[0] for s in parts]
+    assert [len(part) for part in parts] == [2, 2]
+    # Not the first ones: the parts are mixed, and whole together.
+    assert sorted(images.tolist()) == sorted(np.concatenate(parts).tolist())
+    assert (parts[0] != images[:2]).any()
     both = data.load_label_maps(path, "labels", instances="labels", num_classes=256, **options)
     np.testing.assert_array_equal(both.instances, maps)
 
@@ -302,6 +310,38 @@ def test_a_folder_without_held_out_maps_shows_its_own(folder):
     (maps,), shown = reading.maps_of(recipe, 2)
     assert maps.shape == (2, 12, 16)
     np.testing.assert_array_equal(data.to_uint8(shown), images[[0, 2]])
+
+
+def test_the_example_of_a_judge_needs_no_test_part(folder, tmp_path, monkeypatch, capsys):
+    script = load_script(pathlib.Path(__file__).parent.parent / "examples" / "train_judge.py")
+    path, images, maps = folder
+    trained, asked = [], []
+
+    def train(images, maps, num_classes, *_, **__):
+        trained.append((images, maps, num_classes))
+        return script.unet(12, images.shape[-1], num_classes, 1, "tiny")
+
+    def load(name, *arguments, load=data.load_label_maps, **kwargs):
+        asked.append((kwargs["split"], kwargs["num_classes"]))
+        return load(name, *arguments, images="photos" if name == str(path) else "image", **kwargs)
+
+    monkeypatch.setattr(script, "train", train)
+    monkeypatch.setattr(data, "load_label_maps", load)
+    line = [f"--dataset={path}", "--maps=labels", "--image_size=12", "--ignore_label=255"]
+    line.append(f"--out={tmp_path / 'judge.keras'}")
+    script.main(line)
+    said = capsys.readouterr().out
+    assert "has no split 'test'" in said and " on test: " not in said and "3 classes" in said
+    assert trained[0][2] == 3 and set(np.unique(trained[0][1])) == {0, 1, 2, 3}
+    # The held-out maps are of as many classes, though they hold fewer.
+    shutil.copytree(path / "train", path / "test")
+    for i in range(4):
+        Image.fromarray(np.zeros((12, 16), "uint8")).save(path / "test" / "labels" / f"{i}.png")
+    asked.clear()
+    script.main(line)
+    assert asked[-1] == ("test", 3) and " on test: " in capsys.readouterr().out
+    script.main([f"--out={tmp_path / 'judge.keras'}", "--image_size=12"])
+    assert len(trained[-1][0]) == 1500 and asked[-1] == ("train[1500:]", 11)
 
 
 def test_an_image_and_its_map_move_together():

@@ -11,7 +11,7 @@ import torch_spade  # noqa: E402
 from torch.nn import functional  # noqa: E402
 from torch_spade import copy_into, randomize, values_of  # noqa: E402
 
-from keras_gans import models, networks  # noqa: E402
+from keras_gans import losses, models, networks  # noqa: E402
 from keras_gans.training import AdamL2  # noqa: E402
 
 pytestmark = slow_module("tensorflow", "jax")
@@ -62,8 +62,23 @@ def hinge(scores, maps, role, ignore):
     return functional.relu(1 - scores if role == "real" else 1 + scores).mean()
 
 
+def oasis(scores, maps, role, ignore):
+    """[fake, classes], rare classes weighed for more; fakes of D's loss are not weighed."""
+    if role == "fake":
+        return functional.cross_entropy(scores, torch.zeros_like(scores[:, 0]).long())
+    small = functional.interpolate(maps[:, None].float(), size=scores.shape[2:]).long()[:, 0]
+    counts = torch.bincount(small[small < CLASSES], minlength=CLASSES)
+    weights = small.numel() / (counts.clamp(min=1) * (counts > 0).sum())
+    weights = torch.cat([torch.zeros(1), weights])  # nothing is fake here
+    labels = torch.where(small < CLASSES, small + 1, -100)
+    total = functional.cross_entropy(scores, labels, weights, ignore_index=-100, reduction="sum")
+    return total / small.numel()
+
+
 class Loop:
     """SPADE's step as its paper and code say it."""
+
+    matching = 10.0
 
     def __init__(self, g, d, loss, pair=False, ignore="class_scores"):
         self.g, self.d, self.loss, self.pair, self.ignore = g, d, loss, pair, ignore
@@ -83,30 +98,93 @@ class Loop:
     def mean(self, scales, maps, role):
         return sum(self.loss(s[-1], maps, role, self.ignore) for s in scales) / len(scales)
 
-    def g_loss(self, fake, real, semantic, maps):
-        made, seen = self.judge(fake, real, semantic)
+    judge_for_g = judge
+
+    def g_loss(self, made, seen, maps):
+        if not self.matching:
+            return self.g_game(made, seen, maps)
         matching = sum(
             (a - b.detach()).abs().mean() / len(made)
             for ours, theirs in zip(made, seen, strict=True)
             for a, b in zip(ours[:-1], theirs[:-1], strict=True)
         )
-        return self.mean(made, maps, "generator") + 10.0 * matching
+        return self.g_game(made, seen, maps) + self.matching * matching
+
+    def g_game(self, made, seen, maps):
+        return self.mean(made, maps, "generator")
+
+    def d_game(self, made, seen, maps):
+        return self.mean(made, maps, "fake") + self.mean(seen, maps, "real")
+
+    def step_at_once(self, images, maps):
+        """Both losses of one forward of each network."""
+        semantic = nchw(to_numpy(maps)[..., None] == np.arange(CLASSES))
+        images, maps = nchw(images), torch.tensor(maps)
+        judged = self.judge(self.g(semantic), images, semantic)
+        g_loss, d_loss = self.g_loss(*judged, maps), self.d_game(*judged, maps)
+        players = (self.g, self.of_g, g_loss), (self.d, self.of_d, d_loss)
+        found = [
+            torch.autograd.grad(x, list(net.parameters()), retain_graph=True)
+            for net, _, x in players
+        ]
+        for (net, optimizer, _), gradients in zip(players, found, strict=True):
+            for weight, gradient in zip(net.parameters(), gradients, strict=True):
+                weight.grad = gradient
+            optimizer.step()
+        return g_loss.item(), d_loss.item()
 
     def step(self, images, maps):
         semantic = nchw(to_numpy(maps)[..., None] == np.arange(CLASSES))
         images, maps = nchw(images), torch.tensor(maps)
-        g_loss = self.g_loss(self.g(semantic), images, semantic, maps)
+        g_loss = self.g_loss(*self.judge_for_g(self.g(semantic), images, semantic), maps)
         self.of_g.zero_grad()
         g_loss.backward()
         self.of_g.step()
         with torch.no_grad():
             fake = self.g(semantic)
         made, seen = self.judge(fake, images, semantic)
-        d_loss = self.mean(made, maps, "fake") + self.mean(seen, maps, "real")
+        d_loss = self.d_game(made, seen, maps)
         self.of_d.zero_grad()
         d_loss.backward()
         self.of_d.step()
-        return float(g_loss), float(d_loss)
+        return g_loss.item(), d_loss.item()
+
+
+class Oasis(Loop):
+    """OASIS's: made and real images one after the other, and no feature matching."""
+
+    matching = 0.0
+
+    def judge(self, fake, real, semantic):
+        return self.d(fake), self.d(real)
+
+    def judge_for_g(self, fake, real, semantic):
+        return self.d(fake), None
+
+
+def versus(scores, others):
+    """RSGAN's: each score against that of its place in the image of the same pair."""
+    return functional.softplus(others - scores).mean()
+
+
+def versus_mean(scores, others):
+    """RaSGAN's: each score against the others' mean over the batch, and they against its."""
+    ours, theirs = scores - others.mean(0), others - scores.mean(0)
+    return functional.softplus(-ours).mean() + functional.softplus(theirs).mean()
+
+
+class Relativistic(Loop):
+    """Of scores of pairs; D's scores of real images are numbers in G's loss."""
+
+    def mean_of_pairs(self, scales, others):
+        pairs = zip(scales, others, strict=True)
+        return sum(self.loss(a[-1], b[-1]) for a, b in pairs) / len(scales)
+
+    def g_game(self, made, seen, maps):
+        return self.mean_of_pairs(made, [[x.detach() for x in scale] for scale in seen])
+
+    def d_game(self, made, seen, maps):
+        return self.mean_of_pairs(seen, made)
 
 
 def optimizers():
@@ -135,8 +213,14 @@ def assert_same(network, module, before):
 
 
 BACKEND = keras.backend.backend()
+ONE = {"one_stage": True}
 CASES = {
     "hinge": ("hinge", hinge, {"d_input": "pair"}),
+    "relativistic": (losses.Relativistic, versus, {}),
+    "relativistic, one stage": (losses.Relativistic, versus, ONE),
+    "relativistic average": (losses.RelativisticAverage, versus_mean, {}),
+    "oasis": ("oasis", oasis, {}),
+    "oasis, one stage": ("oasis", oasis, ONE),
     "omni": ("omni", omni, {}),
     "omni, whole pixels ignored": ("omni", omni, {"ignore": "pixels"}),
 }
@@ -151,20 +235,28 @@ CASES = {
 )
 def test_one_step_is_that_of_a_loop_by_hand(case):
     objective, loss, options = CASES[case]
+    objective = objective if isinstance(objective, str) else objective()
     model, (images, maps) = made(objective, **options), batch()
     pair = options.get("d_input") == "pair"
     semantic = nchw(maps[..., None] == np.arange(CLASSES))
     g = randomize(torch_spade.Generator(CLASSES, 1, 3), semantic)
     given = nchw(images) if not pair else torch.cat([semantic, nchw(images)], 1)
-    scores = 1 if objective == "hinge" else CLASSES + 2
+    scores = {"omni": CLASSES + 2, "oasis": CLASSES + 1}.get(objective, 1)
     d = randomize(torch_spade.Discriminator(given.shape[1], 4, scores, 2), given, seed=1)
     copy_into(model.generator, g)
     copy_into(model.discriminator, d)
     before = [values_of(n) for n in (model.generator, model.discriminator)]
-    loop = Loop(g, d, loss, pair, options.get("ignore", "class_scores"))
-    g_loss, d_loss = loop.step(images, maps)
+    kind = {oasis: Oasis, versus: Relativistic, versus_mean: Relativistic}.get(loss, Loop)
+    loop = kind(g, d, loss, pair, options.get("ignore", "class_scores"))
+    g_loss, d_loss = (loop.step_at_once if "one_stage" in options else loop.step)(images, maps)
     history = model.fit(images, maps, batch_size=COUNT, shuffle=False, verbose=0).history
     assert history["g_loss"][0] == pytest.approx(g_loss, rel=1e-4)
     assert history["d_loss"][0] == pytest.approx(d_loss, rel=1e-4)
     assert_same(model.generator, g, before[0])
     assert_same(model.discriminator, d, before[1])
+    assert ("feature_matching" in history) == (objective != "oasis")
+
+
+def test_an_objective_with_a_variable_is_refused():
+    with pytest.raises(ValueError, match="'fisher' has a variable for one map of scores"):
+        made(losses.Fisher())

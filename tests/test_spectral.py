@@ -120,6 +120,31 @@ def test_u_is_saved_and_configs_round_trip(tmp_path):
     assert [v.trainable for v in loaded.layers[0].weights].count(False) == 1
 
 
+def test_stored_vectors_begin_with_length_1():
+    """Before any training forward a kernel is divided by u^T W v as PyTorch has it."""
+    torch = pytest.importorskip("torch")
+    for make, shape in (
+        (lambda: SpectralConv2D(64, 3, padding="same", evaluation="stored"), (2, 6, 6, 3)),
+        (lambda: SpectralDense(5, evaluation="stored", kernel_initializer="ones"), (2, 4)),
+    ):
+        layer = make()
+        layer.build(shape)
+        u, v = to_numpy(layer.u), to_numpy(layer.v)
+        np.testing.assert_allclose(np.linalg.norm(u), 1.0, rtol=1e-6)
+        # The direction that the other way of evaluation begins with.
+        raw = np.random.default_rng(0).normal(0, 1, u.shape)
+        np.testing.assert_allclose(u, raw / np.linalg.norm(raw), rtol=1e-5, atol=1e-7)
+        w = matrix(to_numpy(layer.kernel), "")
+        theirs = torch.nn.Linear(*w.T.shape, bias=False, dtype=torch.float64)
+        theirs.weight.data = torch.tensor(w)
+        theirs = torch.nn.utils.spectral_norm(theirs)
+        theirs.weight_u.copy_(torch.tensor(u[0]))
+        theirs.weight_v.copy_(torch.tensor(v[0]))
+        theirs.eval()(torch.zeros(1, w.shape[1], dtype=torch.float64))
+        found = matrix(to_numpy(layer.normalized(training=False)), "")
+        np.testing.assert_allclose(found, theirs.weight.detach().numpy(), rtol=1e-4, atol=1e-6)
+
+
 def second_order(op, x, kernel, cotangent):
     """Gradient for the kernel of the sum of squares of the gradient for x of op's squares."""
 

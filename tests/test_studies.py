@@ -283,6 +283,41 @@ def test_workers_share_the_cores(monkeypatch):
     assert (os.environ["OMP_OURS"], os.environ["OMP_TOLD"]) == ("2", "5")
 
 
+def test_workers_are_started_without_workers_of_their_own(monkeypatch):
+    lines = []
+    monkeypatch.setattr(study_command.subprocess, "Popen", lambda line, **_: lines.append(line))
+    monkeypatch.setattr(study_command.time, "sleep", lambda _: None)
+    for given in (["--workers=2"], ["--workers", "2"]):
+        with study_command._others(2, ["study", "f.yaml", *given, "--out", "o"]):
+            pass
+    assert [line[3:] for line in lines] == [["study", "f.yaml", "--out", "o"]] * 2
+
+
+def test_only_what_a_training_did_itself_is_its_failure(tmp_path, monkeypatch):
+    """Memory that another process had is none: the same line tries again."""
+
+    def full(*_, **__):
+        raise RuntimeError("CUDA out of memory")
+
+    study = studies.Study({**TINY, "rows": {"fine": {}}, "seeds": [0], "baseline": "fine"})
+    monkeypatch.setattr(training.fitting, "fit", full)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        training.run(study, tmp_path, tell=lambda line: None)
+    assert not list(tmp_path.glob("*/*/result.json"))
+
+
+def test_images_are_those_that_d_learns_from():
+    """R3GAN's G has real images of its own, which its paper does not count."""
+    budget = {"budget": {"images": 64}, "seeds": [0], "baseline": None}
+    rows = {"a": {}, "b": {"model.method": "r3gan", "model.objective": "relativistic"}}
+    study = studies.Study({**TINY, **budget, "rows": rows})
+    size = study.rows["a"].schedule["batch_size"]
+    assert [study.images_per_step(r) for r in study.rows.values()] == [size, size]
+    assert [r.schedule["steps"] for r in study.rows.values()] == [math.ceil(64 / size)] * 2
+    with pytest.raises(ValueError, match="give one of steps, images and seconds"):
+        studies.Study({**TINY, "budget": {"steps": None}})
+
+
 def test_a_diverged_training_stays_in_the_table(tmp_path):
     rows = {"fine": {}, "diverges": {"optimizers.*.learning_rate": 1e30}}
     study = studies.Study({**TINY, "rows": rows, "seeds": [0], "baseline": "fine"})
@@ -291,6 +326,7 @@ def test_a_diverged_training_stays_in_the_table(tmp_path):
     report.write(content, tmp_path)
     found = content["results"]["diverges"]["0"]
     assert found["state"] == "failed" and found["reason"]
+    assert set(found["scores"].values()) == {None}  # NaN in JSON
     assert "diverges: 1 of 1 failed; seed 0: " in (tmp_path / "table.md").read_text()
 
 

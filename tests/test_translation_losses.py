@@ -112,6 +112,8 @@ def test_domain_classification_is_numpy_s():
     far = np.array([[100.0, -100.0]], "float32")
     found = to_numpy(losses.DomainClassification().call(np.array([1]), far))
     np.testing.assert_allclose(found, [200.0])
+    found = to_numpy(losses.DomainClassification().call(np.array([4, -1, 2]), logits))
+    np.testing.assert_allclose(found, [0, 0, reference([2], logits[2:])[0]], rtol=1e-5)
 
 
 def test_perceptual_is_numpy_s():

@@ -7,6 +7,7 @@ import pathlib
 from keras_gans import registry
 from keras_gans.cli import devices, sharing, startup
 from keras_gans.cli.flags import Command, Flag
+from keras_gans.runs.folder import same_data
 from keras_gans.typing import Any, PathLike
 from keras_gans.zoo.cards import SAMPLES
 
@@ -228,10 +229,12 @@ def recipe_of(source: str, model: Any, values: Any) -> dict[str, Any]:
         recipe = folder / "recipe.yaml"
     plain = {} if recipe is None else recipes.load(recipe).as_dict()
     own = {k: v for k, v in (plain.get("data") or {}).items() if v is not None}
-    if values.dataset not in (None, own.get("name")):
-        own = {"name": values.dataset}
+    if values.dataset is not None and not same_data(values.dataset, own.get("name")):
         if tasks.of(model).from_noise:
-            plain = {}  # other images have other labels
+            own, plain = {}, {}  # other images have other labels
+        # What a translator takes and makes stands in the same way in other data.
+        there = {"name", "data_dir", "split", "class_names"}
+        own = {k: v for k, v in own.items() if k not in there} | {"name": values.dataset}
     if not own.get("name"):
         raise ValueError(
             f"No recipe of {source} names its data: say which real images with --dataset."
@@ -255,7 +258,7 @@ def _network(name, weights):
         from keras_gans.metrics.kgnet import kgnet
 
         return kgnet(weights=weights)
-    from keras_gans.metrics.inception import inception_2015
+    from keras_gans.metrics.inception_weights import inception_2015
 
     return inception_2015(weights)
 

@@ -54,10 +54,14 @@ def check_data(recipe: Any) -> None:
     Raises:
         ValueError, FileNotFoundError: the data has no test part, or it cannot be read.
     """
+    from keras_gans.recipes import reading
     from keras_gans.zoo import comparison
 
     try:
-        comparison.read_test(recipe)
+        if recipe.has_maps:
+            reading.read_maps(recipe, recipe.splits["test"], dtype="uint8")
+        else:
+            comparison.read_test(recipe)
     except ValueError as error:
         raise ValueError(f"--publish scores with held-out images: {error}") from None
 

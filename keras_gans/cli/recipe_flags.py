@@ -28,6 +28,13 @@ _KEYS = {
             {"value": "NAME"},
         ),
         ("data_dir", "string", "data.data_dir", "where that data lies", {"value": "DIR"}),
+        (
+            "download",
+            "boolean",
+            "data.download",
+            "get a data set of TensorFlow Datasets that is not on disk yet",
+            {"shown": False},
+        ),
         ("split", "string", "data.split", "part of the data", {"shown": "train"}),
         ("image_size", "integer", "data.image_size", "pixels of a side", {}),
         ("channels", "integer", "data.channels", "1 (gray) or 3 (color)", {"shown": "the data's"}),
@@ -53,6 +60,20 @@ _KEYS = {
             "data.maps",
             "of images with label maps, what holds the maps: a feature (segmentation), or a folder "
             "of PNG files (labels for trainlabels)",
+            {"shown": "none"},
+        ),
+        (
+            "images",
+            "string",
+            "data.images",
+            "with --maps, what holds the images: a feature or a folder",
+            {"shown": "image"},
+        ),
+        (
+            "ignore_label",
+            "integer",
+            "data.ignore_label",
+            "with --maps, an index of pixels that count for no class",
             {"shown": "none"},
         ),
         ("augment", "string", "data.augment", "flip, crop, or flip,crop", {"shown": "none"}),
@@ -181,6 +202,12 @@ def make_recipe(values: Any, own: PathLike | None = None) -> Any:
     """
     recipe, changes = _starting_point(values, own), {}
     if values.dataset is not None and not same_data(values.dataset, recipe.data.get("name")):
+        in_networks = recipe.networks.keys() & {"num_classes", "num_domains"}
+        if in_networks and values.num_classes is None and values.recipe is None and own is None:
+            raise ValueError(
+                f"{recipe.model['method']} has to know how many classes {values.dataset} has: add "
+                "--num_classes=N."
+            )
         # Properties of the data that was.
         changes = {"model.num_classes": None, "data.labels": None, "card": {}}
         changes["data.class_names"] = None

@@ -92,11 +92,12 @@ def run(values: Any, positional: list[str], arguments: list[str]) -> int:
     files = find_images(paths)
     model = open_restoring(source)
     label, _ = class_number("label", values.label, class_names_of(source, model))
-    read, images, broken = read_images(files, model, values.task, values.factor)
+    read, images, sizes, broken = read_images(files, model, values.task, values.factor)
     names = unique_names(read)
     for shape in dict.fromkeys(image.shape for image in images):
         chosen = [i for i, image in enumerate(images) if image.shape == shape]
-        made = _restored(model, [images[i] for i in chosen], label, values)
+        own = [sizes[i] for i in chosen]
+        made = _restored(model, [images[i] for i in chosen], own, label, values)
         # One picture holds images of one size: with several sizes there is one of each.
         several = len({image.shape for image in images}) > 1
         suffix = f"_{shape[0]}x{shape[1]}" if several else ""
@@ -126,12 +127,13 @@ def open_restoring(source: str) -> Any:
 
 def read_images(
     files: list[pathlib.Path], model: Any, task: str, factor: int
-) -> tuple[list[pathlib.Path], list[Any], list[ValueError]]:
-    """(the files that could be read, their images of uint8 in a size that fits, errors)."""
-    from keras_gans.data.images import read_image
+) -> tuple[list[pathlib.Path], list[Any], list[tuple[int, int]], list[ValueError]]:
+    """What could be read: the files, their images of uint8 in a size that fits, the (height, width)
+    that each had before; and the errors."""
+    from keras_gans.data.images import fit_image, read_image
     from keras_gans.restoration.fitting import fitted
 
-    read, images, broken = [], [], []
+    read, images, sizes, broken = [], [], [], []
     for file in files:
         try:
             image = read_image(file)
@@ -143,13 +145,17 @@ def read_images(
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from None
         read.append(file)
+        sizes.append(image.shape[:2])
     if not images:
         raise broken[0]
-    return read, images, broken
+    if task == "color" and len({image.shape[-1] for image in images}) > 1:
+        # Files in color are made gray anyway: with gray ones they go into one picture.
+        images = [fit_image(image, channels=3) for image in images]
+    return read, images, sizes, broken
 
 
-def _restored(model, images, label, values):
-    """One restoration: each image `seeds` times."""
+def _restored(model, images, sizes, label, values):
+    """One restoration: each image, which had one of `sizes`, `seeds` times."""
     import numpy as np
 
     from keras_gans.data.images import read_image
@@ -159,9 +165,11 @@ def _restored(model, images, label, values):
     mask = None
     if values.mask:
         try:
-            mask = fitted_mask(read_image(values.mask), images[0].shape[:2])
+            drawn = read_image(values.mask)
+            masks = [fitted_mask(drawn, images[0].shape[:2], own) for own in sizes]
         except ValueError as error:
             raise ValueError(f"--mask={values.mask}: {error}") from None
+        mask = np.repeat(np.stack(masks), seeds, axis=0)
     return model.restore(
         np.repeat(np.stack(images), seeds, axis=0),
         values.task,

@@ -94,7 +94,12 @@ def _say(line):
 @contextlib.contextmanager
 def _others(workers, arguments):
     """The other processes of `--workers`, each of which takes trainings that nobody is at."""
-    plain = [a for a in arguments if not a.startswith(("--workers", "-workers"))]
+    flag = ("--workers", "-workers")
+    plain = [
+        a
+        for before, a in zip(["", *arguments], arguments, strict=False)
+        if not a.startswith(flag) and before not in flag  # "--workers=2" and "--workers 2"
+    ]
     line = [sys.executable, "-m", "keras_gans.cli", *plain]
     others = []
     try:

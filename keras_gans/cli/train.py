@@ -134,13 +134,17 @@ def _train(recipe, out, values, backend, command, resumed, first):
     if done > wanted:
         print(f"There is nothing to do in {out}: {done} of {wanted} steps are done.")
         return 0
-    if values.overwrite and first:
-        folder.clear(out)  # not before now: a recipe that cannot be built costs no run
-    there = processes.agreed(first and fitting.has_backup(out))
+    there = processes.agreed(first and not values.overwrite and fitting.has_backup(out))
     if there and not fitting.has_backup(out):
         raise ValueError(f"{out} is not what the first process has there: share it among them.")
     if recipe.schedule.get("init") and not there:
+        if folder.same_data(recipe.schedule["init"], out):
+            raise ValueError(f"--init is {out}, the folder of this run: give it another --out.")
         fitting.start(model, recipe.schedule)
+    if values.overwrite:
+        if first:
+            folder.clear(out)  # not before now: what cannot be built or started costs no run
+        processes.agreed(False)  # the others wait, and find no backup of the run that was
     if first:
         recipe.save(out / "recipe.yaml")
     name = printable(recipe["data"]["name"])

@@ -190,13 +190,21 @@ def check_labels(y: Any, n: int, where: object) -> np.ndarray:
     )
 
 
+class TooFewImages(ValueError):
+    """Fewer images than a batch has; `count` says how many there are."""
+
+    def __init__(self, text: str, count: int):
+        super().__init__(text)
+        self.count: int = count
+
+
 def check_batch_size(batch_size: Any, n: int, where: object) -> None:
     """Raise `ValueError` unless 1 <= `batch_size` <= `n`."""
     if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
         raise ValueError(f"batch_size is {batch_size!r}; expected an integer of 1 or more.")
     if batch_size > n:
-        raise ValueError(
-            f"batch_size is {batch_size}, but {where} has only {n} images: choose {n} or less."
+        raise TooFewImages(
+            f"batch_size is {batch_size}, but {where} has only {n} images: choose {n} or less.", n
         )
 
 

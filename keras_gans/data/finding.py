@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import itertools
 import os
 import pathlib
 import stat
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 
 from absl import logging
 
+from keras_gans.data.dataset_json import NAME
 from keras_gans.data.images import first_line
 from keras_gans.errors import printable
 from keras_gans.typing import Any, PathLike
@@ -135,13 +137,27 @@ def search(path: PathLike, left_out: LeftOut) -> Iterator[tuple[tuple[str, ...],
         left_out: takes up what is passed over.
 
     Yields:
-        `(parts, file)`: the file's path beneath `path` as a tuple, and what `read_image` takes.
+        `(parts, file)`: the file's path beneath `root_of(path)` as a tuple, and what `read_image`
+        takes.
 
     Raises:
         ValueError: an archive that is damaged.
     """
     path = pathlib.Path(path)
     return _in_folder(path, left_out) if path.is_dir() else _in_archive(path, left_out)
+
+
+def root_of(path: PathLike) -> pathlib.Path | zipfile.Path:
+    """Where the paths that `search` yields begin: the folder, or the innermost folder of an archive
+    that holds all of its images.
+
+    "Compress" and `zip -r photos.zip photos` put the folder itself on top, which is then no class.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        return path
+    archive, _, top = _opened(path)
+    return zipfile.Path(archive, "".join(f"{part}/" for part in top))
 
 
 def _in_folder(top, left_out):
@@ -205,19 +221,36 @@ def _is_leftover(name):
 
 
 def _in_archive(path, left_out):
+    archive, files, top = _opened(path)
+    root = zipfile.Path(archive)
+    for name, parts in files.items():
+        if name.lower().endswith(IMAGE_SUFFIXES):
+            yield parts[len(top) :], root / name
+        else:
+            left_out.add_ending(name)
+
+
+def _opened(path):
+    """An archive, the parts of the path of each file in it, and the folders around all of them."""
     if not path.is_file():
         lack = "is not a regular file" if path.exists() else "does not exist"
         raise FileNotFoundError(f"{path} {lack}: expected a .zip of images.")
     try:
         archive = zipfile.ZipFile(path)
-        root = zipfile.Path(archive)
+        zipfile.Path(archive)
     except Exception as error:  # zipfile raises many types over damaged bytes
         raise ValueError(f"{path} is not a readable zip archive ({first_line(error)}).") from None
-    for name in dict.fromkeys(archive.namelist()):
-        parts = tuple(part for part in name.split("/") if part)
-        if name.endswith("/") or any(map(_is_leftover, parts)):
-            continue
-        if name.lower().endswith(IMAGE_SUFFIXES):
-            yield parts, root / name
-        else:
-            left_out.add_ending(name)
+    split = {name: tuple(filter(None, name.split("/"))) for name in archive.namelist()}
+    files = {
+        name: parts
+        for name, parts in split.items()
+        if not name.endswith("/") and not any(map(_is_leftover, parts))
+    }
+    # A file of labels stands where the data begin; a README beside them says nothing about that.
+    folders = [
+        parts[:-1]
+        for parts in files.values()
+        if parts[-1] == NAME or parts[-1].lower().endswith(IMAGE_SUFFIXES)
+    ]
+    top = os.path.commonprefix(folders)
+    return archive, files, tuple(itertools.takewhile(lambda part: part not in SPLIT_FOLDERS, top))

@@ -1,14 +1,15 @@
 """Folders and zip archives of image files; sub-folders are classes, or splits."""
 
 import concurrent.futures
+import hashlib
 import os
 import pathlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from keras_gans.data.dataset_json import labels_of, read_dataset_json
-from keras_gans.data.finding import SPLIT_FOLDERS, LeftOut, search
+from keras_gans.data.finding import SPLIT_FOLDERS, LeftOut, root_of, search
 from keras_gans.data.images import fit_image, opened_image, read_image
 from keras_gans.data.sources import Options, Source, split_slice
 
@@ -98,11 +99,15 @@ def _first_readable(path, files):
 
 
 def folder_files(path, options, left_out):
-    """Files of a split in sorted order, their labels and the names of the classes."""
+    """Files of a split in sorted order, their labels and the names of the classes.
+
+    `options.split` may be a part, "train[:80%]", of files in an order that mixes the classes: see
+    `part_of`.
+    """
     found = sorted(search(path, left_out), key=lambda item: item[0])
     if not found:
         raise ValueError(f"{path} has no images in it{f' ({left_out})' * bool(str(left_out))}.")
-    known = read_dataset_json(path)
+    known = read_dataset_json(root_of(path))
     if known is not None:
         left_out.endings[".json"] -= 1
         return _listed_files(path, options, found, known)
@@ -115,10 +120,10 @@ def folder_files(path, options, left_out):
     names = _in_order({p[depth] for p, _ in found if len(p) > depth + 1 and _of(p, splits)})
     chosen = [(p[depth:], file) for p, file in found if _of(p, [split] if splits else [])]
     files = [file for _, file in chosen]
-    _, part = split_slice(options.split, {split: len(files)}, path)
+    part = part_of(options.split, {split: ["/".join(parts) for parts, _ in chosen]}, path)
     loose = sum(len(parts) == 1 for parts, _ in chosen)
     if not options.labels or (options.labels == "auto" and loose):
-        return files[part], None, None
+        return [files[i] for i in part], None, None
     if options.label_name:
         raise ValueError(f"{path} has one label an image, its sub-folder: pass labels=True.")
     if loose:
@@ -128,18 +133,39 @@ def folder_files(path, options, left_out):
         )
     index = {name: i for i, name in enumerate(names)}
     labels = np.array([index[parts[0]] for parts, _ in chosen], "int32")
-    return files[part], labels[part], names
+    return [files[i] for i in part], labels[part], names
+
+
+def part_of(split: str, names_of: Mapping[str, Sequence[str]], where: object) -> list[int]:
+    """Which of a split's files `"train[:80%]"`-like text selects: their numbers, ascending.
+
+    A part is cut from the files in the order of a hash of their names, the same on every machine:
+    sorted names would cut off whole classes, or the end of what was photographed in a row.
+
+    Args:
+        split: text in the notation of tfds, with numbers or percentages.
+        names_of: dictionary, split name -> names of its files, paths with slashes.
+        where: how to call the data in messages.
+
+    Raises:
+        ValueError: no such split, or nothing in the part.
+    """
+    name, part = split_slice(split, {name: len(names) for name, names in names_of.items()}, where)
+    # "surrogatepass" takes names that are no text as well.
+    keys = [hashlib.sha256(n.encode("utf-8", "surrogatepass")).digest() for n in names_of[name]]
+    return sorted(sorted(range(len(keys)), key=keys.__getitem__)[part])
 
 
 def _listed_files(path, options, found, known):
     """As `folder_files`, where dataset.json holds the labels and folders are no classes."""
-    _, part = split_slice(options.split, {"train": len(found)}, path)
-    names, files = ["/".join(parts) for parts, _ in found][part], [file for _, file in found][part]
+    names = ["/".join(parts) for parts, _ in found]
+    part = part_of(options.split, {"train": names}, path)
+    names, files = [names[i] for i in part], [found[i][1] for i in part]
     if not options.labels or (options.labels == "auto" and not known):
         return files, None, None
     if options.label_name:
         raise ValueError(f"{path} has one label an image, in dataset.json: pass labels=True.")
-    return files, labels_of(names, known, path), None
+    return files, labels_of(names, known, root_of(path)), None
 
 
 def _of(parts, splits):

@@ -64,7 +64,8 @@ def load(
         image_size: integer or (height, width): images are cropped about their center to that shape
             and resized. By default their own size (32 for digits).
         batch_size: integer, images in a (global) batch; None for 64, or all of fewer images.
-        split: `"train"`, `"test"`, ..., or a part of one: `"train[:80%]"`, `"train[100:]"`.
+        split: `"train"`, `"test"`, ..., or a part of one: `"train[:80%]"`, `"train[100:]"`; of a
+            folder, in an order that mixes its classes.
         data_dir: folder with data sets of TensorFlow Datasets (its default: ~/tensorflow_datasets).
         shuffle: bool, whether each epoch has an order of its own. Images that are kept in memory
             (see `cache`) and folders are permuted as a whole, streamed data sets of TensorFlow
@@ -93,8 +94,8 @@ def load(
 
     Returns:
         `tf.data.Dataset` of float32 (B, H, W, C), or of (images, int32 (B,)) with labels. Its
-        length is known. `class_names` is a list of strings, or None; `labels` are those of all
-        images in their own order, or None where they are not at hand.
+        length is known. `num_images` is their number, `class_names` a list of strings, or None;
+        `labels` are those of all images in their own order, or None where they are not at hand.
 
     Raises:
         ValueError: unknown data set, split, label or option; images of an unexpected range or
@@ -138,7 +139,7 @@ def load(
         source, key, int(batch_size), labeled, shuffle, augmenter, seed, drop_remainder
     )
     dataset.epoch_key = key
-    dataset.class_names = source.class_names
+    dataset.class_names, dataset.num_images = source.class_names, source.n
     dataset.labels = source.labels if labeled else None
     return dataset
 

@@ -9,11 +9,12 @@ import numpy as np
 from keras_gans import registry
 from keras_gans.data.checks import check_choice, check_size
 from keras_gans.data.finding import SHOWN, LeftOut, search
+from keras_gans.data.image_folders import part_of
 from keras_gans.data.images import as_dtype, fit_image, opened_image, read_image
 from keras_gans.data.opening import open_examples, opener, path_of
 from keras_gans.data.packing import packed_file
 from keras_gans.data.pair_files import folder_of_pairs
-from keras_gans.data.sources import NoSplit, Options, split_slice
+from keras_gans.data.sources import NoSplit, Options
 from keras_gans.errors import nearest
 from keras_gans.typing import Any, PathLike
 
@@ -62,7 +63,8 @@ def load_label_maps(
             color, of maps that are drawn in colors.
         image_size, channels, data_dir, download: see `keras_gans.data.load`. Maps are cropped with
             their images and resized to the nearest pixel.
-        split: `"train"`, `"test"`, or a part such as `"train[:80%]"`.
+        split: `"train"`, `"test"`, or a part such as `"train[:80%]"`: of a folder, files from all
+            over it.
         dtype: `"float32"` in [-1, 1], or `"uint8"`, of the images.
         resize: of the images, `"bilinear"` where none is given.
 
@@ -175,9 +177,9 @@ def _of_folder(path, names, options, colors):
             f"{path}: images and maps do not pair: {', '.join(alone[:SHOWN])}{more} have no "
             "partner of their name."
         )
-    _, part = split_slice(options.split, {split: len(keys)}, path)
+    part = part_of(options.split, {split: keys}, path)
     arrays = [[] for _ in names]
-    for key in keys[part]:
+    for key in (keys[i] for i in part):
         image = read_image(folders[names[0]][key])
         arrays[0].append(_fit(image, options))
         for i, name in enumerate(names[1:], 1):

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from keras_gans.data.finding import SHOWN, LeftOut, search
-from keras_gans.data.image_folders import folder_files
+from keras_gans.data.image_folders import folder_files, part_of
 from keras_gans.data.images import fit_image, read_image
-from keras_gans.data.sources import NoSplit, Options, split_slice
+from keras_gans.data.sources import NoSplit, Options
 from keras_gans.typing import Any
 
 SIDES = ("left", "right")
@@ -51,12 +51,12 @@ def paired_files(
             f"{path}: no file of {names[0]!r} has a partner of its name in {names[-1]!r}; there "
             f"are {', '.join(left_out.alone[:SHOWN])}."
         )
-    _, part = split_slice(options.split, {split: len(keys)}, path)
+    part = part_of(options.split, {split: keys}, path)
 
     def read(key):
         return [read_image(folders[name][key]) for name in names]
 
-    return _read(path, keys[part], read, names, options, left_out)
+    return _read(path, [keys[i] for i in part], read, names, options, left_out)
 
 
 def folder_of_pairs(path: pathlib.Path, found: list[Any], name: str, split: str) -> dict[str, Any]:

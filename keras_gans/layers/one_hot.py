@@ -6,6 +6,15 @@ from keras import ops
 from keras_gans.typing import Any, Config, Tensor
 
 
+def one_hot(labels: Tensor, num_classes: int, dtype: str = "float32") -> Tensor:
+    """One-hot vectors on a new last axis; zeros for what is no class, on every backend.
+
+    `keras.ops.one_hot` raises on PyTorch for labels of num_classes and more.
+    """
+    labels = ops.cast(labels, "int32")
+    return ops.cast(ops.equal(labels[..., None], ops.arange(num_classes, dtype="int32")), dtype)
+
+
 @keras.saving.register_keras_serializable(package="keras_gans")
 class OneHot(keras.layers.Layer):
     """Integer labels (B,) -> one-hot vectors (B, num_classes), floats.
@@ -28,8 +37,7 @@ class OneHot(keras.layers.Layer):
         self.built = True
 
     def call(self, labels: Tensor) -> Tensor:
-        labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
-        return ops.one_hot(labels, self.num_classes, dtype=self.compute_dtype)
+        return one_hot(ops.reshape(labels, (-1,)), self.num_classes, self.compute_dtype)
 
     def compute_output_spec(self, labels: Tensor) -> keras.KerasTensor:
         return keras.KerasTensor((labels.shape[0], self.num_classes), dtype=self.compute_dtype)

@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_gans.layers.convolution import Conv2D, Conv2DTranspose, finish
@@ -43,7 +44,8 @@ class SpectralNormalized:
         self.u: keras.Variable = self.add_weight(
             name="u",
             shape=(1, self.kernel.shape[self._output_axis]),
-            initializer=SeededNormal(1.0),
+            # Stored, it is used as it is before a training step has made it a unit vector.
+            initializer=_UnitNormal(1.0) if self.evaluation == "stored" else SeededNormal(1.0),
             trainable=False,
             autocast=False,
             aggregation="only_first_replica",
@@ -59,7 +61,8 @@ class SpectralNormalized:
                 aggregation="only_first_replica",
             )
 
-            self.u.unit = self.v.unit = True  # averages of a network copy them
+            # A mean of unit vectors is shorter: averages of a network copy them.
+            self.u.copied = self.v.copied = True
 
     def _first_v(self, shape, dtype=None):
         matrix = self._matrix(ops.cast(self.kernel, "float32"))
@@ -107,6 +110,14 @@ class SpectralNormalized:
     def get_config(self) -> Config:
         stored = {} if self.evaluation == "iterate" else {"evaluation": self.evaluation}
         return {**super().get_config(), "epsilon": self.epsilon, **stored}
+
+
+class _UnitNormal(SeededNormal):
+    """A vector of length 1 in a random direction, as PyTorch's u begins."""
+
+    def draw(self, random: np.random.Generator, shape: Shape) -> np.ndarray:
+        vector = super().draw(random, shape)
+        return vector / np.linalg.norm(vector)
 
 
 def _normalize(x, epsilon):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gans.layers.one_hot import one_hot
 from keras_gans.typing import Any, Config, Tensor
 
 VARIANTS = ("omni", "one_sided")
@@ -169,12 +170,6 @@ def check_variant(variant: str) -> str:
     if variant not in VARIANTS:
         raise ValueError(f"variant is {variant!r}; expected one of {', '.join(VARIANTS)}.")
     return variant
-
-
-def one_hot(labels: Tensor, num_classes: int) -> Tensor:
-    """float32 one-hot vectors on a new last axis; zeros for what is no class, on every backend."""
-    labels = ops.cast(labels, "int32")
-    return ops.cast(ops.equal(labels[..., None], ops.arange(num_classes, dtype="int32")), "float32")
 
 
 def attributes_one_hot(labels: Tensor, num_classes: int | tuple[int, ...]) -> Tensor:

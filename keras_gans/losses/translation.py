@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from keras_gans.layers.one_hot import one_hot
 from keras_gans.losses.objectives import LeastSquares
 from keras_gans.typing import Any, Config, Tensor
 
@@ -73,7 +74,7 @@ class ConditionalIdentity(Cycle):
 class DomainClassification(keras.losses.Loss):
     """Domain classification, Eq. 7: -log D_c(z | x), the cross entropy of a softmax.
 
-    `call(y_true, y_pred)`: integer domains (B,), logits (B, m).
+    `call(y_true, y_pred)`: integer domains (B,), logits (B, m). A domain outside [0, m) costs 0.
 
     Example:
 
@@ -91,8 +92,8 @@ class DomainClassification(keras.losses.Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         logits = ops.log_softmax(ops.cast(y_pred, "float32"), axis=-1)
-        labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
-        return -ops.sum(ops.one_hot(labels, y_pred.shape[-1], dtype="float32") * logits, axis=-1)
+        labels = ops.reshape(y_true, (-1,))
+        return -ops.sum(one_hot(labels, y_pred.shape[-1]) * logits, axis=-1)
 
 
 @_register

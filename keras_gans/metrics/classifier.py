@@ -117,7 +117,7 @@ class InceptionScore(GenerativeMetric):
             images are dealt out in turn else: only for images that come in a random order.
         seed: integer of 0 or more, of the permutation or the dealing.
         start: int, the place of the first image among the `num_images`, for one of several
-            replicas that are merged.
+            replicas that are merged; 0 in a `Measurement`, which knows the places itself.
         name: see `GenerativeMetric`.
     """
 
@@ -154,7 +154,7 @@ class InceptionScore(GenerativeMetric):
         return cls(network, split=split, num_images=samples)
 
     def see(self, side: str, batch: Batch, outputs: Tensor) -> None:
-        self.next = batch.start
+        self.next = self.start + batch.start
         self.take(side, outputs)
 
     def identity(self) -> dict[str, Any]:

@@ -128,17 +128,21 @@ class Diversity(GenerativeMetric):
             # They stay, while one generator after the other is measured.
             self._known = key, _distances(self.parts["real"], known)
         real, fake = self._known[1], _distances(self.parts["fake"], known)
-        ratios = {c: fake[c] / real[c] for c in sorted(real) if c in fake and real[c] > 0}
+        paired = {c for c in real.keys() & fake.keys() if None not in (real[c], fake[c])}
+        ratios = {c: fake[c] / real[c] for c in sorted(paired) if real[c] > 0}
         if not ratios:
             raise ValueError(
                 f"{self.name}: no class has 2 generated images, and 2 real ones that differ."
             )
-        left_out = sorted(c for c in real.keys() | fake.keys() if c not in ratios)
-        warnings = [f"classes without 2 images on each side are left out: {left_out}"]
+        left_out = {
+            "without 2 images on each side": (real.keys() | fake.keys()) - paired,
+            "whose real images are all equal": paired - ratios.keys(),
+        }
+        warnings = [f"classes {k} are left out: {sorted(v)}" for k, v in left_out.items() if v]
         details = {"within": "a class" if known else "all images"}
         details |= {"classes": ratios} if known else {}
         value = np.mean(list(ratios.values()))
-        return self.score(value, warnings=warnings if left_out else [], details=details)
+        return self.score(value, warnings=warnings, details=details)
 
     def protocol(self) -> str:
         known = all((self.parts[side].labels() >= 0).all() for side in self.sides)
@@ -152,8 +156,10 @@ class Diversity(GenerativeMetric):
 
 
 def _distances(part, by_class):
-    """Class -> mean distance of its pairs, of the classes that have a pair."""
+    """Class -> mean distance of its pairs, or None where it has none."""
     rows = part.array()
     labels = part.labels() if by_class else np.zeros(len(rows), "int64")
     counts = dict(zip(*np.unique(labels, return_counts=True), strict=True))
-    return {int(c): mean_pair_distance(rows[labels == c]) for c, n in counts.items() if n > 1}
+    return {
+        int(c): mean_pair_distance(rows[labels == c]) if n > 1 else None for c, n in counts.items()
+    }

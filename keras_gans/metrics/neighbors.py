@@ -11,6 +11,7 @@ from keras_gans.training.noise import check_integers
 from keras_gans.typing import Any, Config, Tensor
 
 NAMES = ("precision", "recall", "density", "coverage")
+_SAME = 1e-5  # of the spread of features: images that are no farther apart are the same
 
 
 def prdc(
@@ -252,13 +253,16 @@ class Novelty(GenerativeMetric):
         real, fake, held_out = (self.parts[s].array() for s in ("real", "fake", "held_out"))
         counts = len(real), len(held_out)
         if self._known is None or self._known[0] != counts:
+            of_held_out = float(nearest_distances(held_out, real).mean())
+            # An image is not at 0 from itself: rounding leaves about 1e-8 of the features' spread.
+            spread = np.sqrt(real.var(axis=0, dtype="float64").sum())
+            if of_held_out <= _SAME * spread:
+                raise ValueError(
+                    f"{self.name}: the held-out images are all among the real images; give others."
+                )
             # They stay, while one generator after the other is measured.
-            self._known = counts, float(nearest_distances(held_out, real).mean())
+            self._known = counts, of_held_out
         of_held_out = self._known[1]
-        if not of_held_out > 0:
-            raise ValueError(
-                f"{self.name}: the held-out images are all among the real images; give others."
-            )
         distance = float(nearest_distances(fake, real).mean())
         details = {
             "distance": distance,

@@ -250,7 +250,10 @@ def _mean_output(classifier, samples):
 
 
 def _batch(samples, indices):
-    x = samples[indices]
+    return _floats(samples[indices])
+
+
+def _floats(x):
     return from_uint8(x) if x.dtype == np.uint8 else x
 
 
@@ -285,7 +288,7 @@ def _weights(fan_in, fan_out, seed):
 
 
 def _check_sets(real, fakes):
-    """The sets as arrays of one sample shape: uint8, or float32."""
+    """The sets as arrays of one sample shape: all uint8, or all float32."""
     if not isinstance(fakes, dict) or not all(isinstance(name, str) and name for name in fakes):
         raise ValueError('fakes has to be a dictionary, name -> samples: {"a": fakes_a, ...}.')
     if len(fakes) < 2:
@@ -303,7 +306,11 @@ def _check_sets(real, fakes):
             )
         if len(x) < LEAST:
             raise ValueError(f"{where} holds {len(x)} samples; expected {LEAST} or more.")
-    return real, dict(zip(fakes, list(sets.values())[1:], strict=True))
+    if len({x.dtype for x in sets.values()}) > 1:
+        # Joined with floats, uint8 images would keep their 0 .. 255, which tells models apart.
+        sets = {where: _floats(x) for where, x in sets.items()}
+    real, *checked = sets.values()
+    return real, dict(zip(fakes, checked, strict=True))
 
 
 def _check_set(x, where):

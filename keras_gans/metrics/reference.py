@@ -4,6 +4,7 @@ import hashlib
 import json
 import pathlib
 import re
+import sys
 from collections.abc import Iterator, Sequence
 
 import keras
@@ -150,7 +151,8 @@ def fill(
 
     Args:
         metrics: list of metrics over `network`, without images of that side yet.
-        network: `FeatureNetwork`; one without a checksum is not cached.
+        network: `FeatureNetwork`; nothing is cached of one without a checksum, or whose
+            `preprocess` has no name of its own: a lambda, a partial, a function of a script.
         data: see `RealImages`.
         side: "real" or "held_out".
         samples: integer, how many images will be generated. A metric that needs no more real images
@@ -168,7 +170,7 @@ def fill(
     """
     images = RealImages(data, batch_size)
     paths = {}
-    if cache_dir is not False and network.checksum is not None:
+    if cache_dir is not False and _name_of(network.preprocess) and network.checksum is not None:
         folder = cache_folder(cache_dir)
         paths = _paths(metrics, network, images, side, samples, name, split, folder)
     cached = [metric for metric in metrics if _load(metric, side, paths.get(metric))]
@@ -248,7 +250,7 @@ def _paths(metrics, network, images, side, samples, name, split, folder):
         "range": network.input_range,
         "quantize": network.quantize,
         "channels": network.channels,
-        "preprocess": getattr(network.preprocess, "__qualname__", str(network.preprocess)),
+        "preprocess": _name_of(network.preprocess),
         "outputs": [str(tuple(x.shape)) for x in keras.tree.flatten(outputs) if x is not None],
     }
     of_data = {"images": images.shape, "split": split, "side": side}
@@ -266,6 +268,16 @@ def _paths(metrics, network, images, side, samples, name, split, folder):
         readable = re.sub(r"[^A-Za-z0-9_]+", "-", readable)[:80]
         paths[metric] = folder / f"{readable}-{digest}.npz"
     return paths
+
+
+def _name_of(function):
+    """What tells a function from all others in every process, or None; "None" of None."""
+    if function is None:
+        return "None"
+    module, name = (getattr(function, key, None) for key in ("__module__", "__name__"))
+    # Lambdas, closures and the results of decorators may share a name, and scripts a module.
+    found = getattr(sys.modules.get(module), name or "", None)
+    return f"{module}.{name}" if found is function and module != "__main__" else None
 
 
 def _load(metric, side, path):

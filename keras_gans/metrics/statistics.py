@@ -173,7 +173,8 @@ class Statistics:
         return {
             "count": np.asarray(self._count, "int64"),
             "mean": self._mean if moments else np.zeros(f),
-            "scatter": self._scatter if moments else np.zeros((0, 0)),
+            # A copy: more rows are added to it in place.
+            "scatter": self._scatter.copy() if moments else np.zeros((0, 0)),
             "rows": np.concatenate(self._rows) if self._rows else np.zeros((0, f), "float32"),
         }
 

@@ -221,6 +221,10 @@ class AsymmetricGAN(TranslationModel):
 
         self.minimize_generators(terms)
 
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam(1e-4) with betas 0.5 and 0.999 for all players."""
+        return {name: keras.optimizers.Adam(1e-4, 0.5, 0.999) for name in self.players}
+
     def get_config(self) -> Config:
         own = ("sharing", "objective", "d_steps", "color_cycle")
         similarity = keras.saving.serialize_keras_object(self.similarity)

@@ -54,11 +54,12 @@ class SPADE(Synthesizing, AdversarialModel):
     Args:
         generator: of `keras_gans.networks.spade`: "labels" (and "instances", "latents") -> images.
         discriminator: of the same: "images" (and "labels", "instances") -> features and scores.
-        objective: one of the above, or a `keras_gans.losses.Objective` of one score at a place.
+        objective: one of the above, or a `keras_gans.losses.Objective` of one score at a place
+            without variables of its own ("fisher" has one).
         ignore: of pixels whose index is no class of D's, with "omni": see
             `keras_gans.losses.pixel_labels`. "oasis" gives them the weight 0.
-        term_weights: dictionary of "feature_matching" (10; of a U-Net there are no features) and
-            "perceptual" (0).
+        term_weights: dictionary of "feature_matching" (10; there is none of a U-Net, which has no
+            features, and none of OASIS's) and "perceptual" (0).
         features: network of the perceptual loss, images in [-1, 1] -> a list of five features;
             None takes `keras_gans.networks.vgg19_features()`, whose weights Keras downloads, where
             "perceptual" has a weight. The released code has torchvision's VGG-19, which it gives
@@ -137,7 +138,9 @@ class SPADE(Synthesizing, AdversarialModel):
     def log_names(self) -> tuple[str, ...]:
         """The terms of G's loss, and LabelMix's of D's, without their weights."""
         there = {n: bool(weight) for n, weight in self.term_weights.items()}
-        there["feature_matching"] &= len(by_scale(self.discriminator.output)[0]) > 1
+        # OASIS matches none; its G's update in turn does not even look at the real images.
+        has_features = len(by_scale(self.discriminator.output)[0]) > 1
+        there["feature_matching"] &= has_features and self.judges_together
         there["label_mix"] = bool(self.label_mix)
         return ("adversarial", *(name for name, is_there in there.items() if is_there))
 
@@ -239,7 +242,13 @@ class SPADE(Synthesizing, AdversarialModel):
             fake, images: made and real images.
             made, real: D's features and scores of them, a list for each scale.
         """
-        terms = {"adversarial": _mean_of_scales(lambda x: game.generator.call(x, x), made)}
+        # The real scores are constants of L_G, but where it has them they must be the real ones.
+        adversarial = _mean_of_scales(
+            lambda x, y: game.generator.call(ops.stop_gradient(y), x),
+            made,
+            real if game.needs_real else made,
+        )
+        terms = {"adversarial": adversarial}
         if "feature_matching" in self.log_names:
             terms["feature_matching"] = feature_matching(made, real)
         if self.perceptual is not None:
@@ -280,6 +289,11 @@ class SPADE(Synthesizing, AdversarialModel):
         """Raise `ValueError` where networks, objective and weights do not fit together."""
         scales = by_scale(self.discriminator.output)
         scores = scales[0][-1].shape[-1]
+        if self.objective.variables:
+            raise ValueError(
+                f"The objective {self.objective.name!r} has a variable for one map of scores, and "
+                "SPADE's discriminator has one at each scale: choose another, such as 'hinge'."
+            )
         if isinstance(self.objective, PixelObjective):
             self.objective.check(self.num_classes, scores)
         elif scores != 1:

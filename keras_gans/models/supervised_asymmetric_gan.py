@@ -45,12 +45,13 @@ class SupervisedAsymmetricGAN(TranslationModel):
         term_weights: dictionary of "pixel" (800), "cycle" (0.1), "identity" (0.01), "perceptual"
             (1000; 0 needs no network) and "total_variation" (1e-6).
         objective: name or `keras_gans.losses.Objective` of L_cgan; the paper's is
-            "non_saturating", whose discriminators' loss is that of Eqs. 9 and 10.
+            "non_saturating", whose discriminators' loss is that of Eqs. 9 and 10. None that has
+            variables of its own ("fisher").
         ema, seed: see `keras_gans.models.translation.TranslationModel`.
 
     Raises:
         OSError: the weights of VGG-19 cannot be fetched.
-        ValueError: an unknown or negative weight.
+        ValueError: an unknown or negative weight; an objective with variables.
 
     Example:
 
@@ -96,6 +97,11 @@ class SupervisedAsymmetricGAN(TranslationModel):
             **kwargs,
         )
         self.objective: losses.Objective = losses.get(objective)
+        if self.objective.variables:
+            raise ValueError(
+                f"The objective {self.objective.name!r} has a variable for one discriminator, and "
+                "SupervisedAsymmetricGAN may have two: choose another, such as 'non_saturating'."
+            )
         self.features: keras.Model | None = None
         self.perceptual: losses.Perceptual | None = None
         if self.term_weights["perceptual"]:
@@ -148,13 +154,12 @@ class SupervisedAsymmetricGAN(TranslationModel):
         self, source: Tensor, source_guide: Tensor, target: Tensor, guide: Tensor
     ) -> None:
         """One update of G^t and G^r, by Eq. 12."""
-        weights = self.term_weights
+        weights, judges = self.term_weights, self.discriminators
 
         def terms():
             fake = self.run(self.translator, source, guide)
-            game = self.objective.generator
-            judged = [self.judge(name, source, guide, fake) for name in self.discriminators]
-            found = {"adversarial": sum(game.call(scores, scores) for scores in judged)}
+            judged = [self.adversarial(name, source, guide, target, fake) for name in judges]
+            found = {"adversarial": sum(judged)}
             if weights["pixel"]:
                 found["pixel"] = self.pixel.call(target, fake)
             if weights["cycle"]:
@@ -171,6 +176,16 @@ class SupervisedAsymmetricGAN(TranslationModel):
             return {name: 2.0 * term for name, term in found.items()}
 
         self.minimize_generators(terms)
+
+    def adversarial(
+        self, player: str, source: Tensor, guide: Tensor, target: Tensor, fake: Tensor
+    ) -> Tensor:
+        """The generators' part of L_cgan before one discriminator, (2 B,)."""
+        scores = against = self.judge(player, source, guide, fake)
+        if self.objective.needs_real:
+            # Constants of this loss, which it cannot do without.
+            against = ops.stop_gradient(self.judge(player, source, guide, target))
+        return self.objective.generator.call(against, scores)
 
     def get_config(self) -> Config:
         serialize = keras.saving.serialize_keras_object

@@ -8,6 +8,7 @@ import pathlib
 import keras
 
 from keras_gans import data, registry
+from keras_gans.data.checks import TooFewImages
 from keras_gans.data.pairs import OUTLINE
 from keras_gans.networks import freeze_lowest
 from keras_gans.recipes import configs, reading, vocabulary
@@ -112,6 +113,23 @@ def build_data(recipe: RecipeLike, part: tuple[int, int] = (0, 1)) -> Any:
     section = recipe.data
     options = {k: section[k] for k in reading.OF_BATCHES if section.get(k) is not None}
     options |= {"batch_size": recipe.images_per_step, "seed": recipe.seed}
+    try:
+        return _batches(recipe, options, part)
+    except TooFewImages as error:
+        size = recipe.schedule["batch_size"]
+        batches = recipe.images_per_step // size
+        if batches < 2 or error.count < batches:
+            raise
+        raise RecipeError(
+            f"A step of {recipe.method.name} takes {batches} batches of {size} images, and "
+            f"{recipe.data['name']} has only {error.count}: choose --batch_size="
+            f"{error.count // batches} or less.",
+            ("schedule", "batch_size"),
+        ) from None
+
+
+def _batches(recipe, options, part):
+    section = recipe.data
     if recipe.has_maps:
         options = {k: v for k, v in options.items() if v is not None}
         arrays = reading.read_maps(recipe, dtype="uint8")

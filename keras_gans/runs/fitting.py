@@ -216,7 +216,7 @@ def fit(
     backup = TimedBackup(out / "backup", save_every, run_file)
     pause = Pause(backup, None if minutes is None else 60 * minutes)
     if watch is None:
-        watch = watching.callbacks_of(model, recipe, data, out)
+        watch = watching.callbacks_of(model, recipe, data, out, epochs)
         print(watch[0].watches, flush=True)
     first = backend.process()[0] == 0  # of several processes, the one that writes
     callbacks = [

@@ -1,5 +1,6 @@
 """What watches a run of `keras-gans train`: its pictures, and the check for a collapse."""
 
+import math
 import pathlib
 
 import numpy as np
@@ -11,6 +12,7 @@ from keras_gans.typing import Any
 
 REAL = 256  # real images that samples are compared with, at most
 WARMUP = 2000  # train steps in which samples may differ as little as they like, at least
+LOOKS = 200  # at the images of a run, about
 FEW = 1000  # images that a discriminator soon knows by heart
 # Of real images' distance within a class. Trained entries have 0.65 to 0.95 of it. Of avatars at 32
 # pixels a run that learned (hinge, betas 0 and 0.9, DiffAugment) had 0.01 after 400 steps and 0.24
@@ -19,13 +21,20 @@ FEW = 1000  # images that a discriminator soon knows by heart
 VARIETY = 0.15
 
 
-def callbacks_of(model: Any, recipe: Any, data: Any, out: pathlib.Path) -> list[Any]:
-    """The callbacks that watch the images, the one that ends a failed training first."""
-    view = _view(model, recipe)
+def callbacks_of(
+    model: Any, recipe: Any, data: Any, out: pathlib.Path, epochs: int = 1
+) -> list[Any]:
+    """The callbacks that watch the images, the one that ends a failed training first.
+
+    They look after every epoch; where there are more than `LOOKS`, as with a hundred photos, which
+    an epoch has seen in a step, after every few.
+    """
+    view, few = _view(model, recipe), math.ceil(epochs / LOOKS)
+    freq = "epoch" if few <= 1 else few * len(data)
     return [
-        TerminateOnCollapse(raise_error=True, **_variety(model, data)),
-        PictureGrid(out / "samples" / "epoch-{epoch:03d}.png", view),
-        TensorBoard(out / "tensorboard", view=view),
+        TerminateOnCollapse(freq=freq, raise_error=True, **_variety(model, data)),
+        PictureGrid(out / "samples" / "epoch-{epoch:03d}.png", view, freq),
+        TensorBoard(out / "tensorboard", view=view, sample_freq=freq),
     ]
 
 
@@ -35,7 +44,7 @@ def word_on_few_images(model: Any, recipe: Any, data: Any) -> str | None:
     Returns:
         A line, or None where the images are not few, or are not learned from in this way.
     """
-    count = len(getattr(data, "images", ())) or len(data) * (recipe.schedule.get("batch_size") or 1)
+    count = len(getattr(data, "images", ())) or getattr(data, "num_images", FEW)
     if count >= FEW or not tasks.of(model).from_noise:
         return None
     augment = recipe.model.get("augment")

@@ -18,7 +18,7 @@ _Names = Annotated[list[Text], Field(min_length=1, description="a list of names"
 
 
 class Budget(Form):
-    """How long a row trains: one of them."""
+    """How long a row trains: one of them. `images` are real ones that D learns from."""
 
     steps: Annotated[int, whole(1)] | None = None
     images: Annotated[int, whole(1)] | None = None
@@ -86,7 +86,7 @@ def parse(content: Any) -> "StudyForm":
     if found:
         raise RecipeError(found[0].text, found[0].path, [p.path for p in found[1:]])
     form = StudyForm.model_validate(content)
-    if len(form.budget.model_fields_set) != 1:
+    if len(form.budget.model_dump(exclude_none=True)) != 1:
         raise RecipeError("budget: give one of steps, images and seconds.", ("budget",))
     if len(set(form.seeds)) != len(form.seeds):
         raise RecipeError("seeds: one stands there twice.", ("seeds",))

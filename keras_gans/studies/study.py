@@ -131,8 +131,15 @@ class Study:
         """Train steps of a row; of a budget in seconds, more than there will be."""
         budget = self.form.budget
         if budget.images is not None:
-            return math.ceil(budget.images / (recipe.schedule["batch_size"] * recipe.d_steps))
+            return math.ceil(budget.images / self.images_per_step(recipe))
         return budget.steps or _FOREVER
+
+    def images_per_step(self, recipe: Recipe) -> int:
+        """Real images that D learns from in a step of a row.
+
+        A method that gives G real images of its own (R3GAN) reads more, which papers do not count.
+        """
+        return recipe.schedule["batch_size"] * recipe.d_steps
 
     @property
     def judge(self) -> pathlib.Path | None:

@@ -31,7 +31,7 @@ SHOWN = 8  # images of a row and seed on the contact sheet
 class Curve(PeriodicCallback):
     """Measures every so many steps, and at the end; what a killed run measured is kept.
 
-    The time that it takes is no time of training.
+    The time that it takes is no time of training. `batch`: a step's real images that D learns from.
     """
 
     def __init__(
@@ -41,9 +41,11 @@ class Curve(PeriodicCallback):
         measurement: Measurement,
         every: int | None,
         run_file: timing.RunFile,
+        batch: int,
     ):
         super().__init__()
         self.path: pathlib.Path = path
+        self.batch: int = batch
         self.source: Source = source
         self.measurement: Measurement = measurement
         self.every: int | None = every
@@ -66,8 +68,8 @@ class Curve(PeriodicCallback):
         except NotFinite:
             scores = dict.fromkeys(self.measurement.names, math.nan)
         self.run_file.leave_out(time.monotonic() - began)
-        images = step * self.model.images_per_step if self.model.images_per_step else None
         seconds = round(self.run_file.seconds(), 3)
+        images = step * self.batch
         point = {"step": step, "images": images, "seconds": seconds, "scores": scores}
         # A run that goes on from an earlier step measures again what lay behind that.
         self.points = [*(p for p in self.points if p["step"] < step), point]
@@ -163,8 +165,10 @@ def train(study: Study, cell: Cell, out: pathlib.Path, minutes: float | None = N
     measurement = compared.measurement(measure.metrics, cache_dir=out / "statistics")
     measurement.prepare()
     run_file = fitting.run_file_of(cell.recipe, path)
-    curve = Curve(path / CURVE, compared.source, measurement, measure.every, run_file)
-    watch = [TerminateOnCollapse(raise_error=True, min_diversity=None), curve]
+    batch = study.images_per_step(cell.recipe)
+    curve = Curve(path / CURVE, compared.source, measurement, measure.every, run_file, batch)
+    guard = TerminateOnCollapse(raise_error=True, min_diversity=None)
+    watch = [guard, curve]
     watch += [SecondsLimit(budget.seconds, run_file)] if budget.seconds is not None else []
     epochs, steps = fitting.length(cell.recipe, data)
     limit = steps if budget.seconds is None else None
@@ -179,9 +183,12 @@ def train(study: Study, cell: Cell, out: pathlib.Path, minutes: float | None = N
         fitting.write_results(model, cell.recipe, path)
         if not all(v is not None and math.isfinite(v) for v in scores.values()):
             failed = "the images are not finite"
-    except RuntimeError as error:  # what `fit` raises where a loss is not finite
-        failed = str(error).splitlines()[0]
-        scores = curve.points[-1]["scores"] if curve.points else {}
+    except RuntimeError:
+        if guard.reason is None:  # such as memory of a GPU that another process has: try again
+            raise
+        failed = guard.reason.splitlines()[0]
+        # What was measured on the way is no score of this budget; it stays in the curve.
+        scores = dict.fromkeys(measurement.names, math.nan)
     _write_samples(path, compared, measure)
     result = {
         "state": "failed" if failed else "done",
@@ -232,18 +239,18 @@ def check_settings(study: Study, out: pathlib.Path) -> None:
     Raises:
         ValueError: another budget or protocol; a folder of something else.
     """
-    path = out / SETTINGS
+    path, now = out / SETTINGS, json.loads(json.dumps(study.protocol))
     held = [p.name for p in out.iterdir() if p.name[0] != "."] if out.is_dir() else []
     if held and not path.is_file():
         raise ValueError(f"{out} is not empty and holds no study: choose another --out.")
-    known, now = read_json(path), json.loads(json.dumps(study.protocol))
-    if known is not None and known != now:
-        changed = [k for k in {**known, **now} if known.get(k) != now.get(k)]
-        raise ValueError(
-            f"The study in {out} has another {' and '.join(changed)}: rows and seeds may be added "
-            "to a study, and nothing else changed; choose another --out."
-        )
     with locked(out / "study", f"beginning the study in {out}", wait=10):
+        known = read_json(path)
+        if known is not None and known != now:
+            changed = [k for k in {**known, **now} if known.get(k) != now.get(k)]
+            raise ValueError(
+                f"The study in {out} has another {' and '.join(changed)}: rows and seeds may be "
+                "added to a study, and nothing else changed; choose another --out."
+            )
         write_json(path, now)
 
 

@@ -36,8 +36,8 @@ def warm_decay(decay: float, steps: Tensor) -> Tensor:
 def update_average(average: keras.Model, network: keras.Model, decay: Tensor) -> None:
     """average <- decay * average + (1 - decay) * network, for every variable, buffers too.
 
-    Variables that say `unit`, vectors of length 1 that are used as they are, are copied: a mean of
-    such vectors is shorter.
+    Variables that say `copied` are copied at any decay: what a schedule sets, and vectors of length
+    1 that are used as they are, whose mean would be shorter.
 
     Args:
         average: a network made by `average_copy`.
@@ -46,6 +46,6 @@ def update_average(average: keras.Model, network: keras.Model, decay: Tensor) ->
     """
     for target, source in zip(average.variables, network.variables, strict=True):
         if keras.backend.is_float_dtype(target.dtype):
-            kept = 0.0 if getattr(source, "unit", False) else decay
+            kept = 0.0 if getattr(source, "copied", False) else decay
             step = (1.0 - kept) * (ops.convert_to_tensor(source) - ops.convert_to_tensor(target))
             target.assign(ops.convert_to_tensor(target) + ops.cast(step, target.dtype))

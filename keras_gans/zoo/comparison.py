@@ -135,7 +135,8 @@ class Comparison:
         if held_out and self.held_out is None:
             raise ValueError(
                 f"{self.recipe['data']['name']} has no split 'test', and novelty compares with "
-                "held-out images."
+                "held-out images: put the images into a folder train, and some of them into a "
+                "folder test beside it."
             )
         known_classes = any("classes" in each["needs"] for each in known)
         seen_by = getattr(network, "name", network)
@@ -190,18 +191,18 @@ class OfLatents(Comparison):
         return ("fd", "prdc", "novelty", "diversity", *known)
 
     def others(self) -> list[tuple[sources.Source, Sequence[str]]]:
-        channels = int(self.model.generator.output_shape[-1])
-        blank = Sampler(recipes.build_model(self.recipe, channels).generator)
-        mean = mean_image(self.real)
-        images, labels, _ = self.test
-        judged = ("accuracy",) if "accuracy" in self.metrics and labels is not None else ()
-        # The balls of two sides compare only where there are as many.
-        judged += ("prdc",) if len(images) == self.samples else ()
-        found = [
-            (self._samples(blank, "untrained"), ("fd",)),
-            (Pictures(mean, np.zeros(self.samples, int), name="mean image"), ("fd",)),
-            (Pictures(images, labels=labels, name="held-out real"), ("fd", *judged)),
-        ]
+        channels, mean = int(self.model.generator.output_shape[-1]), mean_image(self.real)
+        found = [(Pictures(mean, np.zeros(self.samples, int), name="mean image"), ("fd",))]
+        if self.recipe.method is not None:
+            blank = Sampler(recipes.build_model(self.recipe, channels).generator)
+            found = [(self._samples(blank, "untrained"), ("fd",)), *found]
+        # The same images on both sides would say nothing.
+        if self.test is not None and self.part == self.training_part:
+            images, labels, _ = self.test
+            judged = ("accuracy",) if "accuracy" in self.metrics and labels is not None else ()
+            # The balls of two sides compare only where there are as many.
+            judged += ("prdc",) if len(images) == self.samples else ()
+            found.append((Pictures(images, labels=labels, name="held-out real"), ("fd", *judged)))
         if sampling.inr_head(self.model.generator) is not None:
             found.append((self._resolutions(), ("psnr",)))
         return found

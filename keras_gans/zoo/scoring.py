@@ -128,7 +128,9 @@ def update(
     Raises:
         ValueError: no such entry, or a damaged one.
     """
-    target = catalogue.locate(name, path=path).with_name(name)
+    found = catalogue.locate(name, path=path)
+    # Its own name: `name` may be one that it had, and the folder that of a write that was cut off.
+    target = found.with_name(store.EntryFolder(found).name)
     with locked(target, f"writing {target}"):
         _update(store.EntryFolder(catalogue.locate(name, path=path)), scores, target, nearest)
     return target
@@ -136,11 +138,11 @@ def update(
 
 def _update(entry, scores, target, nearest):
     entry.verify()
-    own = set(aliases(registry.names("metric")))
+    measured = {name.partition(",")[0] for name in scores}
     kept = {
         score: value
         for score, value in (entry.card.get("scores") or {}).items()
-        if score.partition(",")[0].removesuffix("_kgnet") not in own
+        if score.partition(",")[0] not in measured
     }
     card = {**entry.card, "scores": {**scores, **kept}}
     with store.new_folder(target.parent, entry.name) as folder:

@@ -59,8 +59,10 @@ def _networks(source, name) -> tuple[keras.Model, keras.Model] | None:
             source = catalogue.open_folder(source.folder, training=True)
         found = source.networks.get(name)
         return None if found is None else (found, found)
-    found = source.players.get(name)
+    # A file of one network has no players, such as what `keras-gans convert` writes.
+    players = getattr(source, "players", None) or {"generator": source.generator}
+    found = players.get(name)
     if found is None:
         return None
-    average = source.average_of(found)
+    average = source.average_of(found) if hasattr(source, "average_of") else None
     return found, found if average is None else average
