@@ -8,6 +8,7 @@ from keras import ops
 from scipy import ndimage
 
 from keras_gans import layers, losses, models, networks
+from keras_gans.layers import augment_warp
 from keras_gans.layers.augment_warp import TAPS, warp
 from keras_gans.training import StepRandom, input_gradient, vjp
 
@@ -265,3 +266,23 @@ def test_names_and_wrong_ones():
     random = StepRandom(0, 0)
     assert layers.AdaptiveAugment(0.5)(ops.ones((2, 8, 8, 1)), random=random).shape == (2, 8, 8, 1)
     assert isinstance(losses.R2(1.0), losses.SlopePenalty)
+
+
+def test_no_more_is_mirrored_than_a_batch_needs(monkeypatch):
+    """Where shapes may depend on values; the result is that of mirroring all that there is."""
+    random = np.random.default_rng(0)
+    images = ops.convert_to_tensor(random.uniform(-1, 1, (3, 24, 40, 3)).astype("float32"))
+    for spread, less in ((0.0, True), (0.05, True), (1.0, False)):
+        matrix = np.tile(np.eye(3, dtype="float32"), (3, 1, 1))
+        matrix[:, :2] += spread * random.normal(size=(3, 2, 3)).astype("float32")
+        matrix[:, :2, 2] += 8 * spread
+        matrix = ops.convert_to_tensor(matrix)
+        rows, columns = augment_warp._margins(matrix, 24, 40)
+        if keras.backend.backend() == "torch":
+            assert (rows < 23 and columns < 39) == less
+        found = [to_numpy(augment_warp.warp(images, matrix, sharp)) for sharp in (True, False)]
+        with monkeypatch.context() as patched:
+            patched.setattr(augment_warp, "_margins", lambda _, height, width: (23, 39))
+            for one, sharp in zip(found, (True, False), strict=True):
+                expected = to_numpy(augment_warp.warp(images, matrix, sharp))
+                np.testing.assert_allclose(one, expected, atol=2e-5)

@@ -1,8 +1,11 @@
 """ADA's warp: images moved by matrices, differentiable, without aliasing."""
 
+import math
+
 import numpy as np
 from keras import ops
 
+from keras_gans.training import backend
 from keras_gans.typing import Tensor
 
 # The wavelet sym6's scaling filter (Daubechies), which ADA resamples with.
@@ -17,8 +20,8 @@ def warp(images: Tensor, matrix: Tensor, antialias: bool = True) -> Tensor:
     """Images (B, H, W, C) whose pixel q is that at `matrix` q of the image mirrored at its edges.
 
     At twice the size, between the filter and its transpose. Mirrored by the largest amount that
-    there is, height - 1 and width - 1 pixels; beyond is 0. (The released code mirrors as much as
-    the batch at hand needs: a shape that depends on values, for the same result.)
+    there is, height - 1 and width - 1 pixels; beyond is 0. As in the released code no more is
+    mirrored than the batch at hand needs, with the same result, where shapes may depend on values.
 
     Args:
         images: float32.
@@ -26,7 +29,7 @@ def warp(images: Tensor, matrix: Tensor, antialias: bool = True) -> Tensor:
         antialias: bool; False samples the mirrored image itself, once.
     """
     height, width = images.shape[1:3]
-    y, x = height - 1, width - 1
+    y, x = _margins(matrix, height, width)
     padded = ops.pad(images, ((0, 0), (y, y), (x, x), (0, 0)), mode="reflect")
     if not antialias:
         return _sampled(padded, matrix, (height, width), 1)
@@ -34,6 +37,24 @@ def warp(images: Tensor, matrix: Tensor, antialias: bool = True) -> Tensor:
     size = (2 * (height + _REST), 2 * (width + _REST))
     sampled = _sampled(doubled, matrix, size, 2)
     return _down(_down(sampled, 1), 2)
+
+
+def _margins(matrix, height, width):
+    """Rows and columns that the pixels of a batch may lie outside of the images, the filters' too.
+
+    A matrix moves the corners farthest. Around each pixel the filter of the doubled image has 6
+    places of half a pixel, and the bilinear samples one.
+    """
+    y, x = (height + _REST) / 2, (width + _REST) / 2
+    corners = np.array([[-x, x, -x, x], [-y, -y, y, y], [1, 1, 1, 1]], "float32")
+    far = ops.max(ops.abs(ops.matmul(matrix[:, :2], ops.convert_to_tensor(corners))), axis=(0, 2))
+    found = backend.at_hand(far)
+    if found is None or not np.isfinite(found).all():
+        return height - 1, width - 1
+    needed = (math.ceil(found[1] - height / 2), math.ceil(found[0] - width / 2))
+    return tuple(
+        min(max(n + _REST, 0), side - 1) for n, side in zip(needed, (height, width), strict=True)
+    )
 
 
 def _filtered(x, taps, axis):

@@ -32,6 +32,8 @@ Each of `tensorflow.py`, `jax.py` and `torch.py` defines the same names:
 - `convolution` and `transposed_convolution`: those of `keras.ops`, faster where that is possible;
 - `batch_norm(inputs, scale, offset, epsilon)`: (outputs, mean, variance) by a fused kernel, or None
   where Keras's own is good enough;
+- `at_hand(x)`: the numbers of a small tensor, a list, where shapes may depend on them; None where
+  steps are programs of fixed shapes;
 - `gpu()`: the name of the GPU that computes, or None on a CPU; `VERSION`: the backend's;
 - `ONNX_PACKAGES`: what Keras writes ONNX with there, none where this library leaves it out;
   `prepare_onnx()`: what has to be known there first;
@@ -69,6 +71,7 @@ KeepsState = _backend.KeepsState
 synced: Callable[..., Any] = _backend.synced
 predict: Callable[..., Any] = _backend.predict
 padded: Callable[..., Any] = _backend.padded
+at_hand: Callable[..., Any] = _backend.at_hand
 replica: Callable[..., Any] = _backend.replica
 process: Callable[..., Any] = _backend.process
 devices: Callable[..., Any] = _backend.devices

@@ -227,6 +227,11 @@ def process() -> tuple[int, int]:
     return torch.distributed.get_rank(), torch.distributed.get_world_size()
 
 
+def at_hand(x: Tensor) -> list[float]:
+    """The numbers of a tensor of one axis."""
+    return x.detach().cpu().tolist()
+
+
 def replica() -> tuple[Tensor, int]:
     """(rank of this process, number of processes) in a train step; outside each works alone.
 
