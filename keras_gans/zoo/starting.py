@@ -60,7 +60,7 @@ def _networks(source, name) -> tuple[keras.Model, keras.Model] | None:
         found = source.networks.get(name)
         return None if found is None else (found, found)
     # A file of one network has no players, such as what `keras-gans convert` writes.
-    players = getattr(source, "players", None) or {"generator": source.generator}
+    players = getattr(source, "players", {"generator": getattr(source, "generator", None)})
     found = players.get(name)
     if found is None:
         return None
